@@ -1,0 +1,116 @@
+//! What proof can find wrong with an object: each kind of wrong has its own name (R5).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Sha256;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The origin that was asked.
+    pub origin: String,
+    /// Key of the object, or of the manifest that is wrong.
+    pub object: String,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub kind: FindingKind,
+}
+
+/// The ways to be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "finding")]
+pub enum FindingKind {
+    /// The origin does not have it.
+    Missing,
+    /// It has no bytes.
+    Empty {
+        /// Bytes that should be there.
+        expected: u64,
+    },
+    /// It is shorter than it should be.
+    Truncated {
+        /// Bytes that should be there.
+        expected: u64,
+        /// Bytes that are.
+        found: u64,
+    },
+    /// It is longer than it should be.
+    TooLong {
+        /// Bytes that should be there.
+        expected: u64,
+        /// Bytes that are.
+        found: u64,
+    },
+    /// Right size, wrong bytes.
+    Altered {
+        /// What the inventory says.
+        expected: Sha256,
+        /// What was read.
+        found: Sha256,
+    },
+    /// The listing has it, reading it fails.
+    ListedButUnreadable {
+        /// What the origin said.
+        reason: String,
+    },
+    /// A playlist or MPD names something that the inventory does not have.
+    NamesUnknownObject {
+        /// The address as written.
+        named: String,
+    },
+    /// The inventory has it and no playlist or MPD names it.
+    NotNamed {
+        /// The playlist or MPD that should.
+        manifest: String,
+    },
+    /// Time does not go on where the segment before ended.
+    TimeGap {
+        /// Where it should go on, in ticks.
+        expected: u64,
+        /// Where it does, in ticks.
+        found: u64,
+    },
+    /// A manifest or segment cannot be parsed or contradicts itself.
+    Malformed {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Finding { origin, object, kind } = self;
+        write!(f, "`{object}` on origin {origin} ")?;
+        match kind {
+            FindingKind::Missing => write!(f, "is missing"),
+            FindingKind::Empty { expected } => {
+                write!(f, "is empty (it should have {expected} bytes)")
+            }
+            FindingKind::Truncated { expected, found } => {
+                write!(f, "is truncated: {found} of {expected} bytes are there")
+            }
+            FindingKind::TooLong { expected, found } => {
+                write!(f, "is too long: {found} bytes instead of {expected}")
+            }
+            FindingKind::Altered { expected, found } => {
+                write!(f, "is altered: its SHA-256 is {found} instead of {expected}")
+            }
+            FindingKind::ListedButUnreadable { reason } => {
+                write!(f, "is listed but cannot be read: {reason}")
+            }
+            FindingKind::NamesUnknownObject { named } => {
+                write!(f, "names `{named}`, which is not part of the package")
+            }
+            FindingKind::NotNamed { manifest } => write!(f, "is named by no entry of `{manifest}`"),
+            FindingKind::TimeGap { expected, found } => {
+                write!(
+                    f,
+                    "starts at tick {found}, but the segment before it ends at tick {expected}"
+                )
+            }
+            FindingKind::Malformed { reason } => write!(f, "is malformed: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The words of the domain and every decision that needs no outside world.
+//!
+//! Invariant: nothing in this crate is async, opens a file, reads a clock or draws a random number. Time and ids
+//! arrive as arguments.
+
+pub mod finding;
+pub mod id;
+pub mod index;
+pub mod inventory;
+pub mod key;
+pub mod ladder;
+pub mod life;
+pub mod master;
+pub mod pipeline;
+pub mod plan;
+pub mod refusal;
+pub mod task;
+pub mod time;

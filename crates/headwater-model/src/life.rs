@@ -1,0 +1,186 @@
+//! The life of a title: its states, and the one function that decides what follows when a task is done.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Sha256, Tenant, TitleId, Version};
+use crate::master::MasterFacts;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::task::{Outcome, TaskKind};
+use crate::time::Timestamp;
+
+/// Where a title's newest package stands. What viewers get is another matter: see [`TitleRecord::live`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum TitleState {
+    /// Waiting for a worker to look at the master.
+    Queued,
+    /// Spans and audio tracks are being made.
+    Transcoding,
+    /// Everything is made; playlists, MPD and inventory are being written.
+    Sealing,
+    /// The origin is being asked about every object.
+    Verifying,
+    /// Proven; the pointers are being swapped.
+    Publishing,
+    /// Live.
+    Published,
+    /// The master is not usable; another one is needed.
+    Rejected(Refusal),
+    /// The work did not succeed; it can be tried again.
+    Failed(Refusal),
+}
+
+impl TitleState {
+    /// The state's word, as in `--json`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            TitleState::Queued => "queued",
+            TitleState::Transcoding => "transcoding",
+            TitleState::Sealing => "sealing",
+            TitleState::Verifying => "verifying",
+            TitleState::Publishing => "publishing",
+            TitleState::Published => "published",
+            TitleState::Rejected(_) => "rejected",
+            TitleState::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether nothing more will happen by itself.
+    pub fn is_final(&self) -> bool {
+        matches!(self, TitleState::Published | TitleState::Rejected(_) | TitleState::Failed(_))
+    }
+
+    /// The state that a refusal leads to.
+    pub fn refused(refusal: Refusal) -> Self {
+        if refusal.code.blames_master() {
+            TitleState::Rejected(refusal)
+        } else {
+            TitleState::Failed(refusal)
+        }
+    }
+
+    /// The refusal, when there is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            TitleState::Rejected(r) | TitleState::Failed(r) => Some(r),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for TitleState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What follows when a task is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// The title's state from now on.
+    pub state: TitleState,
+    /// Tasks to add to the queue.
+    pub tasks: Vec<TaskKind>,
+}
+
+/// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done. The catalog
+/// calls this inside the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
+pub fn after(outcome: &Outcome, left: u64) -> Next {
+    let next = |state, tasks| Next { state, tasks };
+    match outcome {
+        Outcome::Prepared { plan, .. } => next(TitleState::Transcoding, work_of(plan)),
+        Outcome::AlreadyPublished { .. } | Outcome::Published => {
+            next(TitleState::Published, vec![])
+        }
+        Outcome::Made { .. } if left > 0 => next(TitleState::Transcoding, vec![]),
+        Outcome::Made { .. } => next(TitleState::Sealing, vec![TaskKind::Seal]),
+        Outcome::Sealed { .. } => next(TitleState::Verifying, vec![TaskKind::Verify]),
+        Outcome::Proven => next(TitleState::Publishing, vec![TaskKind::Publish]),
+    }
+}
+
+/// The tasks that make all objects of a plan. Audio first: it is one long task per track, and would otherwise be what
+/// everybody waits for at the end.
+fn work_of(plan: &Plan) -> Vec<TaskKind> {
+    let audio = (0u32..).zip(&plan.audio).map(|(n, _)| TaskKind::Audio(n));
+    let spans = (0u32..).zip(&plan.spans).map(|(n, _)| TaskKind::Span(n));
+    audio.chain(spans).collect()
+}
+
+/// A title as the catalog knows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TitleRecord {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which.
+    pub title: TitleId,
+    /// Where its newest package stands.
+    #[serde(flatten)]
+    pub state: TitleState,
+    /// Newest version, being made or finished.
+    pub version: Version,
+    /// What viewers get, if anything.
+    pub live: Option<Version>,
+    /// Absolute path of the master.
+    pub master_path: String,
+    /// The master's SHA-256, once it was read.
+    pub master: Option<Sha256>,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// What the probe found.
+    #[serde(skip)]
+    pub facts: Option<MasterFacts>,
+    /// How far the work is.
+    pub progress: Progress,
+    /// When it was queued.
+    pub created: Timestamp,
+    /// When its state last changed.
+    pub updated: Timestamp,
+}
+
+/// How far the newest package of a title is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Spans in the plan; 0 before there is one.
+    pub spans: u32,
+    /// Spans done.
+    pub spans_done: u32,
+    /// Frames in the plan.
+    pub frames: u64,
+    /// Frames done, those of unfinished spans included.
+    pub frames_done: u64,
+    /// Length of the presentation in milliseconds.
+    pub duration_ms: u64,
+    /// Milliseconds since the first span was started, until now or until the last was done.
+    pub working_ms: u64,
+}
+
+/// A package as the catalog knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackageRecord {
+    /// The plan, once there is one.
+    pub plan: Option<Plan>,
+    /// RFC 6381 codec by rendition, as far as tasks have reported them.
+    pub codecs: Vec<(String, String)>,
+    /// SHA-256 of the inventory object, once sealed.
+    pub inventory: Option<Sha256>,
+    /// Number of objects, once sealed.
+    pub objects: u64,
+    /// Bytes, once sealed.
+    pub bytes: u64,
+}
+
+/// One line of a title's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What happened, in one plain sentence.
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests;

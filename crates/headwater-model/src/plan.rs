@@ -1,0 +1,466 @@
+//! The plan of a title: which frames go into which segment, which segments into which span, and what every span reads.
+//!
+//! A plan is made once, from the index, before anything is transcoded. It is a pure function of master, pipeline and
+//! engine build (R1), and everything later is counted against it.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Sha256;
+use crate::index::{Basis, Cadence, Index, cadence};
+use crate::ladder::{Picture, VideoRendition, resolve};
+use crate::master::MasterFacts;
+use crate::pipeline::{Audio, AudioEncode, Pipeline, Video};
+use crate::refusal::{Code, Refusal};
+use crate::time::{MediaTime, NS};
+
+/// Samples in an AAC-LC frame (ISO/IEC 14496-3).
+pub const AAC_FRAME: u32 = 1024;
+
+/// Ticks per second of a title with variable cadence: MPEG's system clock / 300, fine enough for any container.
+const VARIABLE_TIMESCALE: u32 = 90_000;
+
+/// A last segment shorter than this joins the one before: a player should not fetch an object for a blink.
+const SHORTEST_TAIL_MS: u32 = 1_000;
+
+/// RFC 8216 has no limit, but DESIGN promises segments of at most 10 s.
+const LONGEST_SEGMENT_MS: u64 = 10_000;
+
+/// Everything that is decided about a package before work starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The master it is for.
+    pub master: Sha256,
+    /// The pipeline it follows.
+    pub pipeline: Pipeline,
+    /// Build of the engine: part of what makes segments equal (R1).
+    pub engine: String,
+    /// Constant or variable, and the rate.
+    pub cadence: Cadence,
+    /// Ticks per second of every video rendition.
+    pub timescale: u32,
+    /// Frames of every video rendition.
+    pub frames: u64,
+    /// Segments in order, the same for every video rendition.
+    pub segments: Vec<SegmentPlan>,
+    /// Spans in order; together they are all segments.
+    pub spans: Vec<SpanPlan>,
+    /// Video renditions, largest first.
+    pub video: Vec<VideoRendition>,
+    /// Audio renditions, the default first.
+    pub audio: Vec<AudioRendition>,
+}
+
+/// One segment of the video grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentPlan {
+    /// Number of its first frame, from 0.
+    pub first_frame: u64,
+    /// How many frames.
+    pub frames: u32,
+    /// When it starts, in ticks.
+    pub start: u64,
+    /// How long it lasts, in ticks.
+    pub ticks: u64,
+}
+
+/// A run of consecutive segments that is transcoded as one unit of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanPlan {
+    /// Index of its first segment, from 0.
+    pub first_segment: u32,
+    /// How many segments.
+    pub segments: u32,
+    /// How the frames are read from the master.
+    pub read: SpanRead,
+    /// How long its frames last.
+    pub ticks: FrameTicks,
+}
+
+/// Durations of the frames of a span, in ticks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameTicks {
+    /// All alike.
+    Each(u32),
+    /// One by one.
+    List(Vec<u32>),
+}
+
+impl FrameTicks {
+    /// Duration of the span's frame `n`, in ticks.
+    pub fn of(&self, n: u64) -> u32 {
+        match self {
+            FrameTicks::Each(ticks) => *ticks,
+            FrameTicks::List(list) => {
+                usize::try_from(n).ok().and_then(|n| list.get(n)).copied().unwrap_or(0)
+            }
+        }
+    }
+}
+
+/// Where a span's frames are in the master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanRead {
+    /// How the index was made.
+    pub basis: Basis,
+    /// Number of the first access unit to decode, in decoding order from 0. It is a key.
+    pub first_unit: u32,
+    /// Its time stamp, in nanoseconds: where to seek.
+    pub first_unit_pts_ns: i64,
+    /// Its size in bytes: how to recognise it.
+    pub first_unit_size: u32,
+    /// How many units to decode.
+    pub units: u32,
+    /// Time stamp of the first frame to keep, in nanoseconds.
+    pub first_frame_pts_ns: i64,
+    /// Time stamp of the last frame to keep, in nanoseconds.
+    pub last_frame_pts_ns: i64,
+    /// How many frames to keep.
+    pub frames: u64,
+}
+
+/// One audio rendition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioRendition {
+    /// Its name and folder: `audio-en` or `audio-1`.
+    pub name: String,
+    /// Index of the track among the master's audio tracks, from 0.
+    pub track: u32,
+    /// Language, when the master states one.
+    pub language: Option<String>,
+    /// Channels of the rendition.
+    pub channels: u32,
+    /// Samples per second of the rendition, which is also its timescale.
+    pub sample_rate: u32,
+    /// Audio frames ([`AAC_FRAME`] samples each) up to the end of every segment: boundaries lie within half an audio
+    /// frame of the video's.
+    pub ends: Vec<u64>,
+    /// When the presentation starts, on the clock that the master's tracks share, in nanoseconds.
+    pub zero_ns: i64,
+}
+
+impl AudioRendition {
+    /// The audio frames of segment `n`.
+    pub fn frames_of(&self, n: usize) -> Range<u64> {
+        let start = n.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        start..self.ends.get(n).copied().unwrap_or(start)
+    }
+}
+
+impl Plan {
+    /// Length of the presentation.
+    pub fn duration(&self) -> MediaTime {
+        let ticks = self.segments.last().map_or(0, |s| s.start + s.ticks);
+        MediaTime { ticks, timescale: self.timescale }
+    }
+
+    /// The segments of span `n`.
+    pub fn segments_of(&self, span: &SpanPlan) -> &[SegmentPlan] {
+        let first = span.first_segment as usize;
+        self.segments.get(first..first + span.segments as usize).unwrap_or(&[])
+    }
+
+    /// Frames between two IDRs within a segment.
+    pub fn gop_frames(&self) -> u32 {
+        self.cadence.rate().frames_in_ms(self.pipeline.gop_ms).max(1)
+    }
+}
+
+/// Makes the plan, or says why this master and this pipeline do not go together.
+///
+/// `index` is that of the first video track. `zero_ns` is when its first frame is presented on the clock that all tracks
+/// share, in nanoseconds: the zero of the presentation.
+pub fn plan(
+    master: Sha256,
+    pipeline: &Pipeline,
+    engine: &str,
+    facts: &MasterFacts,
+    index: &Index,
+    zero_ns: i64,
+) -> Result<Plan, Refusal> {
+    let Some(track) = facts.video.first() else {
+        return Err(Refusal::new(
+            Code::NoVideoTrack,
+            format!("the master has no video track (found: {})", facts.tracks_in_words()),
+        ));
+    };
+    let order = index.frames();
+    let times = index.frame_times();
+    if times.is_empty() {
+        return Err(Refusal::new(
+            Code::DamagedMaster,
+            "the video track has no frame that can be decoded",
+        ));
+    }
+    let cadence = cadence(&times, track.stated_rate);
+    let (timescale, ticks) = frame_ticks(cadence, &times, index.last_duration_ns);
+
+    let starts = match pipeline.video {
+        Video::Encode(_) => {
+            encoded_starts(cadence, times.len() as u64, &ticks, timescale, pipeline.segment_ms)
+        }
+        Video::Copy => copied_starts(index, &order, &ticks, timescale, pipeline.segment_ms)?,
+    };
+    let segments = lay_out(&starts, times.len() as u64, &ticks);
+    let span_segments = match (&pipeline.video, index.basis) {
+        (Video::Encode(_), Basis::Parsed) => pipeline.span_segments.max(1),
+        // Without an index there is no place to start but the beginning; and copying is one read of the file.
+        (Video::Copy, _) | (_, Basis::Decoded) => u32::MAX,
+    };
+    let spans = cut_spans(&segments, span_segments, index, &order, &ticks);
+
+    let swaps = track.orientation.swaps_sides();
+    let video = match &pipeline.video {
+        Video::Encode(encode) => resolve(
+            &encode.ladder,
+            Picture::of((track.width, track.height), track.sample_aspect, swaps),
+        ),
+        Video::Copy => vec![copied_rendition(track.width, track.height)],
+    };
+    let ends: Vec<MediaTime> =
+        segments.iter().map(|s| MediaTime { ticks: s.start + s.ticks, timescale }).collect();
+    let audio = audio_renditions(facts, &pipeline.audio, &ends, zero_ns);
+    Ok(Plan {
+        master,
+        pipeline: pipeline.clone(),
+        engine: engine.to_owned(),
+        cadence,
+        timescale,
+        frames: times.len() as u64,
+        segments,
+        spans,
+        video,
+        audio,
+    })
+}
+
+/// Timescale and duration of every frame. A whole rate such as 25 gets ticks of a millisecond or finer, so that
+/// players which keep time in floating point see round numbers; 24000/1001 is exact as it is.
+fn frame_ticks(
+    cadence: Cadence,
+    times: &[i64],
+    last_duration_ns: Option<i64>,
+) -> (u32, FrameTicks) {
+    match cadence {
+        Cadence::Constant(rate) => {
+            let fine = if rate.num() < 10_000 { 1000 } else { 1 };
+            (rate.num() * fine, FrameTicks::Each(rate.den() * fine))
+        }
+        Cadence::Variable(rate) => {
+            let first = times.first().copied().unwrap_or(0);
+            let tick = |ns: i64| {
+                MediaTime { ticks: u64::try_from(ns - first).unwrap_or(0), timescale: NS as u32 }
+                    .rescale(VARIABLE_TIMESCALE)
+            };
+            let mut list: Vec<u32> = times
+                .windows(2)
+                .map(|w| u32::try_from(tick(w[1]) - tick(w[0])).unwrap_or(u32::MAX).max(1))
+                .collect();
+            let last = last_duration_ns
+                .filter(|ns| (1..NS).contains(ns))
+                .unwrap_or_else(|| rate.frame_ns(1));
+            list.push(u32::try_from(tick(first + last)).unwrap_or(1).max(1));
+            (VARIABLE_TIMESCALE, FrameTicks::List(list))
+        }
+    }
+}
+
+/// First frames of the segments of an encoded title.
+///
+/// With a constant cadence a segment is `round(target × rate)` frames (R2). With a variable one, segment `k` starts at
+/// the first frame shown at or after `k × target`, so that segments stay near the target however uneven the frames.
+fn encoded_starts(
+    cadence: Cadence,
+    frames: u64,
+    ticks: &FrameTicks,
+    timescale: u32,
+    target_ms: u32,
+) -> Vec<u64> {
+    let ms = |ms: u32| u64::from(ms) * u64::from(timescale) / 1000;
+    let mut starts = match cadence {
+        Cadence::Constant(rate) => {
+            (0..frames).step_by(rate.frames_in_ms(target_ms).max(1) as usize).collect()
+        }
+        Cadence::Variable(_) => {
+            let mut starts = vec![0];
+            let (mut now, mut next) = (0, ms(target_ms));
+            for n in 0..frames {
+                if now >= next {
+                    starts.push(n);
+                    next = (now / ms(target_ms) + 1) * ms(target_ms);
+                }
+                now += u64::from(ticks.of(n));
+            }
+            starts
+        }
+    };
+    if let [.., _, last] = starts[..] {
+        let tail: u64 = (last..frames).map(|n| u64::from(ticks.of(n))).sum();
+        if tail < ms(SHORTEST_TAIL_MS) {
+            starts.pop();
+        }
+    }
+    starts
+}
+
+/// First frames of the segments of a title whose video is copied: the first key at or after each multiple of the
+/// target. A key whose leading pictures are shown before it cannot start a segment.
+fn copied_starts(
+    index: &Index,
+    order: &[u32],
+    ticks: &FrameTicks,
+    timescale: u32,
+    target_ms: u32,
+) -> Result<Vec<u64>, Refusal> {
+    let refuse = |why: String| Refusal::new(Code::PipelineMismatch, why);
+    if index.basis == Basis::Decoded {
+        return Err(refuse(
+            "the video cannot be copied: its time stamps are not usable".to_owned(),
+        ));
+    }
+    let limit = LONGEST_SEGMENT_MS * u64::from(timescale) / 1000;
+    let target = (u64::from(target_ms) * u64::from(timescale) / 1000).max(1);
+    let mut starts = vec![0];
+    let (mut now, mut started, mut next) = (0, 0, target);
+    // Largest unit number among the frames shown so far: a closed key is decoded after all of them.
+    let mut latest_unit = 0;
+    for (n, unit) in (0u64..).zip(order) {
+        let closed_key = index.units.get(*unit as usize).is_some_and(|u| u.key)
+            && (n == 0 || *unit > latest_unit);
+        if n == 0 && !closed_key {
+            return Err(refuse(
+                "the video cannot be copied: it does not start with a key frame".to_owned(),
+            ));
+        }
+        if closed_key && now >= next {
+            starts.push(n);
+            started = now;
+            next = (now / target + 1) * target;
+        }
+        latest_unit = latest_unit.max(*unit);
+        now += u64::from(ticks.of(n));
+        if now - started > limit {
+            let at = MediaTime { ticks: started, timescale }.seconds();
+            return Err(refuse(format!(
+                "the video cannot be copied: no closed key frame for more than 10 s after {at:.3} s; transcode it instead"
+            )));
+        }
+    }
+    Ok(starts)
+}
+
+fn lay_out(starts: &[u64], frames: u64, ticks: &FrameTicks) -> Vec<SegmentPlan> {
+    let ends = starts.iter().skip(1).copied().chain([frames]);
+    let mut start = 0;
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(first_frame, end)| {
+            let length: u64 = (*first_frame..end).map(|n| u64::from(ticks.of(n))).sum();
+            let frames = u32::try_from(end - first_frame).unwrap_or(u32::MAX);
+            let segment = SegmentPlan { first_frame: *first_frame, frames, start, ticks: length };
+            start += length;
+            segment
+        })
+        .collect()
+}
+
+fn cut_spans(
+    segments: &[SegmentPlan],
+    span_segments: u32,
+    index: &Index,
+    order: &[u32],
+    ticks: &FrameTicks,
+) -> Vec<SpanPlan> {
+    let mut first_segment = 0;
+    segments
+        .chunks(usize::try_from(span_segments).unwrap_or(usize::MAX))
+        .map(|chunk| {
+            let first = chunk.first().map_or(0, |s| s.first_frame);
+            let frames: u64 = chunk.iter().map(|s| u64::from(s.frames)).sum();
+            let run = &order[first as usize..(first + frames) as usize];
+            let units = index.units_for(run);
+            let pts = |n: Option<&u32>| {
+                n.and_then(|n| index.units.get(*n as usize)).map_or(0, |u| u.pts_ns)
+            };
+            let start = index.units.get(units.start as usize);
+            let span = SpanPlan {
+                first_segment,
+                segments: chunk.len() as u32,
+                read: SpanRead {
+                    basis: index.basis,
+                    first_unit: units.start,
+                    first_unit_pts_ns: start.map_or(0, |u| u.pts_ns),
+                    first_unit_size: start.map_or(0, |u| u.size),
+                    units: units.len() as u32,
+                    first_frame_pts_ns: pts(run.first()),
+                    last_frame_pts_ns: pts(run.last()),
+                    frames,
+                },
+                ticks: match ticks {
+                    FrameTicks::Each(each) => FrameTicks::Each(*each),
+                    FrameTicks::List(list) => {
+                        FrameTicks::List(list[first as usize..(first + frames) as usize].to_vec())
+                    }
+                },
+            };
+            first_segment += chunk.len() as u32;
+            span
+        })
+        .collect()
+}
+
+fn copied_rendition(width: u32, height: u32) -> VideoRendition {
+    VideoRendition {
+        name: format!("video-{height}p"),
+        width,
+        height,
+        crf: 0.0,
+        max_kbps: 0,
+        buffer_kbit: 0,
+    }
+}
+
+/// One rendition for every audio track, named after its language where that is unique.
+fn audio_renditions(
+    facts: &MasterFacts,
+    audio: &Audio,
+    ends: &[MediaTime],
+    zero_ns: i64,
+) -> Vec<AudioRendition> {
+    let mut renditions: Vec<AudioRendition> = Vec::new();
+    for (track, a) in (0u32..).zip(&facts.audio) {
+        let (channels, sample_rate) = match audio {
+            Audio::Encode(AudioEncode { channels, sample_rate, .. }) => {
+                (a.channels.clamp(1, *channels), *sample_rate)
+            }
+            Audio::Copy => (a.channels, a.sample_rate),
+        };
+        // `und` says nothing: such a track is known by its number.
+        let language = a
+            .language
+            .clone()
+            .filter(|l| l != "und" && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+        let by_language = language.as_ref().map(|l| format!("audio-{}", l.to_lowercase()));
+        let name = by_language
+            .filter(|name| renditions.iter().all(|r| &r.name != name))
+            .unwrap_or_else(|| format!("audio-{}", track + 1));
+        let scale = u64::from(AAC_FRAME);
+        let ends = ends.iter().map(|t| (t.rescale(sample_rate) + scale / 2) / scale).collect();
+        renditions.push(AudioRendition {
+            name,
+            track,
+            language,
+            channels,
+            sample_rate,
+            ends,
+            zero_ns,
+        });
+    }
+    renditions
+}
+
+#[cfg(test)]
+mod tests;

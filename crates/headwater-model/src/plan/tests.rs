@@ -1,0 +1,212 @@
+//! Plans: frames into segments, segments into spans, audio beside them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::index::Unit;
+use crate::master::{AudioTrack, Orientation, VideoTrack};
+use crate::pipeline::{Rung, VideoEncode};
+use crate::time::FrameRate;
+
+fn pipeline() -> Pipeline {
+    Pipeline {
+        name: "test".into(),
+        sha256: Sha256([1; 32]),
+        segment_ms: 6000,
+        gop_ms: 2000,
+        span_segments: 10,
+        video: Video::Encode(VideoEncode {
+            encoders: vec!["x264enc".into()],
+            preset: "fast".into(),
+            ladder: vec![Rung {
+                name: "360p".into(),
+                long_side: 640,
+                short_side: 360,
+                crf: 23.0,
+                max_kbps: 800,
+                buffer_kbit: 1600,
+            }],
+        }),
+        audio: Audio::Encode(AudioEncode {
+            encoders: vec!["avenc_aac".into()],
+            kbps: 128,
+            sample_rate: 48000,
+            channels: 2,
+        }),
+    }
+}
+
+fn facts(rate: Option<FrameRate>) -> MasterFacts {
+    MasterFacts {
+        container: "Quicktime".into(),
+        bytes: 1,
+        video: vec![VideoTrack {
+            codec: "H.264".into(),
+            media_type: "video/x-h264".into(),
+            width: 640,
+            height: 360,
+            sample_aspect: (1, 1),
+            orientation: Orientation::Upright,
+            stated_rate: rate,
+            interlaced: false,
+            bit_depth: Some(8),
+            colorimetry: None,
+            language: None,
+            decoder: Some("avdec_h264".into()),
+        }],
+        audio: vec![AudioTrack {
+            codec: "AAC".into(),
+            media_type: "audio/mpeg".into(),
+            channels: 6,
+            sample_rate: 44100,
+            language: Some("en".into()),
+            start_ns: 0,
+            end_ns: 0,
+            decoder: Some("avdec_aac".into()),
+        }],
+        other: vec![],
+    }
+}
+
+/// A closed GOP of `gop` frames each, no B-frames.
+fn index(times: &[i64], gop: usize) -> Index {
+    let units = times
+        .iter()
+        .enumerate()
+        .map(|(n, t)| Unit { pts_ns: *t, size: n as u32, key: n % gop == 0, shown: true })
+        .collect();
+    Index { basis: Basis::Parsed, units, last_duration_ns: None }
+}
+
+fn make(p: &Pipeline, times: &[i64], gop: usize, rate: Option<FrameRate>) -> Result<Plan, Refusal> {
+    plan(Sha256([2; 32]), p, "engine", &facts(rate), &index(times, gop), 0)
+}
+
+fn at(num: u32, den: u32, frames: u64) -> Vec<i64> {
+    (0..frames).map(|n| FrameRate::new(num, den).unwrap().frame_ns(n)).collect()
+}
+
+#[test]
+fn film_rate_has_segments_of_144_frames() {
+    let p = make(&pipeline(), &at(24000, 1001, 24 * 60), 48, None).unwrap();
+    assert_eq!((p.timescale, p.segments[1].frames, p.segments[1].start), (24000, 144, 144 * 1001));
+    assert_eq!(p.gop_frames(), 48);
+    assert_eq!(p.segments.len(), 10);
+    assert_eq!(p.audio[0].ends[0], 282, "6.006 s are 281.53 audio frames of 1024 samples");
+    assert_eq!((p.audio[0].name.as_str(), p.audio[0].channels), ("audio-en", 2));
+}
+
+#[test]
+fn a_blink_of_a_tail_joins_the_segment_before() {
+    assert_eq!(
+        make(&pipeline(), &at(25, 1, 301), 50, None)
+            .unwrap()
+            .segments
+            .iter()
+            .map(|s| s.frames)
+            .collect::<Vec<_>>(),
+        [150, 151]
+    );
+    assert_eq!(
+        make(&pipeline(), &at(25, 1, 330), 50, None)
+            .unwrap()
+            .segments
+            .iter()
+            .map(|s| s.frames)
+            .collect::<Vec<_>>(),
+        [150, 150, 30]
+    );
+    assert_eq!(
+        make(&pipeline(), &at(25, 1, 3), 50, None)
+            .unwrap()
+            .segments
+            .iter()
+            .map(|s| s.frames)
+            .collect::<Vec<_>>(),
+        [3]
+    );
+}
+
+#[test]
+fn uneven_frames_keep_their_times() {
+    let mut times = at(30, 1, 1000);
+    times.retain(|t| t % 7 != 3);
+    times.drain(100..130);
+    let p = make(&pipeline(), &times, 30, FrameRate::new(30, 1)).unwrap();
+    assert!(matches!(p.cadence, Cadence::Variable(_)));
+    assert_eq!(p.frames, times.len() as u64);
+    let last = *times.last().unwrap();
+    let expected = (last as f64 / 1e9 + 1.0 / p.cadence.rate().as_f64()) * 90_000.0;
+    assert!(
+        (p.duration().ticks as f64 - expected).abs() < 3.0,
+        "{} {expected}",
+        p.duration().ticks
+    );
+}
+
+#[test]
+fn copying_cuts_at_closed_keys_or_refuses() {
+    let copy = Pipeline { video: Video::Copy, audio: Audio::Copy, ..pipeline() };
+    let p = make(&copy, &at(25, 1, 1000), 40, None).unwrap();
+    assert_eq!(
+        p.segments.iter().map(|s| s.first_frame).collect::<Vec<_>>(),
+        [0, 160, 320, 480, 600, 760, 920]
+    );
+    assert_eq!(p.spans.len(), 1);
+    let refused = make(&copy, &at(25, 1, 1000), 400, None).unwrap_err();
+    assert_eq!(refused.code, Code::PipelineMismatch);
+}
+
+#[test]
+fn without_an_index_there_is_one_span() {
+    let mut i = index(&at(25, 1, 3000), 50);
+    i.basis = Basis::Decoded;
+    let p = plan(Sha256([2; 32]), &pipeline(), "engine", &facts(None), &i, 0).unwrap();
+    assert_eq!((p.spans.len(), p.spans[0].read.frames), (1, 3000));
+}
+
+#[test]
+fn no_video_is_refused_in_words() {
+    let mut f = facts(None);
+    f.video.clear();
+    let e = plan(Sha256([2; 32]), &pipeline(), "engine", &f, &index(&[], 1), 0).unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "no-video-track: the master has no video track (found: audio AAC 44100 Hz 6 channels)"
+    );
+}
+
+proptest! {
+    /// Whatever the length, rate and span: every frame is in exactly one segment, every segment in exactly one span,
+    /// spans begin at keys, and audio stays within one audio frame of the video.
+    #[test]
+    fn nothing_is_lost_or_doubled(frames in 1u64..4000, rate in 0usize..6, span in 1u32..12, gop in 1usize..400) {
+        let (num, den) = [(24000, 1001), (25, 1), (30000, 1001), (50, 1), (60000, 1001), (10, 1)][rate];
+        let mut pipe = pipeline();
+        pipe.span_segments = span;
+        let p = make(&pipe, &at(num, den, frames), gop, FrameRate::new(num, den)).unwrap();
+        let mut next = 0;
+        let mut start = 0;
+        for s in &p.segments {
+            prop_assert_eq!((s.first_frame, s.start), (next, start));
+            next += u64::from(s.frames);
+            start += s.ticks;
+        }
+        prop_assert_eq!(next, frames);
+        let mut segment = 0;
+        for s in &p.spans {
+            prop_assert_eq!(s.first_segment, segment);
+            segment += s.segments;
+            prop_assert_eq!(s.read.frames, p.segments_of(s).iter().map(|s| u64::from(s.frames)).sum::<u64>());
+            prop_assert_eq!(s.read.first_unit as usize % gop, 0);
+            let first = p.segments_of(s)[0].first_frame;
+            prop_assert!(u64::from(s.read.first_unit) <= first && first < u64::from(s.read.first_unit) + gop as u64);
+        }
+        prop_assert_eq!(segment as usize, p.segments.len());
+        for (s, end) in p.segments.iter().zip(&p.audio[0].ends) {
+            let video = (s.start + s.ticks) as f64 / f64::from(p.timescale);
+            let audio = (end * 1024) as f64 / 48000.0;
+            prop_assert!((video - audio).abs() <= 1024.0 / 48000.0);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Why work was refused or failed: one plain sentence for content ops and a stable code for machines (R10).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A stable, documented code. Codes are never renamed: alert rules and scripts match on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The file has no bytes.
+    EmptyFile,
+    /// A folder (or a device, a socket) stands where a master was expected.
+    NotAFile,
+    /// The file cannot be opened with the rights the service has.
+    Unreadable,
+    /// The file was there and is gone.
+    MasterGone,
+    /// The file's size, time or content changed while it was read.
+    MasterChanged,
+    /// No container or codec was recognised.
+    NotMedia,
+    /// The container is recognised and broken: truncated, no index, unreadable structure.
+    DamagedMaster,
+    /// There is nothing to show.
+    NoVideoTrack,
+    /// No decoder is installed for a track's codec.
+    UnsupportedCodec,
+    /// The decoder gives other frames than the index promised.
+    FrameCountMismatch,
+    /// Another title already has this master with this pipeline.
+    DuplicateMaster,
+    /// The pipeline asks for something that this master cannot give.
+    PipelineMismatch,
+    /// An encoder that the pipeline names is not installed.
+    EncoderMissing,
+    /// Spool or origin has no space left.
+    DiskFull,
+    /// The origin refuses or cannot be reached.
+    OriginUnavailable,
+    /// The transcoder child crashed, hung or ran out of a limit, as often as it may.
+    TranscoderFailed,
+    /// The verifier found an object missing, empty, truncated, altered or unreadable.
+    NotProven,
+    /// Something that should not happen; the message says what.
+    Internal,
+}
+
+impl Code {
+    /// The code as it is printed and stored, for example `no-video-track`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::EmptyFile => "empty-file",
+            Code::NotAFile => "not-a-file",
+            Code::Unreadable => "unreadable",
+            Code::MasterGone => "master-gone",
+            Code::MasterChanged => "master-changed",
+            Code::NotMedia => "not-media",
+            Code::DamagedMaster => "damaged-master",
+            Code::NoVideoTrack => "no-video-track",
+            Code::UnsupportedCodec => "unsupported-codec",
+            Code::FrameCountMismatch => "frame-count-mismatch",
+            Code::DuplicateMaster => "duplicate-master",
+            Code::PipelineMismatch => "pipeline-mismatch",
+            Code::EncoderMissing => "encoder-missing",
+            Code::DiskFull => "disk-full",
+            Code::OriginUnavailable => "origin-unavailable",
+            Code::TranscoderFailed => "transcoder-failed",
+            Code::NotProven => "not-proven",
+            Code::Internal => "internal",
+        }
+    }
+
+    /// Whether the master itself is to blame (`rejected`: send another) or the work around it (`failed`: try again).
+    pub fn blames_master(self) -> bool {
+        match self {
+            Code::EmptyFile
+            | Code::NotAFile
+            | Code::Unreadable
+            | Code::NotMedia
+            | Code::DamagedMaster
+            | Code::NoVideoTrack
+            | Code::UnsupportedCodec
+            | Code::DuplicateMaster
+            | Code::PipelineMismatch => true,
+            Code::MasterGone
+            | Code::MasterChanged
+            | Code::FrameCountMismatch
+            | Code::EncoderMissing
+            | Code::DiskFull
+            | Code::OriginUnavailable
+            | Code::TranscoderFailed
+            | Code::NotProven
+            | Code::Internal => false,
+        }
+    }
+
+    /// What a person can do about it: one sentence.
+    pub fn next_step(self) -> &'static str {
+        match self {
+            Code::EmptyFile | Code::NotMedia | Code::DamagedMaster | Code::NoVideoTrack => {
+                "Ask the supplier for the file again."
+            }
+            Code::NotAFile => "Drop the media file itself.",
+            Code::Unreadable => {
+                "Give the service the right to read the file, then ingest it again."
+            }
+            Code::MasterGone => "Put the master back where it was, then ingest it again.",
+            Code::MasterChanged => {
+                "Wait until the transfer has finished, then ingest the file again."
+            }
+            Code::UnsupportedCodec => {
+                "Ask for the master in another codec, or install a GStreamer decoder for this one."
+            }
+            Code::FrameCountMismatch => "Rewrap or re-export the master, then ingest it again.",
+            Code::DuplicateMaster => "Use `headwater ingest --again` to transcode it once more.",
+            Code::PipelineMismatch => "Choose another pipeline.",
+            Code::EncoderMissing => {
+                "Install the GStreamer plugin that has the encoder, or name another in the pipeline."
+            }
+            Code::DiskFull => {
+                "Free some space, then ingest the master again: finished spans are kept."
+            }
+            Code::OriginUnavailable => {
+                "Check the origin, then ingest the master again: finished spans are kept."
+            }
+            Code::TranscoderFailed => {
+                "Look at the last words below; ingest again to retry: finished spans are kept."
+            }
+            Code::NotProven => {
+                "The title is not live. Check the origin's storage, then run `headwater ingest --again`."
+            }
+            Code::Internal => "Please report this with the log of the service.",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A code and its sentence. Printed as `code: sentence`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// What kind.
+    pub code: Code,
+    /// One plain sentence: lower case, no full stop, says what was found.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}

@@ -1,0 +1,213 @@
+//! Tasks: what the queue holds, who may do it, and when to try again (R8).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Sha256, Tenant, TitleId, Version};
+use crate::inventory::Object;
+use crate::key::PackageId;
+use crate::master::MasterFacts;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// One kind of work on one package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// Hash, probe and index the master; make the plan.
+    Prepare,
+    /// Transcode span `n`, counted from 0.
+    Span(u32),
+    /// Transcode the whole of audio rendition `n`, counted from 0.
+    Audio(u32),
+    /// Write playlists, MPD and inventory.
+    Seal,
+    /// Prove that the origin holds every object.
+    Verify,
+    /// Point viewers at the package.
+    Publish,
+}
+
+/// Who does a kind of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Runs transcoder children: prepare, span, audio.
+    Worker,
+    /// Seals and proves.
+    Verifier,
+    /// Publishes.
+    Publisher,
+}
+
+impl TaskKind {
+    /// Who does it.
+    pub fn role(self) -> Role {
+        match self {
+            TaskKind::Prepare | TaskKind::Span(_) | TaskKind::Audio(_) => Role::Worker,
+            TaskKind::Seal | TaskKind::Verify => Role::Verifier,
+            TaskKind::Publish => Role::Publisher,
+        }
+    }
+
+    /// The kind without its number, as stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            TaskKind::Prepare => "prepare",
+            TaskKind::Span(_) => "span",
+            TaskKind::Audio(_) => "audio",
+            TaskKind::Seal => "seal",
+            TaskKind::Verify => "verify",
+            TaskKind::Publish => "publish",
+        }
+    }
+
+    /// Its number; 0 for kinds of which a package has one.
+    pub fn number(self) -> u32 {
+        match self {
+            TaskKind::Span(n) | TaskKind::Audio(n) => n,
+            TaskKind::Prepare | TaskKind::Seal | TaskKind::Verify | TaskKind::Publish => 0,
+        }
+    }
+
+    /// The inverse of [`TaskKind::name`] and [`TaskKind::number`].
+    pub fn from_parts(name: &str, number: u32) -> Option<Self> {
+        Some(match name {
+            "prepare" => TaskKind::Prepare,
+            "span" => TaskKind::Span(number),
+            "audio" => TaskKind::Audio(number),
+            "seal" => TaskKind::Seal,
+            "verify" => TaskKind::Verify,
+            "publish" => TaskKind::Publish,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for TaskKind {
+    /// Counted from 1, as people do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskKind::Span(n) | TaskKind::Audio(n) => write!(f, "{} {}", self.name(), n + 1),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+/// A worker's time-limited, fenced claim on a task. The token is new with every claim: results that come with an older
+/// one are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The task's row.
+    pub task: i64,
+    /// Fencing token.
+    pub token: i64,
+    /// When it ends unless it is renewed.
+    pub until: Timestamp,
+}
+
+/// A claimed task with what its worker has to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The claim.
+    pub lease: Lease,
+    /// The package.
+    pub package: PackageId,
+    /// What to do.
+    pub kind: TaskKind,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Where the master is.
+    pub master_path: String,
+    /// Name of the pipeline (before there is a plan).
+    pub pipeline: String,
+    /// Whether a master that another title has is to be transcoded all the same.
+    pub again: bool,
+    /// The plan, once `Prepare` is done.
+    pub plan: Option<Plan>,
+}
+
+/// What a finished task hands in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// `Prepare`: the facts and the plan.
+    Prepared {
+        /// What the probe found.
+        facts: Box<MasterFacts>,
+        /// What will be made.
+        plan: Box<Plan>,
+    },
+    /// `Prepare`: the same title already has this master, made by this pipeline.
+    AlreadyPublished {
+        /// The version that has it.
+        version: Version,
+    },
+    /// `Span`, `Audio`: the objects that are on the origin, and the codec of every rendition they belong to.
+    Made {
+        /// The objects.
+        objects: Vec<Object>,
+        /// (rendition, RFC 6381 codec).
+        codecs: Vec<(String, String)>,
+    },
+    /// `Seal`: the inventory object, which now stands for all the others (R7).
+    Sealed {
+        /// SHA-256 of the inventory object.
+        inventory: Sha256,
+        /// Number of objects in it.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// `Verify`: everything is proven.
+    Proven,
+    /// `Publish`: the pointers point here.
+    Published,
+}
+
+/// What a task that did not finish says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub refusal: Refusal,
+    /// Whether another try can help.
+    pub retry: Retry,
+    /// Last words of every stage, when there are any.
+    pub last_words: Option<String>,
+}
+
+/// Whether another try can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// A bad master stays bad.
+    Never,
+    /// The world may be better later.
+    Later,
+}
+
+/// Tries before a task fails for good. Three rule out a passing fault; more only delay the news.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// When to try again after `attempt` (from 1) failed: 2 s, then 8 s … at most 5 min. `jitter` in 0..=100 spreads
+/// workers that failed together over half as much again.
+pub fn back_off_ms(attempt: u32, jitter: u32) -> i64 {
+    let base =
+        2_000i64.saturating_mul(4i64.saturating_pow(attempt.saturating_sub(1).min(8))).min(300_000);
+    base + base / 2 * i64::from(jitter.min(100)) / 100
+}
+
+/// A title to be queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTitle {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which.
+    pub title: TitleId,
+    /// Absolute path of the master.
+    pub master_path: String,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// Transcode even if this master is already there.
+    pub again: bool,
+}
