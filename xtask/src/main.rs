@@ -1,1 +1,96 @@
-fn main() {}
+//! Everything that is automated about this repository: `cargo xtask COMMAND`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "xtask talks to the person at the terminal"
+)]
+#![allow(clippy::disallowed_methods, reason = "running other programs is what xtask is for")]
+
+mod demo;
+mod sample;
+mod test;
+mod tidy;
+
+mod packages;
+mod shell;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use headwater_benches::Bench;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  demo [--once] [--fresh]    install what is missing, build, and take a sample master all the way to a page that
+                             plays it; --once stops when it is published, --fresh forgets earlier runs
+  test                       install what the tests need, then run every check and every test (what CI runs)
+  tidy                       check the rules that the compiler does not: directions, licences, module docs
+  setup [build|run|demo|test|bench]
+                             only install the system's packages (default: test)
+  bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
+                             default ladder, Headwater against one ffmpeg command
+  bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
+                             stream copy, Headwater against ffmpeg and Shaka Packager
+                             (both add their results to benches/RESULTS.md)
+";
+
+/// One way to call xtask.
+#[derive(Debug, PartialEq)]
+enum Command {
+    Demo(demo::Options),
+    Test,
+    Tidy,
+    Setup(packages::Need),
+    Bench(Bench),
+    Help,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let Some(command) = parse(&args) else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(args: &[&str]) -> Option<Command> {
+    Some(match args {
+        ["demo", options @ ..] => Command::Demo(demo::Options::parse(options)?),
+        ["test"] => Command::Test,
+        ["tidy"] => Command::Tidy,
+        ["setup"] => Command::Setup(packages::Need::Test),
+        ["setup", need] => Command::Setup(packages::Need::parse(need)?),
+        ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
+        ["help" | "--help" | "-h"] => Command::Help,
+        _ => return None,
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(options) => return demo::run(&options),
+        Command::Test => test::run()?,
+        Command::Tidy => tidy::run()?,
+        Command::Setup(need) => packages::install(need)?,
+        Command::Bench(bench) => {
+            packages::install(packages::Need::Bench)?;
+            let sample = sample::make_if_missing()?;
+            bench.run(&workspace::root(), &sample, &workspace::build_release()?)?;
+        }
+        Command::Help => print!("{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,78 @@
-//! placeholder
+//! HTTP over the ports: package files for players, the titles as JSON, and a page that shows and plays them.
+//!
+//! Invariant: this crate sees neither adapters nor the engine. What it knows it asks the catalog and the origin.
+
+mod media;
+mod page;
+mod problem;
+mod serve;
+mod titles;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use headwater_model::id::Tenant;
+use headwater_ports::catalog::Catalog;
+use headwater_ports::origin::Origin;
+
+use problem::{Code, Problem};
+pub use serve::serve;
+
+/// What the HTTP surface speaks for.
+#[derive(Clone)]
+pub struct Api {
+    /// Where titles are read.
+    pub catalog: Arc<dyn Catalog>,
+    /// Where package files are read.
+    pub origin: Arc<dyn Origin>,
+    /// Whose titles and files; nobody else's are served.
+    pub tenant: Tenant,
+}
+
+/// Every address:
+///
+/// * `/` and `/assets/…`: the page;
+/// * `/media/{key}`: package files, with ranges and for any web origin;
+/// * `/api/titles`, `/api/titles/{title}`: titles as JSON;
+/// * `/healthz`: 200 while the catalog answers.
+///
+/// Errors are problem documents (RFC 9457) with a stable `code`.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/assets/{tag}/{name}", get(page::asset))
+        .route("/api/titles", get(titles::list))
+        .route("/api/titles/{title}", get(titles::one))
+        .route("/healthz", get(titles::health))
+        .merge(media::routes())
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(no_such_page)
+        .layer(map_response(harden))
+        .with_state(api)
+}
+
+async fn no_such_page(request: Request) -> Problem {
+    Problem::new(Code::NoSuchPage, format!("there is nothing at `{}`", request.uri().path()))
+}
+
+async fn wrong_method(State(_): State<Api>, request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::new(Code::MethodNotAllowed, format!("`{path}` cannot be asked to {method}"))
+}
+
+/// A browser must not take a package file for anything but what its `Content-Type` says.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

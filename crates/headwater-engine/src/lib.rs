@@ -1,1 +1,38 @@
-//! placeholder
+//! The life of a title: from a file in a folder to a package that is proven and live.
+//!
+//! Start reading at [`life`]: its first page says what happens in which order and what a crash leaves behind.
+//!
+//! Invariant: the world is asked only through `headwater_ports`, the spool folder and the master's path; nothing here
+//! knows which database, storage or codec library answers.
+
+pub mod life;
+
+mod lease;
+
+mod prepare;
+mod master;
+
+mod make;
+mod parts;
+mod spool;
+
+mod seal;
+
+mod verify;
+mod listing;
+
+mod publish;
+
+mod failure;
+mod hash;
+
+mod watch;
+mod settling;
+
+pub use life::{Config, Engine, Pipelines, Ports};
+pub use spool::SpoolError;
+pub use verify::{Proof, ReadBack, VerifyError};
+pub use watch::{DropFolder, WatchError};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! arrive as arguments.
 
 pub mod finding;
+pub mod history;
 pub mod id;
 pub mod index;
 pub mod inventory;
@@ -13,6 +14,7 @@ pub mod life;
 pub mod master;
 pub mod pipeline;
 pub mod plan;
+pub mod queue;
 pub mod refusal;
 pub mod task;
 pub mod time;

@@ -11,6 +11,10 @@ pub struct MasterFacts {
     pub container: String,
     /// Size of the file in bytes.
     pub bytes: u64,
+    /// When the file was last modified, in nanoseconds since 1970. With `bytes` it tells cheaply that a span reads the
+    /// very file that the plan is for. The engine fills it in; a probe leaves 0.
+    #[serde(default)]
+    pub modified_ns: i64,
     /// Video tracks in container order.
     pub video: Vec<VideoTrack>,
     /// Audio tracks in container order.
@@ -46,6 +50,9 @@ impl Orientation {
 /// One video track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoTrack {
+    /// The track's own number in the container, as the demuxer names it: how later passes find it again.
+    #[serde(default)]
+    pub stream: String,
     /// The codec in words: `H.264 (High Profile)`.
     pub codec: String,
     /// Media type of its elementary stream: `video/x-h264`.
@@ -75,6 +82,9 @@ pub struct VideoTrack {
 /// One audio track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioTrack {
+    /// The track's own number in the container, as the demuxer names it: how later passes find it again.
+    #[serde(default)]
+    pub stream: String,
     /// The codec in words: `MPEG-4 AAC`.
     pub codec: String,
     /// Media type of its elementary stream: `audio/mpeg`.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::Sha256;
 use crate::index::{Basis, Cadence, Index, cadence};
 use crate::ladder::{Picture, VideoRendition, resolve};
-use crate::master::MasterFacts;
+use crate::master::{MasterFacts, Orientation};
 use crate::pipeline::{Audio, AudioEncode, Pipeline, Video};
 use crate::refusal::{Code, Refusal};
 use crate::time::{MediaTime, NS};
@@ -46,6 +46,10 @@ pub struct Plan {
     pub segments: Vec<SegmentPlan>,
     /// Spans in order; together they are all segments.
     pub spans: Vec<SpanPlan>,
+    /// Which of the master's tracks is the picture: [`crate::master::VideoTrack::stream`].
+    pub stream: String,
+    /// How the master's picture has to be turned.
+    pub orientation: Orientation,
     /// Video renditions, largest first.
     pub video: Vec<VideoRendition>,
     /// Audio renditions, the default first.
@@ -126,8 +130,8 @@ pub struct SpanRead {
 pub struct AudioRendition {
     /// Its name and folder: `audio-en` or `audio-1`.
     pub name: String,
-    /// Index of the track among the master's audio tracks, from 0.
-    pub track: u32,
+    /// Which of the master's tracks it is made from: [`crate::master::AudioTrack::stream`].
+    pub stream: String,
     /// Language, when the master states one.
     pub language: Option<String>,
     /// Channels of the rendition.
@@ -231,6 +235,8 @@ pub fn plan(
         frames: times.len() as u64,
         segments,
         spans,
+        stream: track.stream.clone(),
+        orientation: track.orientation,
         video,
         audio,
     })
@@ -451,7 +457,7 @@ fn audio_renditions(
         let ends = ends.iter().map(|t| (t.rescale(sample_rate) + scale / 2) / scale).collect();
         renditions.push(AudioRendition {
             name,
-            track,
+            stream: a.stream.clone(),
             language,
             channels,
             sample_rate,

@@ -42,6 +42,8 @@ pub enum Code {
     TranscoderFailed,
     /// The verifier found an object missing, empty, truncated, altered or unreadable.
     NotProven,
+    /// A newer master or another pipeline was asked for before the package was done.
+    Superseded,
     /// Something that should not happen; the message says what.
     Internal,
 }
@@ -67,6 +69,7 @@ impl Code {
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
+            Code::Superseded => "superseded",
             Code::Internal => "internal",
         }
     }
@@ -91,6 +94,7 @@ impl Code {
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
+            | Code::Superseded
             | Code::Internal => false,
         }
     }
@@ -130,6 +134,7 @@ impl Code {
             Code::NotProven => {
                 "The title is not live. Check the origin's storage, then run `headwater ingest --again`."
             }
+            Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",
         }
     }

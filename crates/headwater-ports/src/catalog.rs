@@ -54,15 +54,33 @@ pub struct SeenFile {
     pub modified_ns: i64,
 }
 
-/// The catalog.
+/// The catalog. What it decides, it decides with `headwater_model::queue` and `headwater_model::life`, so every catalog
+/// does the same; `headwater_testkit::catalog_suite` holds them to it.
+///
+/// A title's state is that of its newest package; a package's is what its tasks have made of it.
+///
+/// Only the catalog's own clock counts: a lease is worth nothing from `until` on, whether or not somebody else has the
+/// task by then. Every method is one transaction: it happens whole, or (when it returns an error) not at all.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Queues a title: a new one as `v1`, a known one as its next version. A title whose newest package failed or was
-    /// rejected resumes that version when the master's path and pipeline are the same and `again` is not set, so that
-    /// finished spans are kept.
+    /// Queues a title: a new one as `v1`, a known one as its next version, while viewers keep what they have.
+    ///
+    /// A title whose newest package failed or was rejected resumes that version when the master's path and pipeline are
+    /// the same and `again` is not set: what is done is kept, all else is tried afresh. After a failed proof it goes on
+    /// with `Verify`, which believes nothing that was made before. When its plan is void (the master turned out bad or
+    /// changed under way), it starts over as the next version instead.
+    ///
+    /// A newest package that is still being made from another path or by another pipeline is given up: the tasks are
+    /// cancelled, and their workers are told so by [`CatalogError::LeaseLost`].
     async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError>;
 
+    /// Whether a file of a watched folder is known in this size and time.
+    async fn knows_file(&self, file: &SeenFile) -> Result<bool, CatalogError>;
+
     /// Remembers a file of a watched folder; true when it was not known in this size and time.
+    ///
+    /// Ask [`Catalog::knows_file`], submit, then remember: a crash in between submits twice, which does no harm, and
+    /// never forgets a delivery.
     async fn remember_file(&self, file: &SeenFile) -> Result<bool, CatalogError>;
 
     /// One title.
@@ -72,7 +90,7 @@ pub trait Catalog: Send + Sync {
         title: &TitleId,
     ) -> Result<Option<TitleRecord>, CatalogError>;
 
-    /// All titles of a tenant, newest first, at most `limit`.
+    /// All titles of a tenant, the one that was queued last first, at most `limit`.
     async fn titles(&self, tenant: &Tenant, limit: u32) -> Result<Vec<TitleRecord>, CatalogError>;
 
     /// History of a title, oldest first.
@@ -81,10 +99,14 @@ pub trait Catalog: Send + Sync {
     /// One package.
     async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError>;
 
+    /// What the transcoder said last in the try of this package that failed last, when it said anything.
+    async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
+
     /// The objects of a package that is being made, by path. Empty once it is sealed: then the inventory has them (R7).
     async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError>;
 
-    /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first.
+    /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first. True
+    /// for those that were published, whether or not they are still what viewers get.
     async fn packages_of(
         &self,
         tenant: &Tenant,
@@ -92,7 +114,11 @@ pub trait Catalog: Send + Sync {
         pipeline: Sha256,
     ) -> Result<Vec<(PackageId, bool)>, CatalogError>;
 
-    /// Claims the best task that one of `roles` may do, for `lease_ms` from now.
+    /// Claims the best task that one of `roles` may do, for `lease_ms` from now: of the oldest package that has one, the
+    /// first in the order of `headwater_model::life::after`. A task whose lease has run out is free again; that does
+    /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
+    ///
+    /// The packages of one title are published one after another, oldest first.
     async fn claim(
         &self,
         worker: &str,
@@ -100,7 +126,8 @@ pub trait Catalog: Send + Sync {
         lease_ms: i64,
     ) -> Result<Option<Claimed>, CatalogError>;
 
-    /// Keeps a claim alive for `lease_ms` from now and notes how many frames are done.
+    /// Keeps a claim alive for `lease_ms` from now and notes how many frames are done. A lease that has run out is not
+    /// revived.
     async fn renew(
         &self,
         lease: &Lease,
@@ -111,7 +138,8 @@ pub trait Catalog: Send + Sync {
     /// Accepts a result and, in the same transaction, takes the title on (`headwater_model::life::after`).
     async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError>;
 
-    /// Puts the task back with back-off, or ends the title when another try cannot help or tries are used up.
+    /// Puts the task back with back-off, or ends the package when another try cannot help or tries are used up: its other
+    /// tasks are cancelled then, those that are under way included.
     async fn fail(&self, lease: &Lease, failure: &Failure) -> Result<(), CatalogError>;
 
     /// Gives a claim back unused: the try does not count.

@@ -40,7 +40,9 @@ fn facts(rate: Option<FrameRate>) -> MasterFacts {
     MasterFacts {
         container: "Quicktime".into(),
         bytes: 1,
+        modified_ns: 0,
         video: vec![VideoTrack {
+            stream: "001".into(),
             codec: "H.264".into(),
             media_type: "video/x-h264".into(),
             width: 640,
@@ -55,6 +57,7 @@ fn facts(rate: Option<FrameRate>) -> MasterFacts {
             decoder: Some("avdec_h264".into()),
         }],
         audio: vec![AudioTrack {
+            stream: "002".into(),
             codec: "AAC".into(),
             media_type: "audio/mpeg".into(),
             channels: 6,

@@ -1,0 +1,64 @@
+//! Titles as JSON, and whether the service can answer at all.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use headwater_model::id::TitleId;
+use headwater_model::key::PackageId;
+
+use crate::Api;
+use crate::problem::{Code, Problem};
+use crate::wire;
+
+/// Titles in a list. The page asks every few seconds and shows what people look at: the newest.
+const LISTED: u32 = 200;
+
+/// How long a healthy catalog takes at most; whoever asks about health does not wait much longer either.
+const HEALTHY: Duration = Duration::from_secs(3);
+
+/// An answer that is out of date as soon as it is given.
+type Fresh<T> = ([(HeaderName, &'static str); 1], Json<T>);
+
+fn fresh<T>(body: T) -> Fresh<T> {
+    ([(CACHE_CONTROL, "no-store")], Json(body))
+}
+
+pub(crate) async fn list(State(api): State<Api>) -> Result<Fresh<wire::Titles>, Problem> {
+    // One more than is shown tells whether there are more.
+    let mut records = api.catalog.titles(&api.tenant, LISTED + 1).await?;
+    let more = records.len() > LISTED as usize;
+    records.truncate(LISTED as usize);
+    Ok(fresh(wire::Titles { titles: records.into_iter().map(wire::Title::from).collect(), more }))
+}
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Fresh<wire::Detail>, Problem> {
+    let Ok(Path(name)) = path else {
+        return Err(Problem::new(Code::NoSuchTitle, "this address is not a title's"));
+    };
+    let missing = || Problem::new(Code::NoSuchTitle, format!("there is no title `{name}`"));
+    let title: TitleId = name.parse().map_err(|_| missing())?;
+    let record = api.catalog.title(&api.tenant, &title).await?.ok_or_else(missing)?;
+    let package = PackageId { tenant: api.tenant.clone(), title, version: record.version };
+    let events = api.catalog.events(&api.tenant, &package.title).await?;
+    let findings = api.catalog.findings(&package).await?;
+    let last_words = api.catalog.last_words(&package).await?;
+    Ok(fresh(wire::Detail {
+        title: record.into(),
+        events: events.into_iter().map(wire::Moment::from).collect(),
+        findings: findings.into_iter().map(wire::Wrong::from).collect(),
+        last_words,
+    }))
+}
+
+pub(crate) async fn health(State(api): State<Api>) -> Result<Fresh<wire::Health>, Problem> {
+    let asked = tokio::time::timeout(HEALTHY, api.catalog.titles(&api.tenant, 1)).await;
+    let late = |_| Problem::new(Code::CatalogUnavailable, "the catalog takes too long to answer");
+    asked.map_err(late)??;
+    Ok(fresh(wire::Health { status: "ok" }))
+}

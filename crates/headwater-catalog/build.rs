@@ -1,0 +1,5 @@
+//! Rebuilds the crate when a migration is added: `sqlx::migrate!` notices only files that it has already embedded.
+
+fn main() {
+    println!("cargo:rerun-if-changed=../../migrations/sqlite");
+}

@@ -1,0 +1,62 @@
+//! Turns what goes wrong inside a transaction into what a caller of the port can act on, in one place.
+
+use headwater_ports::catalog::CatalogError;
+use sqlx::migrate::MigrateError;
+
+/// Why a transaction was not carried out.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The lease is not held any more.
+    LeaseLost { task: i64 },
+    /// SQLite said no.
+    Sql(sqlx::Error),
+    /// The schema could not be brought up to date.
+    Migrate(MigrateError),
+    /// What is stored, or what is to be stored, contradicts itself.
+    Contradiction(String),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Fault::Sql(error)
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Fault::Contradiction(format!("stored JSON: {error}"))
+    }
+}
+
+/// `SQLITE_FULL`: a write met a full disk. <https://www.sqlite.org/rescode.html>
+const FULL: &str = "13";
+/// `SQLITE_IOERR_SHMSIZE`: the WAL's shared memory file could not grow, which has no other cause in practice.
+const SHARED_MEMORY_FULL: &str = "4874";
+
+impl Fault {
+    /// What the caller is told when this happened while trying to `operation`.
+    pub(crate) fn during(self, operation: &'static str) -> CatalogError {
+        let source = match self {
+            Fault::LeaseLost { task } => return CatalogError::LeaseLost { task },
+            Fault::Migrate(MigrateError::VersionMissing(_)) => return CatalogError::TooNew,
+            Fault::Sql(error)
+            | Fault::Migrate(MigrateError::Execute(error))
+            | Fault::Migrate(MigrateError::ExecuteMigration(error, _)) => {
+                if is_full(&error) {
+                    return CatalogError::Full;
+                }
+                error.into()
+            }
+            Fault::Migrate(error) => error.into(),
+            Fault::Contradiction(text) => text.into(),
+        };
+        CatalogError::Database { operation, source }
+    }
+}
+
+fn is_full(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|e| e.code())
+        .is_some_and(|code| code == FULL || code == SHARED_MEMORY_FULL)
+}

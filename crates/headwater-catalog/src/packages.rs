@@ -1,0 +1,217 @@
+//! Packages: their plan, their objects while they are being made, and what proof found.
+
+use headwater_model::finding::Finding;
+use headwater_model::id::{Sha256, Tenant};
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{PackageRecord, TitleState};
+use headwater_model::time::Timestamp;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use crate::error::Fault;
+use crate::rows;
+
+/// Rows in one `insert`: six values each stay far below SQLite's 32,766 parameters
+/// (<https://www.sqlite.org/limits.html>), and more rows make it no faster.
+const ROWS_PER_INSERT: usize = 500;
+
+/// The row of a package.
+async fn id(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<i64>, Fault> {
+    let id = sqlx::query_scalar(
+        "select p.id from packages p join titles t on t.id = p.title_id \
+         where t.tenant = $1 and t.title = $2 and p.version = $3",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .fetch_optional(tx)
+    .await?;
+    Ok(id)
+}
+
+/// One package.
+pub(crate) async fn one(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Option<PackageRecord>, Fault> {
+    let Some(id) = id(tx, package).await? else { return Ok(None) };
+    let codecs = sqlx::query_as(
+        "select rendition, codec from codecs where package_id = $1 order by rendition",
+    )
+    .bind(id)
+    .fetch_all(&mut *tx)
+    .await?;
+    let row = sqlx::query("select plan, inventory, objects, bytes from packages where id = $1")
+        .bind(id)
+        .fetch_one(tx)
+        .await?;
+    rows::package(&row, codecs).map(Some)
+}
+
+/// A package's objects by path, as long as it is being made.
+pub(crate) async fn objects(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Vec<Object>, Fault> {
+    let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
+    let rows = sqlx::query(
+        "select path, bytes, sha256, md5, role from objects where package_id = $1 order by path",
+    )
+    .bind(id)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(rows::object).collect()
+}
+
+/// Packages of a master and a pipeline, newest first, and whether they were published.
+pub(crate) async fn of(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    master: Sha256,
+    pipeline: Sha256,
+) -> Result<Vec<(PackageId, bool)>, Fault> {
+    let rows = sqlx::query(
+        "select t.tenant, t.title, p.version, p.published_at is not null as published \
+         from packages p join titles t on t.id = p.title_id \
+         where t.tenant = $1 and p.master = $2 and p.pipeline_sha256 = $3 \
+         order by p.created_at desc, p.id desc",
+    )
+    .bind(tenant.as_str())
+    .bind(master.to_string())
+    .bind(pipeline.to_string())
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((rows::package_id(row)?, row.try_get("published")?))).collect()
+}
+
+/// Replaces the findings of a package.
+pub(crate) async fn record_findings(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    findings: &[Finding],
+) -> Result<(), Fault> {
+    let id = id(tx, package)
+        .await?
+        .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
+    sqlx::query("delete from findings where package_id = $1").bind(id).execute(&mut *tx).await?;
+    let texts = findings.iter().map(rows::json).collect::<Result<Vec<_>, _>>()?;
+    let numbered: Vec<_> = (0i64..).zip(findings).zip(texts).collect();
+    for some in numbered.chunks(ROWS_PER_INSERT) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "insert into findings (package_id, position, object, finding) ",
+        );
+        insert.push_values(some, |mut row, ((position, finding), text)| {
+            row.push_bind(id).push_bind(*position).push_bind(&finding.object).push_bind(text);
+        });
+        insert.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// The findings of a package's last proof.
+pub(crate) async fn findings(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Vec<Finding>, Fault> {
+    let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
+    let rows = sqlx::query("select finding from findings where package_id = $1 order by position")
+        .bind(id)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(|row| Ok(serde_json::from_str(row.try_get("finding")?)?)).collect()
+}
+
+/// The last words of the try that failed last.
+pub(crate) async fn last_words(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Option<String>, Fault> {
+    let Some(id) = id(tx, package).await? else { return Ok(None) };
+    let words: Option<Option<String>> = sqlx::query_scalar(
+        "select last_words from tasks where package_id = $1 and failed_at is not null \
+         order by failed_at desc, id desc limit 1",
+    )
+    .bind(id)
+    .fetch_optional(tx)
+    .await?;
+    Ok(words.flatten())
+}
+
+/// Writes a package's state.
+pub(crate) async fn set_state(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    state: &TitleState,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let refusal = state.refusal();
+    sqlx::query(
+        "update packages set state = $2, code = $3, message = $4, updated_at = $5 where id = $1",
+    )
+    .bind(package_id)
+    .bind(state.name())
+    .bind(refusal.map(|r| r.code.as_str()))
+    .bind(refusal.map(|r| r.message.as_str()))
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Adds objects, or replaces them by path: the same span made again gives the same paths (R1).
+pub(crate) async fn add_objects(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    objects: &[Object],
+) -> Result<(), Fault> {
+    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<_> = objects.iter().zip(roles).collect();
+    for some in rows.chunks(ROWS_PER_INSERT) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "insert into objects (package_id, path, bytes, sha256, md5, role) ",
+        );
+        insert.push_values(some, |mut row, (object, role)| {
+            row.push_bind(package_id)
+                .push_bind(&object.path)
+                .push_bind(rows::int(object.bytes))
+                .push_bind(object.sha256.to_string())
+                .push_bind(object.md5.to_string())
+                .push_bind(role);
+        });
+        insert.push(
+            " on conflict (package_id, path) do update set bytes = excluded.bytes, \
+             sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role",
+        );
+        insert.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Notes the codec of each rendition.
+pub(crate) async fn add_codecs(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    codecs: &[(String, String)],
+) -> Result<(), Fault> {
+    for (rendition, codec) in codecs {
+        sqlx::query(
+            "insert into codecs (package_id, rendition, codec) values ($1, $2, $3) \
+             on conflict (package_id, rendition) do update set codec = excluded.codec",
+        )
+        .bind(package_id)
+        .bind(rendition)
+        .bind(codec)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Deletes the object rows of a package.
+pub(crate) async fn forget_objects(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+) -> Result<(), Fault> {
+    sqlx::query("delete from objects where package_id = $1").bind(package_id).execute(tx).await?;
+    Ok(())
+}

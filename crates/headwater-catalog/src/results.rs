@@ -1,0 +1,196 @@
+//! Results and failures of tasks, and what follows from them in the same transaction.
+
+use headwater_model::history::Line;
+use headwater_model::id::Version;
+use headwater_model::life::{TitleState, after};
+use headwater_model::plan::Plan;
+use headwater_model::queue::{answers, frames_of, try_again_at};
+use headwater_model::task::{Failure, Lease, Outcome};
+use headwater_model::time::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::error::Fault;
+use crate::tasks::Held;
+use crate::{packages, rows, tasks, titles};
+
+/// Accepts an outcome and takes the title on.
+pub(crate) async fn complete(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let held = tasks::held(tx, lease, now).await?;
+    if !answers(held.kind, outcome) {
+        return Err(Fault::Contradiction(format!("{} cannot end like this", held.kind)));
+    }
+    sqlx::query(
+        "update tasks set state = 'done', worker = null, frames_done = frames, finished_at = $2, updated_at = $2 \
+         where id = $1",
+    )
+    .bind(held.task)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+
+    let Held { package_id, title_id, kind, tries, .. } = held;
+    let mut plan = None;
+    match outcome {
+        Outcome::Prepared { facts, plan: made } => {
+            keep_plan(tx, package_id, &rows::json(facts)?, made).await?;
+            plan = Some(made);
+            titles::record(tx, title_id, now, Line::Prepared { facts, plan: made }).await?;
+        }
+        Outcome::AlreadyPublished { version } => {
+            return go_back(tx, title_id, package_id, *version, now).await;
+        }
+        Outcome::Made { objects, codecs } => {
+            packages::add_objects(tx, package_id, objects).await?;
+            packages::add_codecs(tx, package_id, codecs).await?;
+            titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
+        }
+        Outcome::Sealed { inventory, objects, bytes } => {
+            sqlx::query(
+                "update packages set inventory = $2, objects = $3, bytes = $4, sealed_at = $5 where id = $1",
+            )
+            .bind(package_id)
+            .bind(inventory.to_string())
+            .bind(rows::int(*objects))
+            .bind(rows::int(*bytes))
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+            packages::forget_objects(tx, package_id).await?;
+            let line = Line::Sealed { objects: *objects, bytes: *bytes };
+            titles::record(tx, title_id, now, line).await?;
+        }
+        Outcome::Proven => titles::record(tx, title_id, now, Line::Proven).await?,
+        Outcome::Published => go_live(tx, title_id, package_id, now).await?,
+    }
+
+    let left = tasks::left(tx, package_id).await?;
+    let next = after(outcome, left);
+    for task in next.tasks {
+        let frames = plan.map_or(0, |plan| frames_of(task, plan));
+        tasks::add(tx, package_id, task, frames, now).await?;
+    }
+    packages::set_state(tx, package_id, &next.state, now).await
+}
+
+/// Keeps what `Prepare` found and decided.
+async fn keep_plan(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    facts: &str,
+    plan: &Plan,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "update packages set master = $2, pipeline_sha256 = $3, facts = $4, plan = $5, spans = $6, frames = $7, \
+             duration_ms = $8 \
+         where id = $1",
+    )
+    .bind(package_id)
+    .bind(plan.master.to_string())
+    .bind(plan.pipeline.sha256.to_string())
+    .bind(facts)
+    .bind(rows::json(plan)?)
+    .bind(rows::int(plan.spans.len() as u64))
+    .bind(rows::int(plan.frames))
+    .bind(rows::int(plan.duration().rescale(1000)))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Drops a package whose master is that of an earlier one, which the title goes back to.
+async fn go_back(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    package_id: i64,
+    version: Version,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let earlier = sqlx::query(
+        "update packages set updated_at = $3 \
+         where title_id = $1 and version = $2 and published_at is not null",
+    )
+    .bind(title_id)
+    .bind(version.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    if earlier.rows_affected() == 0 {
+        return Err(Fault::Contradiction(format!("{version} was never published")));
+    }
+    sqlx::query("update titles set newest = $2 where id = $1")
+        .bind(title_id)
+        .bind(version.0)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("delete from packages where id = $1").bind(package_id).execute(&mut *tx).await?;
+    titles::record(tx, title_id, now, Line::AlreadyPublished { version }).await
+}
+
+/// Notes that viewers get this package now.
+async fn go_live(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    package_id: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let row = sqlx::query(
+        "update packages set published_at = coalesce(published_at, $2) where id = $1 returning version",
+    )
+    .bind(package_id)
+    .bind(now.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    let version = Version(rows::small(&row, "version")?);
+    sqlx::query("update titles set live = $2 where id = $1")
+        .bind(title_id)
+        .bind(version.0)
+        .execute(&mut *tx)
+        .await?;
+    titles::record(tx, title_id, now, Line::Published { version }).await
+}
+
+/// Puts a failed task back with back-off, or ends its package.
+pub(crate) async fn fail(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let held = tasks::held(tx, lease, now).await?;
+    let failures = held.failures + 1;
+    let again = try_again_at(failure, failures, lease, now);
+    let Failure { refusal, last_words, .. } = failure;
+    sqlx::query(
+        "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, code = $6, message = $7, \
+             last_words = $8, failed_at = $9, worker = null, frames_done = 0, updated_at = $9 \
+         where id = $1",
+    )
+    .bind(held.task)
+    .bind(if again.is_some() { "queued" } else { "failed" })
+    .bind(again.unwrap_or(now).0)
+    .bind(again.is_none().then_some(now.0))
+    .bind(failures)
+    .bind(refusal.code.as_str())
+    .bind(&refusal.message)
+    .bind(last_words)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    let Held { package_id, title_id, kind, tries, .. } = held;
+    match again {
+        Some(at) => {
+            let wait_ms = at.0 - now.0;
+            let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms };
+            titles::record(tx, title_id, now, line).await
+        }
+        None => {
+            let state = TitleState::refused(refusal.clone());
+            tasks::end_package(tx, title_id, package_id, kind, &state, now).await
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Rows into the model's types and back.
+
+use headwater_model::id::Version;
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState};
+use headwater_model::queue::{SpanTally, progress};
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::TaskKind;
+use headwater_model::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::Fault;
+
+/// A count as SQL keeps it. No count here comes near 2^63.
+pub(crate) fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// A count from a column that is never written below 0.
+pub(crate) fn count(row: &SqliteRow, column: &str) -> Result<u64, Fault> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+/// A small count from a column that is never written below 0.
+pub(crate) fn small(row: &SqliteRow, column: &str) -> Result<u32, Fault> {
+    Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+/// A value as JSON text.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
+    Ok(serde_json::to_string(value)?)
+}
+
+/// The value of a column of JSON text, when it has one.
+pub(crate) fn from_json<T: DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<T>, Fault> {
+    let text: Option<&str> = row.try_get(column)?;
+    Ok(text.map(serde_json::from_str).transpose()?)
+}
+
+/// The value of a text column that only this crate writes.
+pub(crate) fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T, Fault>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    parse(row.try_get(column)?)
+}
+
+/// The same for a column that may be null.
+fn parsed_maybe<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, Fault>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    row.try_get::<Option<&str>, _>(column)?.map(parse).transpose()
+}
+
+fn parse<T>(text: &str) -> Result<T, Fault>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|e: T::Err| Fault::Contradiction(e.to_string()))
+}
+
+/// Columns `kind` and `number`.
+pub(crate) fn kind(row: &SqliteRow) -> Result<TaskKind, Fault> {
+    let name: &str = row.try_get("kind")?;
+    TaskKind::from_parts(name, small(row, "number")?)
+        .ok_or_else(|| Fault::Contradiction(format!("`{name}` is not a kind of task")))
+}
+
+/// Columns `state`, `code` and `message`.
+pub(crate) fn state(row: &SqliteRow) -> Result<TitleState, Fault> {
+    let name: &str = row.try_get("state")?;
+    let refusal = || -> Result<Refusal, Fault> {
+        let code: Option<&str> = row.try_get("code")?;
+        let message: Option<String> = row.try_get("message")?;
+        // During a rolling upgrade a newer Headwater may write a code that this one does not know: the sentence still
+        // says what happened.
+        let code = serde_json::from_value(code.into()).unwrap_or(Code::Internal);
+        Ok(Refusal::new(code, message.unwrap_or_default()))
+    };
+    Ok(match name {
+        "queued" => TitleState::Queued,
+        "transcoding" => TitleState::Transcoding,
+        "sealing" => TitleState::Sealing,
+        "verifying" => TitleState::Verifying,
+        "publishing" => TitleState::Publishing,
+        "published" => TitleState::Published,
+        "rejected" => TitleState::Rejected(refusal()?),
+        "failed" => TitleState::Failed(refusal()?),
+        other => return Err(Fault::Contradiction(format!("`{other}` is not a state of a title"))),
+    })
+}
+
+/// Columns `tenant`, `title` and `version`.
+pub(crate) fn package_id(row: &SqliteRow) -> Result<PackageId, Fault> {
+    Ok(PackageId {
+        tenant: parsed(row, "tenant")?,
+        title: parsed(row, "title")?,
+        version: Version(small(row, "version")?),
+    })
+}
+
+/// A title with its newest package and what its spans add up to, at `now`.
+pub(crate) fn title(row: &SqliteRow, now: Timestamp) -> Result<TitleRecord, Fault> {
+    let PackageId { tenant, title, version } = package_id(row)?;
+    let state = state(row)?;
+    let updated = Timestamp(row.try_get("updated_at")?);
+    let planned = Progress {
+        spans: small(row, "spans")?,
+        frames: count(row, "frames")?,
+        duration_ms: count(row, "duration_ms")?,
+        ..Progress::default()
+    };
+    let tally = SpanTally {
+        done: small(row, "spans_done")?,
+        frames_done: count(row, "frames_done")?,
+        started: row.try_get::<Option<i64>, _>("first_started_at")?.map(Timestamp),
+        finished: row.try_get::<Option<i64>, _>("last_finished_at")?.map(Timestamp),
+    };
+    let live: Option<i64> = row.try_get("live")?;
+    Ok(TitleRecord {
+        tenant,
+        title,
+        progress: progress(planned, tally, &state, updated, now),
+        state,
+        version,
+        live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
+        master_path: row.try_get("master_path")?,
+        master: parsed_maybe(row, "master")?,
+        pipeline: row.try_get("pipeline")?,
+        facts: from_json(row, "facts")?,
+        created: Timestamp(row.try_get("queued_at")?),
+        updated,
+    })
+}
+
+/// A package; its codecs are rows of their own.
+pub(crate) fn package(
+    row: &SqliteRow,
+    codecs: Vec<(String, String)>,
+) -> Result<PackageRecord, Fault> {
+    Ok(PackageRecord {
+        plan: from_json(row, "plan")?,
+        codecs,
+        inventory: parsed_maybe(row, "inventory")?,
+        objects: count(row, "objects")?,
+        bytes: count(row, "bytes")?,
+    })
+}
+
+/// An object of a package that is being made.
+pub(crate) fn object(row: &SqliteRow) -> Result<Object, Fault> {
+    Ok(Object {
+        path: row.try_get("path")?,
+        bytes: count(row, "bytes")?,
+        sha256: parsed(row, "sha256")?,
+        md5: parsed(row, "md5")?,
+        role: serde_json::from_str(row.try_get("role")?)?,
+    })
+}
+
+/// A line of history.
+pub(crate) fn event(row: &SqliteRow) -> Result<Event, Fault> {
+    Ok(Event { at: Timestamp(row.try_get("happened_at")?), text: row.try_get("text")? })
+}

@@ -1,0 +1,250 @@
+//! The catalog of one machine: a SQLite file, and the port's methods, each of them one transaction on it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use headwater_model::finding::Finding;
+use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
+use headwater_ports::clock::Clock;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+
+use crate::error::Fault;
+use crate::{packages, results, tasks, titles};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+/// How long a writer waits for another process. Transactions here take milliseconds; a disk that transcoders keep busy
+/// can make one of its syncs take seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections that read at the same time: the web page, `status --follow` and a few workers. More would wait for the
+/// disk instead of for each other.
+const READERS: u32 = 4;
+
+/// A catalog in a SQLite file.
+pub struct SqliteCatalog {
+    /// One connection: SQLite has one writer at a time, and waiting for a connection is fair where waiting for the
+    /// file's lock is not.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteCatalog {
+    /// Opens the catalog in the file `path`, which is made if it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::TooNew`] when a newer Headwater has been at the file; it is left as it was.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, CatalogError> {
+        Self::try_open(path, clock).await.map_err(|fault| fault.during("open the catalog"))
+    }
+
+    async fn try_open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A decision that was answered must survive a power cut; `normal` may lose the last ones.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        // One transaction round all migrations: two processes that open a new file at once take turns, and whoever
+        // comes second finds the work done.
+        let mut tx = writer.begin_with("begin immediate").await?;
+        // `Migrator::run` does just this, but through a trait that costs the future its `Send`.
+        MIGRATIONS.run_direct(None, &mut *tx, false).await.map_err(Fault::Migrate)?;
+        tx.commit().await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self { writer, readers, clock })
+    }
+
+    /// Waits for what is under way and closes the file, which folds the write-ahead log into it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Starts a change. Take the time after this: the write lock is held then.
+    async fn change(&self) -> Result<Transaction<'static, Sqlite>, Fault> {
+        Ok(self.writer.begin_with("begin immediate").await?)
+    }
+
+    /// Starts reading: everything that is read through it is of one moment.
+    async fn look(&self) -> Result<Transaction<'static, Sqlite>, Fault> {
+        Ok(self.readers.begin().await?)
+    }
+}
+
+/// Runs the statements of a method as one transaction: `$start` begins it, `$body` does the work with it, and only when
+/// that succeeds is it committed. Async closures cannot promise to be `Send` yet, hence a macro.
+macro_rules! transaction {
+    ($start:expr, $operation:literal, |$tx:ident| $body:expr) => {{
+        let work = async {
+            let mut $tx = $start.await?;
+            let answer = $body.await?;
+            $tx.commit().await?;
+            Ok(answer)
+        };
+        work.await.map_err(|fault: Fault| fault.during($operation))
+    }};
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
+        transaction!(self.change(), "queue the title", |tx| titles::submit(
+            &mut tx,
+            new,
+            self.clock.now()
+        ))
+    }
+
+    async fn knows_file(&self, file: &SeenFile) -> Result<bool, CatalogError> {
+        transaction!(self.look(), "look for the file", |tx| titles::knows_file(&mut tx, file))
+    }
+
+    async fn remember_file(&self, file: &SeenFile) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "remember the file", |tx| titles::remember_file(&mut tx, file))
+    }
+
+    async fn title(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<TitleRecord>, CatalogError> {
+        let now = self.clock.now();
+        transaction!(self.look(), "read the title", |tx| titles::one(&mut tx, tenant, title, now))
+    }
+
+    async fn titles(&self, tenant: &Tenant, limit: u32) -> Result<Vec<TitleRecord>, CatalogError> {
+        let now = self.clock.now();
+        transaction!(self.look(), "list titles", |tx| titles::list(&mut tx, tenant, limit, now))
+    }
+
+    async fn events(&self, tenant: &Tenant, title: &TitleId) -> Result<Vec<Event>, CatalogError> {
+        transaction!(self.look(), "read the history", |tx| titles::events(&mut tx, tenant, title))
+    }
+
+    async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError> {
+        transaction!(self.look(), "read the package", |tx| packages::one(&mut tx, package))
+    }
+
+    async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {
+        transaction!(self.look(), "read last words", |tx| packages::last_words(&mut tx, package))
+    }
+
+    async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError> {
+        transaction!(self.look(), "list objects", |tx| packages::objects(&mut tx, package))
+    }
+
+    async fn packages_of(
+        &self,
+        tenant: &Tenant,
+        master: Sha256,
+        pipeline: Sha256,
+    ) -> Result<Vec<(PackageId, bool)>, CatalogError> {
+        transaction!(self.look(), "look for the master", |tx| packages::of(
+            &mut tx, tenant, master, pipeline
+        ))
+    }
+
+    async fn claim(
+        &self,
+        worker: &str,
+        roles: &[Role],
+        lease_ms: i64,
+    ) -> Result<Option<Claimed>, CatalogError> {
+        transaction!(self.change(), "claim a task", |tx| tasks::claim(
+            &mut tx,
+            worker,
+            roles,
+            lease_ms,
+            self.clock.now()
+        ))
+    }
+
+    async fn renew(
+        &self,
+        lease: &Lease,
+        lease_ms: i64,
+        frames_done: u64,
+    ) -> Result<Lease, CatalogError> {
+        transaction!(self.change(), "renew the lease", |tx| tasks::renew(
+            &mut tx,
+            lease,
+            lease_ms,
+            frames_done,
+            self.clock.now()
+        ))
+    }
+
+    async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError> {
+        transaction!(self.change(), "accept the result", |tx| results::complete(
+            &mut tx,
+            lease,
+            outcome,
+            self.clock.now()
+        ))
+    }
+
+    async fn fail(&self, lease: &Lease, failure: &Failure) -> Result<(), CatalogError> {
+        transaction!(self.change(), "note the failure", |tx| results::fail(
+            &mut tx,
+            lease,
+            failure,
+            self.clock.now()
+        ))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), CatalogError> {
+        transaction!(self.change(), "give the task back", |tx| tasks::release(
+            &mut tx,
+            lease,
+            self.clock.now()
+        ))
+    }
+
+    async fn end_all_leases(&self) -> Result<u64, CatalogError> {
+        transaction!(self.change(), "end all leases", |tx| tasks::end_all_leases(
+            &mut tx,
+            self.clock.now()
+        ))
+    }
+
+    async fn record_findings(
+        &self,
+        package: &PackageId,
+        findings: &[Finding],
+    ) -> Result<(), CatalogError> {
+        transaction!(self.change(), "record findings", |tx| packages::record_findings(
+            &mut tx, package, findings
+        ))
+    }
+
+    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
+        transaction!(self.look(), "read findings", |tx| packages::findings(&mut tx, package))
+    }
+}
+
+#[cfg(test)]
+mod tests;

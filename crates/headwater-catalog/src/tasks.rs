@@ -1,0 +1,306 @@
+//! Tasks and leases: how work is queued, claimed, kept and given back (R8).
+
+use headwater_model::history::Line;
+use headwater_model::life::TitleState;
+use headwater_model::queue::lost_too_often;
+use headwater_model::task::{Claimed, Lease, Role, TaskKind};
+use headwater_model::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Fault;
+use crate::{packages, rows, titles};
+
+/// Adds a task to the queue, due at once.
+pub(crate) async fn add(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    kind: TaskKind,
+    frames: u64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "insert into tasks (package_id, kind, number, role, state, due_at, frames, created_at, updated_at) \
+         values ($1, $2, $3, $4, 'queued', $5, $6, $5, $5)",
+    )
+    .bind(package_id)
+    .bind(kind.name())
+    .bind(kind.number())
+    .bind(role_name(kind.role()))
+    .bind(now.0)
+    .bind(rows::int(frames))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Worker => "worker",
+        Role::Verifier => "verifier",
+        Role::Publisher => "publisher",
+    }
+}
+
+/// Claims the best task that is due.
+pub(crate) async fn claim(
+    tx: &mut SqliteConnection,
+    worker: &str,
+    roles: &[Role],
+    lease_ms: i64,
+    now: Timestamp,
+) -> Result<Option<Claimed>, Fault> {
+    // Each turn but the last ends a package, so the loop does too.
+    while let Some(due) = first_due(tx, roles, now).await? {
+        let task: i64 = due.try_get("id")?;
+        let kind = rows::kind(&due)?;
+        let mut losses = rows::small(&due, "losses")?;
+        if let Some(lost) = due.try_get::<Option<&str>, _>("worker")? {
+            losses += 1;
+            let title_id = due.try_get("title_id")?;
+            titles::record(tx, title_id, now, Line::WorkerLost { kind, worker: lost }).await?;
+            if let Some(refusal) = lost_too_often(kind, losses) {
+                let package_id = due.try_get("package_id")?;
+                end_package(tx, title_id, package_id, kind, &TitleState::refused(refusal), now)
+                    .await?;
+                continue;
+            }
+        }
+        let until = now.plus_ms(lease_ms);
+        let claimed = sqlx::query(
+            "update tasks set state = 'leased', token = token + 1, due_at = $2, worker = $3, tries = tries + 1, \
+                 losses = $4, frames_done = 0, started_at = coalesce(started_at, $5), updated_at = $5 \
+             where id = $1 returning token, tries",
+        )
+        .bind(task)
+        .bind(until.0)
+        .bind(worker)
+        .bind(losses)
+        .bind(now.0)
+        .fetch_one(&mut *tx)
+        .await?;
+        return Ok(Some(Claimed {
+            lease: Lease { task, token: claimed.try_get("token")?, until },
+            package: rows::package_id(&due)?,
+            kind,
+            attempt: rows::small(&claimed, "tries")?,
+            master_path: due.try_get("master_path")?,
+            pipeline: due.try_get("pipeline")?,
+            again: due.try_get("again")?,
+            plan: rows::from_json(&due, "plan")?,
+        }));
+    }
+    Ok(None)
+}
+
+/// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$4` whether for a worker,
+/// verifier, publisher. In PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
+/// the transaction holds the write lock, so nobody else can be choosing.
+pub(crate) const FIRST_DUE: &str = "\
+    select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.plan \
+    from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
+    where k.finished_at is null and k.due_at <= $1 \
+      and case k.role when 'worker' then $2 when 'verifier' then $3 else $4 end \
+      and (k.kind <> 'publish' or not exists ( \
+           select 1 from tasks before join packages older on older.id = before.package_id \
+           where older.title_id = p.title_id and older.version < p.version \
+             and before.kind = 'publish' and before.finished_at is null)) \
+    order by k.package_id, k.id limit 1";
+
+async fn first_due(
+    tx: &mut SqliteConnection,
+    roles: &[Role],
+    now: Timestamp,
+) -> Result<Option<SqliteRow>, Fault> {
+    let row = sqlx::query(FIRST_DUE)
+        .bind(now.0)
+        .bind(roles.contains(&Role::Worker))
+        .bind(roles.contains(&Role::Verifier))
+        .bind(roles.contains(&Role::Publisher))
+        .fetch_optional(tx)
+        .await?;
+    Ok(row)
+}
+
+/// A task as the holder of its lease sees it.
+pub(crate) struct Held {
+    /// The task's row.
+    pub(crate) task: i64,
+    /// Its package's row.
+    pub(crate) package_id: i64,
+    /// Its title's row.
+    pub(crate) title_id: i64,
+    /// What it is.
+    pub(crate) kind: TaskKind,
+    /// Which try this is, from 1.
+    pub(crate) tries: u32,
+    /// How many tries have reported a failure before this one.
+    pub(crate) failures: u32,
+}
+
+/// The task that `lease` holds at `now`, or that it does not.
+pub(crate) async fn held(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<Held, Fault> {
+    let row = sqlx::query(
+        "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures \
+         from tasks k join packages p on p.id = k.package_id \
+         where k.id = $1 and k.token = $2 and k.state = 'leased' and k.due_at > $3",
+    )
+    .bind(lease.task)
+    .bind(lease.token)
+    .bind(now.0)
+    .fetch_optional(tx)
+    .await?
+    .ok_or(Fault::LeaseLost { task: lease.task })?;
+    Ok(Held {
+        task: lease.task,
+        package_id: row.try_get("package_id")?,
+        title_id: row.try_get("title_id")?,
+        kind: rows::kind(&row)?,
+        tries: rows::small(&row, "tries")?,
+        failures: rows::small(&row, "failures")?,
+    })
+}
+
+/// Extends a lease.
+pub(crate) async fn renew(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    lease_ms: i64,
+    frames_done: u64,
+    now: Timestamp,
+) -> Result<Lease, Fault> {
+    let held = held(tx, lease, now).await?;
+    let until = now.plus_ms(lease_ms);
+    sqlx::query(
+        "update tasks set due_at = $2, frames_done = case when $3 < frames then $3 else frames end, \
+             updated_at = $4 where id = $1",
+    )
+    .bind(held.task)
+    .bind(until.0)
+    .bind(rows::int(frames_done))
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(Lease { until, ..lease.clone() })
+}
+
+/// Gives a claim back, as if it had never been.
+pub(crate) async fn release(
+    tx: &mut SqliteConnection,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let held = held(tx, lease, now).await?;
+    sqlx::query(
+        "update tasks set state = 'queued', due_at = $2, worker = null, tries = tries - 1, frames_done = 0, \
+             updated_at = $2 \
+         where id = $1",
+    )
+    .bind(held.task)
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts every leased task back. Nothing is counted against them: whoever stopped the service meant the service.
+pub(crate) async fn end_all_leases(
+    tx: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let titles: Vec<(i64, i64)> = sqlx::query_as(
+        "select p.title_id, count(*) from tasks k join packages p on p.id = k.package_id \
+         where k.state = 'leased' group by p.title_id order by p.title_id",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = 0;
+    for (title_id, tasks) in titles {
+        let tasks = u64::try_from(tasks).unwrap_or(0);
+        titles::record(tx, title_id, now, Line::Restarted { tasks }).await?;
+        ended += tasks;
+    }
+    sqlx::query(
+        "update tasks set state = 'queued', due_at = $1, worker = null, frames_done = 0, updated_at = $1 \
+         where state = 'leased'",
+    )
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(ended)
+}
+
+/// Ends a package at the task `kind`.
+pub(crate) async fn end_package(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    package_id: i64,
+    kind: TaskKind,
+    state: &TitleState,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    cancel(tx, package_id, now).await?;
+    packages::set_state(tx, package_id, state, now).await?;
+    titles::record(tx, title_id, now, Line::Ended { kind, state }).await
+}
+
+/// Takes a package's open tasks out of the queue, those under way included: their workers find the lease lost.
+pub(crate) async fn cancel(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "update tasks set state = 'cancelled', worker = null, frames_done = 0, finished_at = $2, updated_at = $2 \
+         where package_id = $1 and finished_at is null",
+    )
+    .bind(package_id)
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts a package's failed and cancelled tasks back in the queue with their tries unused, and says which they are.
+pub(crate) async fn reopen(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    now: Timestamp,
+) -> Result<Vec<TaskKind>, Fault> {
+    let rows = sqlx::query(
+        "update tasks set state = 'queued', due_at = $2, tries = 0, failures = 0, losses = 0, finished_at = null, \
+             updated_at = $2 \
+         where package_id = $1 and state in ('failed', 'cancelled') returning kind, number",
+    )
+    .bind(package_id)
+    .bind(now.0)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(rows::kind).collect()
+}
+
+/// How many tasks of a package are done.
+pub(crate) async fn done(tx: &mut SqliteConnection, package_id: i64) -> Result<u64, Fault> {
+    let row =
+        sqlx::query("select count(*) as done from tasks where package_id = $1 and state = 'done'")
+            .bind(package_id)
+            .fetch_one(tx)
+            .await?;
+    rows::count(&row, "done")
+}
+
+/// How many tasks of a package are not done.
+pub(crate) async fn left(tx: &mut SqliteConnection, package_id: i64) -> Result<u64, Fault> {
+    let row = sqlx::query(
+        "select count(*) as remaining from tasks where package_id = $1 and state <> 'done'",
+    )
+    .bind(package_id)
+    .fetch_one(tx)
+    .await?;
+    rows::count(&row, "remaining")
+}

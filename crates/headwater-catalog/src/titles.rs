@@ -1,0 +1,238 @@
+//! Titles: how they are queued and resumed, and how they are read; their history; the files they came from.
+
+use headwater_model::history::Line;
+use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::life::{Event, TitleRecord, TitleState};
+use headwater_model::queue::{Newest, Submission, state_before, submission};
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{NewTitle, TaskKind};
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::{SeenFile, Submitted};
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Fault;
+use crate::{packages, rows, tasks};
+
+/// Queues, resumes or leaves alone.
+pub(crate) async fn submit(
+    tx: &mut SqliteConnection,
+    new: &NewTitle,
+    now: Timestamp,
+) -> Result<Submitted, Fault> {
+    let known = sqlx::query(
+        "select t.id as title_id, p.id as package_id, p.version, p.state, p.code, p.message, p.master_path, p.pipeline, \
+                p.plan is not null as planned, \
+                (select max(version) from packages where title_id = t.id) as highest \
+         from titles t join packages p on p.title_id = t.id and p.version = t.newest \
+         where t.tenant = $1 and t.title = $2",
+    )
+    .bind(new.tenant.as_str())
+    .bind(new.title.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(known) = known else {
+        let title_id = sqlx::query_scalar(
+            "insert into titles (tenant, title, newest, queued_at, created_at) values ($1, $2, 1, $3, $3) returning id",
+        )
+        .bind(new.tenant.as_str())
+        .bind(new.title.as_str())
+        .bind(now.0)
+        .fetch_one(&mut *tx)
+        .await?;
+        return queue(tx, title_id, Version(1), new, now).await;
+    };
+
+    let state = rows::state(&known)?;
+    let newest = Newest {
+        state: &state,
+        master_path: known.try_get("master_path")?,
+        pipeline: known.try_get("pipeline")?,
+        planned: known.try_get("planned")?,
+    };
+    let (title_id, package_id) = (known.try_get("title_id")?, known.try_get("package_id")?);
+    let version = Version(rows::small(&known, "version")?);
+    match submission(Some(newest), new) {
+        Submission::InProgress => Ok(Submitted::InProgress(version)),
+        Submission::Resume => resume(tx, title_id, package_id, version, now).await,
+        Submission::NewVersion { gives_up } => {
+            // Not `version + 1`: a title that turned out to have its master already went back to an older version.
+            let next = Version(rows::small(&known, "highest")? + 1);
+            if gives_up {
+                tasks::cancel(tx, package_id, now).await?;
+                let why = format!("{next} was asked for before it was done");
+                let given_up = TitleState::refused(Refusal::new(Code::Superseded, why));
+                packages::set_state(tx, package_id, &given_up, now).await?;
+                record(tx, title_id, now, Line::GivenUp { version, newer: next }).await?;
+            }
+            if state != TitleState::Published && state != TitleState::Publishing {
+                // It will never be sealed, so nobody will ask for its objects again.
+                packages::forget_objects(tx, package_id).await?;
+            }
+            queue(tx, title_id, next, new, now).await
+        }
+    }
+}
+
+/// Adds a version with its first task.
+async fn queue(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    version: Version,
+    new: &NewTitle,
+    now: Timestamp,
+) -> Result<Submitted, Fault> {
+    let package_id = sqlx::query_scalar(
+        "insert into packages (title_id, version, state, master_path, pipeline, again, created_at, updated_at) \
+         values ($1, $2, 'queued', $3, $4, $5, $6, $6) returning id",
+    )
+    .bind(title_id)
+    .bind(version.0)
+    .bind(&new.master_path)
+    .bind(&new.pipeline)
+    .bind(new.again)
+    .bind(now.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query("update titles set newest = $2, queued_at = $3 where id = $1")
+        .bind(title_id)
+        .bind(version.0)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
+    let line = Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline };
+    record(tx, title_id, now, line).await?;
+    Ok(Submitted::Queued(version))
+}
+
+/// Lets a package that stopped go on.
+async fn resume(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    package_id: i64,
+    version: Version,
+    now: Timestamp,
+) -> Result<Submitted, Fault> {
+    let reopened = tasks::reopen(tx, package_id, now).await?;
+    let first = reopened.iter().min().copied().ok_or_else(|| {
+        Fault::Contradiction(format!("{version} has stopped and has no task to go on with"))
+    })?;
+    let done = tasks::done(tx, package_id).await?;
+    packages::set_state(tx, package_id, &state_before(first), now).await?;
+    let line = Line::Resumed { done, left: reopened.len() as u64 };
+    record(tx, title_id, now, line).await?;
+    Ok(Submitted::Queued(version))
+}
+
+/// Adds a line to a title's history.
+pub(crate) async fn record(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    now: Timestamp,
+    line: Line<'_>,
+) -> Result<(), Fault> {
+    sqlx::query("insert into events (title_id, happened_at, text) values ($1, $2, $3)")
+        .bind(title_id)
+        .bind(now.0)
+        .bind(line.to_string())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The statement that reads titles, given how to pick them: only those that are picked have their spans added up.
+macro_rules! title_rows {
+    ($pick:literal) => {
+        concat!(
+            "with picked as (select t.* from titles t ",
+            $pick,
+            ") select t.tenant, t.title, t.live, t.queued_at, p.version, p.state, p.code, p.message, p.master_path, \
+                 p.pipeline, p.master, p.facts, p.spans, p.frames, p.duration_ms, p.updated_at, \
+                 count(s.id) filter (where s.state = 'done') as spans_done, \
+                 coalesce(sum(s.frames_done), 0) as frames_done, \
+                 min(s.started_at) as first_started_at, \
+                 max(s.finished_at) filter (where s.state = 'done') as last_finished_at \
+             from picked t join packages p on p.title_id = t.id and p.version = t.newest \
+                 left join tasks s on s.package_id = p.id and s.kind = 'span' \
+             group by t.id, p.id order by t.queued_at desc, t.id desc"
+        )
+    };
+}
+
+/// One title: `$1` its tenant, `$2` its name.
+pub(crate) const ONE: &str = title_rows!("where t.tenant = $1 and t.title = $2");
+
+/// The titles of tenant `$1`, the last queued first, at most `$2`.
+pub(crate) const LIST: &str =
+    title_rows!("where t.tenant = $1 order by t.queued_at desc, t.id desc limit $2");
+
+/// One title.
+pub(crate) async fn one(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    title: &TitleId,
+    now: Timestamp,
+) -> Result<Option<TitleRecord>, Fault> {
+    let row =
+        sqlx::query(ONE).bind(tenant.as_str()).bind(title.as_str()).fetch_optional(tx).await?;
+    row.map(|row| rows::title(&row, now)).transpose()
+}
+
+/// A tenant's titles, the last queued first.
+pub(crate) async fn list(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<TitleRecord>, Fault> {
+    let rows = sqlx::query(LIST).bind(tenant.as_str()).bind(limit).fetch_all(tx).await?;
+    rows.iter().map(|row| rows::title(row, now)).collect()
+}
+
+/// A title's history, oldest first.
+pub(crate) async fn events(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    title: &TitleId,
+) -> Result<Vec<Event>, Fault> {
+    let rows = sqlx::query(
+        "select e.happened_at, e.text from events e join titles t on t.id = e.title_id \
+         where t.tenant = $1 and t.title = $2 order by e.id",
+    )
+    .bind(tenant.as_str())
+    .bind(title.as_str())
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(rows::event).collect()
+}
+
+/// Whether a file is known in this size and time.
+pub(crate) async fn knows_file(tx: &mut SqliteConnection, file: &SeenFile) -> Result<bool, Fault> {
+    let known = sqlx::query_scalar(
+        "select exists (select 1 from seen_files where path = $1 and bytes = $2 and modified_ns = $3)",
+    )
+    .bind(&file.path)
+    .bind(rows::int(file.bytes))
+    .bind(file.modified_ns)
+    .fetch_one(tx)
+    .await?;
+    Ok(known)
+}
+
+/// Remembers a file; true when that was news.
+pub(crate) async fn remember_file(
+    tx: &mut SqliteConnection,
+    file: &SeenFile,
+) -> Result<bool, Fault> {
+    let written = sqlx::query(
+        "insert into seen_files (path, bytes, modified_ns) values ($1, $2, $3) \
+         on conflict (path) do update set bytes = excluded.bytes, modified_ns = excluded.modified_ns \
+         where seen_files.bytes <> excluded.bytes or seen_files.modified_ns <> excluded.modified_ns",
+    )
+    .bind(&file.path)
+    .bind(rows::int(file.bytes))
+    .bind(file.modified_ns)
+    .execute(tx)
+    .await?;
+    Ok(written.rows_affected() > 0)
+}

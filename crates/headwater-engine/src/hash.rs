@@ -1,0 +1,119 @@
+//! Sizes and digests of bytes and files, computed beside the async runtime and never on it.
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use bytes::Bytes;
+use headwater_model::id::{Md5, Sha256};
+use md5::Digest;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// What a read buffer holds: long enough that a disk or a network file system reads in sequence, short enough that the
+/// two of them cost nothing beside a transcoder.
+const BUFFER: usize = 1 << 20;
+
+/// Size and digests of an object, computed once and carried everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Digests {
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+    /// What identifies the content.
+    pub(crate) sha256: Sha256,
+    /// What many origins report as ETag.
+    pub(crate) md5: Md5,
+}
+
+/// The digests of `bytes`.
+pub(crate) fn digests(bytes: &[u8]) -> Digests {
+    Digests {
+        bytes: bytes.len() as u64,
+        sha256: sha256(bytes),
+        md5: Md5(md5::Md5::digest(bytes).into()),
+    }
+}
+
+/// The SHA-256 of `bytes`.
+pub(crate) fn sha256(bytes: &[u8]) -> Sha256 {
+    Sha256(sha2::Sha256::digest(bytes).into())
+}
+
+/// Runs `work` on the pool of compute threads, one per core, so that many objects in flight neither hold up the
+/// runtime nor take more cores than there are. A panic in `work` goes on in the caller.
+pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = oneshot::channel();
+    rayon::spawn(move || {
+        // The receiver is gone when the task was cancelled: then nobody wants the result.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    match receiver.await {
+        Ok(Ok(value)) => value,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => unreachable!("the closure above always sends"),
+    }
+}
+
+/// [`digests`] on the compute threads.
+pub(crate) async fn digests_of(bytes: Bytes) -> Digests {
+    compute(move || digests(&bytes)).await
+}
+
+/// Reads `file` to its end once and gives the number of bytes and their SHA-256. Blocks: not for the runtime.
+///
+/// One thread reads while this one hashes, with two buffers between them, so that whichever is slower sets the pace.
+/// Ends early with [`io::ErrorKind::Interrupted`] once `stop` is cancelled.
+pub(crate) fn read_through(
+    mut file: impl Read + Send,
+    stop: &CancellationToken,
+) -> io::Result<(u64, Sha256)> {
+    thread::scope(|scope| {
+        // One buffer is being filled and one hashed; more would only hide how slow the slower side is.
+        let (full, filled) = sync_channel::<io::Result<(Vec<u8>, usize)>>(1);
+        let (empty, emptied) = sync_channel::<Vec<u8>>(2);
+        for _ in 0..2 {
+            // Room for both was made above.
+            let _ = empty.send(vec![0; BUFFER]);
+        }
+        scope.spawn(move || {
+            while let Ok(mut buffer) = emptied.recv() {
+                let read = fill(&mut file, &mut buffer).map(|n| (buffer, n));
+                let last = !matches!(read, Ok((_, BUFFER)));
+                if full.send(read).is_err() || last {
+                    break;
+                }
+            }
+        });
+        let mut hasher = sha2::Sha256::new();
+        let mut bytes = 0;
+        while let Ok(read) = filled.recv() {
+            let (buffer, n) = read?;
+            if stop.is_cancelled() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            hasher.update(&buffer[..n]);
+            bytes += n as u64;
+            // The reader has ended after the last buffer.
+            let _ = empty.send(buffer);
+        }
+        Ok((bytes, Sha256(hasher.finalize().into())))
+    })
+}
+
+/// Fills `buffer` from `file`; less than its length means that the file is at its end.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut n = 0;
+    while n < buffer.len() {
+        match file.read(&mut buffer[n..]) {
+            Ok(0) => break,
+            Ok(more) => n += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n)
+}
+
+#[cfg(test)]
+mod tests;

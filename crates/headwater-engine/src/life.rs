@@ -1,0 +1,258 @@
+//! The loop that takes tasks from the queue, works on them under a lease, and hands in what came of it.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use headwater_model::pipeline::Pipeline;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{Claimed, NewTitle, Outcome, Role, TaskKind};
+use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
+use headwater_ports::origin::Origin;
+use headwater_ports::transcoder::{Part, Transcoder};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::failure::{Halt, later};
+use crate::lease::{Hold, millis};
+use crate::spool::{self, Spool, SpoolError};
+use crate::verify::ReadBack;
+use crate::{make, prepare, publish, seal, verify};
+
+/// How often an idle role asks for work that another process may have queued; work of this process wakes it at once.
+/// A second is soon for tasks of a minute, and a thousand workers ask a database as often as it does not notice.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Seals and proofs at once. They wait for the origin most of the time and read it in parallel on their own; a second
+/// one keeps a short title from waiting behind a long one.
+const PROOFS: usize = 2;
+
+/// Publications at once: four small requests each.
+const PUBLICATIONS: usize = 4;
+
+/// Time between two tries to hand in a result. The work is done and costs minutes to repeat; a failed-over database is
+/// back in seconds.
+const HAND_IN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Finds pipelines by name.
+pub trait Pipelines: Send + Sync {
+    /// The pipeline, or why there is none. May read files: called beside the runtime.
+    fn pipeline(&self, name: &str) -> Result<Pipeline, Refusal>;
+}
+
+impl<F: Fn(&str) -> Result<Pipeline, Refusal> + Send + Sync> Pipelines for F {
+    fn pipeline(&self, name: &str) -> Result<Pipeline, Refusal> {
+        self(name)
+    }
+}
+
+/// The world, as far as the engine knows it.
+#[derive(Clone)]
+pub struct Ports {
+    /// Titles, tasks and leases.
+    pub catalog: Arc<dyn Catalog>,
+    /// Where packages are stored.
+    pub origin: Arc<dyn Origin>,
+    /// What looks at masters and makes segments.
+    pub transcoder: Arc<dyn Transcoder>,
+    /// What to make out of masters.
+    pub pipelines: Arc<dyn Pipelines>,
+}
+
+/// How this process works.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its name in the catalog and in the history of titles.
+    pub worker: String,
+    /// Folder for the files of transcoder children. Of this process alone: what it finds there at the start is removed.
+    pub spool: PathBuf,
+    /// Prepare, span and audio tasks at once: as many as the machine has cores for.
+    pub slots: usize,
+    /// For how long a task is claimed. A dead worker's tasks wait that long; progress is as fresh as a third of it.
+    pub lease: Duration,
+    /// When every object is read back before publishing.
+    pub read_back: ReadBack,
+}
+
+/// Takes titles through their life. Cheap to clone; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    ports: Ports,
+    config: Arc<Config>,
+    /// Changes whenever there may be new work.
+    wake: watch::Sender<()>,
+}
+
+impl Engine {
+    /// An engine that does nothing yet.
+    pub fn new(ports: Ports, config: Config) -> Self {
+        Self { ports, config: Arc::new(config), wake: watch::Sender::new(()) }
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Queues a title and wakes this process's workers.
+    pub async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
+        let submitted = self.ports.catalog.submit(new).await?;
+        self.wake.send_replace(());
+        Ok(submitted)
+    }
+
+    /// Works on tasks of `roles` until `shutdown`; then drops what is under way, gives the claims back and ends.
+    ///
+    /// Dropping the returned future is like killing the process: leases stay until they run out.
+    pub async fn run(&self, roles: &[Role], shutdown: CancellationToken) -> Result<(), SpoolError> {
+        let _spool = match roles.contains(&Role::Worker) {
+            true => Some(Spool::take(&self.config.spool).await?),
+            false => None,
+        };
+        let lanes = [
+            (Role::Worker, self.config.slots.max(1)),
+            (Role::Verifier, PROOFS),
+            (Role::Publisher, PUBLICATIONS),
+        ];
+        let lanes = lanes.into_iter().filter(|(role, _)| roles.contains(role));
+        join_all(lanes.map(|(role, bound)| self.lane(role, bound, &shutdown))).await;
+        Ok(())
+    }
+
+    /// Claims tasks of one role and works on at most `bound` of them at once.
+    async fn lane(&self, role: Role, bound: usize, shutdown: &CancellationToken) {
+        let mut wake = self.wake.subscribe();
+        let mut running = JoinSet::new();
+        let mut trouble = false;
+        while !shutdown.is_cancelled() {
+            // Before the claim: what is queued while the catalog looks must wake the wait below.
+            wake.mark_unchanged();
+            if running.len() < bound {
+                match self.claim(role).await {
+                    Ok(Some(claimed)) => {
+                        let span = info_span!("task", package = %claimed.package, kind = %claimed.kind);
+                        let work = self.clone().attend(claimed, shutdown.clone());
+                        running.spawn(work.instrument(span));
+                        trouble = false;
+                        continue;
+                    }
+                    Ok(None) => trouble = false,
+                    // Said once, not at every poll.
+                    Err(error) if !trouble => {
+                        warn!(?role, %error, "no work can be claimed");
+                        trouble = true;
+                    }
+                    Err(_) => {}
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some(ended) = running.join_next() => log_panic(ended),
+                _ = wake.changed() => {}
+                () = sleep(POLL) => {}
+            }
+        }
+        while let Some(ended) = running.join_next().await {
+            log_panic(ended);
+        }
+    }
+
+    async fn claim(&self, role: Role) -> Result<Option<Claimed>, CatalogError> {
+        let Config { worker, lease, .. } = &*self.config;
+        self.ports.catalog.claim(worker, &[role], millis(*lease)).await
+    }
+
+    /// Works on one task and hands in what came of it.
+    async fn attend(self, claimed: Claimed, shutdown: CancellationToken) {
+        info!(attempt = claimed.attempt, "started");
+        let spool = spool::folder_of(&self.config.spool, &claimed.lease);
+        let hold =
+            Hold::new(self.ports.catalog.clone(), claimed.lease.clone(), self.config.lease);
+        // Whichever ends first drops the others, and dropping the work kills its child.
+        let end = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => End::Shutdown,
+            result = AssertUnwindSafe(self.work(&hold, &claimed, &spool)).catch_unwind() => match result {
+                Ok(Ok(outcome)) => End::Done(outcome),
+                Ok(Err(halt)) => End::Halted(halt),
+                Err(panic) => End::Halted(later(Code::Internal, in_words(&*panic)).into()),
+            },
+            () = hold.keep() => End::Halted(Halt::LeaseLost),
+        };
+        spool::remove(&spool).await;
+        self.hand_in(&hold, end).await;
+        self.wake.send_replace(());
+    }
+
+    async fn work(&self, hold: &Hold, claimed: &Claimed, spool: &Path) -> Result<Outcome, Halt> {
+        let ports = &self.ports;
+        match claimed.kind {
+            TaskKind::Prepare => prepare::prepare(ports, claimed).await,
+            TaskKind::Span(n) => make::make(ports, hold, claimed, Part::Span(n), spool).await,
+            TaskKind::Audio(n) => make::make(ports, hold, claimed, Part::Audio(n), spool).await,
+            TaskKind::Seal => seal::seal(ports, claimed).await,
+            TaskKind::Verify => verify::task(ports, claimed, self.config.read_back).await,
+            TaskKind::Publish => publish::publish(ports, hold, claimed).await,
+        }
+    }
+
+    /// Tells the catalog how a task ended, for as long as the lease can last: nobody else has the task until then.
+    async fn hand_in(&self, hold: &Hold, end: End) {
+        let catalog = &self.ports.catalog;
+        let until = Instant::now() + self.config.lease;
+        loop {
+            let lease = hold.lease();
+            let told = match &end {
+                End::Done(outcome) => catalog.complete(&lease, outcome).await,
+                End::Halted(Halt::Failed(failure)) => {
+                    warn!(refusal = %failure.refusal, last_words = failure.last_words.as_deref(), "failed");
+                    catalog.fail(&lease, failure).await
+                }
+                End::Halted(Halt::LeaseLost) => return,
+                End::Shutdown => catalog.release(&lease).await,
+            };
+            match told {
+                Ok(()) => return info!("done"),
+                Err(error @ CatalogError::LeaseLost { .. }) => return info!(%error, "result dropped"),
+                Err(error) if Instant::now() + HAND_IN_AGAIN < until => {
+                    warn!(%error, "result not handed in yet");
+                    sleep(HAND_IN_AGAIN).await;
+                }
+                Err(error) => return error!(%error, "result lost"),
+            }
+        }
+    }
+}
+
+/// How the work on a task ended.
+enum End {
+    Done(Outcome),
+    Halted(Halt),
+    Shutdown,
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        error!(%error, "a task ended without handing in anything");
+    }
+}
+
+/// What a panic said.
+fn in_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    format!("the engine panicked: {text}")
+}

@@ -1,0 +1,224 @@
+//! Makes one part of a plan: lets a transcoder child work in a spool folder and takes every file that it finishes to
+//! the origin.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use headwater_model::inventory::{Object, ObjectRole};
+use headwater_model::key::{CACHE_FOREVER, PackageId};
+use headwater_model::plan::Plan;
+use headwater_model::refusal::Code;
+use headwater_model::task::{Claimed, Failure, Outcome, Retry};
+use headwater_ports::origin::Put;
+use headwater_ports::transcoder::{Made, Part, Report, TranscodeError};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::failure::{Halt, later, never, of_origin, of_spool};
+use crate::lease::Hold;
+use crate::life::Ports;
+use crate::master::{self, Stamp};
+use crate::{hash, parts, spool};
+
+/// Reports that wait to be taken. A child that finishes files faster than the origin takes them stops here, so the
+/// spool holds at most this many files more than are going up.
+const REPORTS: usize = 16;
+
+/// Files of one part that go up at once. Each is in memory whole, some 10 MB at the very most; four hide an origin's
+/// latency, and more would only take cores from the encoders.
+const UPLOADS: usize = 4;
+
+/// Does `Span` and `Audio`, with the child's files in `folder`, which the caller removes.
+pub(crate) async fn make(
+    ports: &Ports,
+    hold: &Hold,
+    claimed: &Claimed,
+    part: Part,
+    folder: &Path,
+) -> Result<Outcome, Halt> {
+    let plan = claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let planned = parts::objects_of(plan, part);
+    if planned.is_empty() {
+        return Err(never(Code::Internal, format!("the plan has no {}", claimed.kind)).into());
+    }
+    let master = Path::new(&claimed.master_path);
+    let stamp = same_master(ports, claimed, plan).await?;
+
+    spool::make(folder).await.map_err(|e| of_spool("make a folder", &e))?;
+    let (sender, receiver) = mpsc::channel(REPORTS);
+    let making = async {
+        let done = ports.transcoder.make(master, plan, part, folder, sender).await;
+        done.map_err(TranscodeError::into_failure)
+    };
+    let storing = store_all(ports, hold, &claimed.package, &planned, folder, receiver);
+    let worked = tokio::try_join!(making, storing);
+    // Asked before the child's word counts: a master that vanished or was replaced explains any failure, and spoils
+    // any success.
+    master::check_unchanged(master, stamp).await?;
+    let (done, stored) = worked?;
+
+    let mut objects = stored.segments;
+    let inits = stored.inits.iter().map(|init| init.object.clone());
+    objects.extend(inits);
+    parts::check_complete(&planned, &objects, &done.codecs)
+        .map_err(|refusal| Failure { refusal, retry: Retry::Later, last_words: None })?;
+    store_inits(ports, &claimed.package, stored.inits).await?;
+    objects.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Outcome::Made { objects, codecs: done.codecs })
+}
+
+/// Fails unless the file at the master's path has the content that the plan was made from. Size and time as `Prepare`
+/// noted them settle it; when they differ, the content is hashed again, since a copy put back after a mishap is as
+/// good as the file was.
+async fn same_master(ports: &Ports, claimed: &Claimed, plan: &Plan) -> Result<Stamp, Halt> {
+    let path = Path::new(&claimed.master_path);
+    let stamp = master::look(path).await?;
+    let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;
+    let noted = title
+        .and_then(|t| t.facts)
+        .map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
+    if noted == Some(stamp) {
+        return Ok(stamp);
+    }
+    let (stamp, sha256) = master::hash(path).await?;
+    if sha256 == plan.master {
+        return Ok(stamp);
+    }
+    let text = format!(
+        "the master `{}` is not the file that the plan was made from: its SHA-256 is {sha256} instead of {}",
+        path.display(),
+        plan.master
+    );
+    Err(never(Code::MasterChanged, text).into())
+}
+
+/// What a part has in hand when the child has ended.
+struct Stored {
+    /// On the origin.
+    segments: Vec<Object>,
+    /// Held back until they were compared with those of other spans.
+    inits: Vec<Init>,
+}
+
+/// An init segment that is not on the origin yet.
+struct Init {
+    object: Object,
+    body: Bytes,
+}
+
+async fn store_all(
+    ports: &Ports,
+    hold: &Hold,
+    package: &PackageId,
+    planned: &BTreeMap<String, ObjectRole>,
+    spool: &Path,
+    mut reports: mpsc::Receiver<Report>,
+) -> Result<Stored, Failure> {
+    let made = stream::poll_fn(move |cx| reports.poll_recv(cx)).filter_map(async |report| match report {
+        Report::Made(made) => Some(made),
+        Report::Progress { frames } => {
+            hold.progress(frames);
+            None
+        }
+    });
+    let mut stored = made
+        .map(async |made| {
+            let (object, body) = take(planned, spool, made).await?;
+            if matches!(object.role, ObjectRole::Init { .. }) {
+                return Ok::<_, Failure>((object, Some(body)));
+            }
+            put(ports, package, &object, body).await?;
+            Ok((object, None))
+        })
+        .buffer_unordered(UPLOADS)
+        .boxed();
+    let mut all = Stored { segments: Vec::new(), inits: Vec::new() };
+    while let Some((object, body)) = stored.try_next().await? {
+        match body {
+            Some(body) => all.inits.push(Init { object, body }),
+            None => all.segments.push(object),
+        }
+    }
+    Ok(all)
+}
+
+/// Takes a finished file out of the spool: checks it against the plan, reads it, removes it, hashes it.
+async fn take(
+    planned: &BTreeMap<String, ObjectRole>,
+    spool: &Path,
+    made: Made,
+) -> Result<(Object, Bytes), Failure> {
+    let Made { file, path, role } = made;
+    parts::check_made(planned, &path, &role)
+        .map_err(|refusal| Failure { refusal, retry: Retry::Later, last_words: None })?;
+    let file = inside(spool, &file).ok_or_else(|| {
+        later(Code::TranscoderFailed, format!("the transcoder named `{}`, which is outside its spool folder", file.display()))
+    })?;
+    let read = spawn_blocking(move || {
+        // A link could lead anywhere, and the child is the least trusted of all processes here.
+        if !fs::symlink_metadata(&file)?.is_file() {
+            return Err(io::Error::other(format!("`{}` is not a plain file", file.display())));
+        }
+        let body = fs::read(&file)?;
+        fs::remove_file(&file)?;
+        Ok(Bytes::from(body))
+    });
+    let body = match read.await {
+        Ok(read) => read.map_err(|e| of_spool(&format!("take `{path}`"), &e))?,
+        Err(error) => return Err(later(Code::Internal, format!("reading `{path}` ended early: {error}"))),
+    };
+    if body.is_empty() {
+        return Err(later(Code::TranscoderFailed, format!("the transcoder made `{path}` without any bytes")));
+    }
+    let digests = hash::digests_of(body.clone()).await;
+    let object =
+        Object { path, bytes: digests.bytes, sha256: digests.sha256, md5: digests.md5, role };
+    Ok((object, body))
+}
+
+/// The file as a path that cannot leave the spool folder by its name.
+fn inside(spool: &Path, file: &Path) -> Option<PathBuf> {
+    let file = spool.join(file);
+    let below = file.strip_prefix(spool).ok()?;
+    below.components().all(|c| matches!(c, Component::Normal(_))).then_some(file.clone())
+}
+
+pub(crate) async fn put(
+    ports: &Ports,
+    package: &PackageId,
+    object: &Object,
+    body: Bytes,
+) -> Result<(), Failure> {
+    let put = Put {
+        key: package.key(&object.path),
+        body,
+        sha256: object.sha256,
+        md5: object.md5,
+        cache_control: CACHE_FOREVER,
+    };
+    ports.origin.put(put).await.map_err(|e| of_origin(ports.origin.name(), &e))
+}
+
+/// Stores the init segments that no other span has stored, and fails when another span has a different one: their
+/// segments would not play together (R3).
+async fn store_inits(ports: &Ports, package: &PackageId, inits: Vec<Init>) -> Result<(), Halt> {
+    let rows = ports.catalog.objects(package).await?;
+    for Init { object, body } in inits {
+        match rows.iter().find(|row| row.path == object.path) {
+            Some(row) if row.sha256 == object.sha256 => {}
+            Some(row) => {
+                let text = format!(
+                    "`{}` differs between spans: SHA-256 {} here and {} before",
+                    object.path, object.sha256, row.sha256
+                );
+                return Err(never(Code::Internal, text).into());
+            }
+            None => put(ports, package, &object, body).await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Looks at a master for the first time: hash, duplicates, probe, index, plan. Nothing is transcoded here, and the
+//! file is read to its end twice at most: once for its hash, once for its index.
+
+use std::path::Path;
+
+use headwater_model::id::{Sha256, TitleId};
+use headwater_model::key::PackageId;
+use headwater_model::pipeline::Pipeline;
+use headwater_model::plan::plan;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry};
+use headwater_ports::transcoder::TranscodeError;
+use tokio::task::spawn_blocking;
+use tracing::info;
+
+use crate::failure::{Halt, later, never};
+use crate::life::Ports;
+use crate::{hash, master};
+
+/// Does `Prepare`.
+pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let path = Path::new(&claimed.master_path);
+    let pipeline = resolve(ports, &claimed.pipeline).await?;
+    let (stamp, sha256) = master::hash(path).await?;
+    info!(bytes = stamp.bytes, %sha256, "master read");
+
+    // Before the probe: a master that is known need not be looked at.
+    if !claimed.again
+        && let Some(outcome) = known(ports, &claimed.package, sha256, &pipeline).await?
+    {
+        return Ok(outcome);
+    }
+
+    let engine = ports.transcoder.engine().await.map_err(TranscodeError::into_failure)?;
+    let inspected = ports.transcoder.inspect(path).await;
+    // Asked before the probe's word counts: that a file vanished or grew explains whatever the probe thinks of it.
+    master::check_unchanged(path, stamp).await?;
+    let inspection = inspected.map_err(TranscodeError::into_failure)?;
+    let mut facts = inspection.facts;
+    facts.bytes = stamp.bytes;
+    facts.modified_ns = stamp.modified_ns;
+
+    // The index of two hours of film has 200,000 units.
+    let (facts, plan) = hash::compute(move || {
+        let plan =
+            plan(sha256, &pipeline, &engine, &facts, &inspection.index, inspection.zero_ns);
+        (facts, plan)
+    })
+    .await;
+    let plan = plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
+    info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
+    Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan) })
+}
+
+async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {
+    let (pipelines, name) = (ports.pipelines.clone(), name.to_owned());
+    match spawn_blocking(move || pipelines.pipeline(&name)).await {
+        Ok(Ok(pipeline)) => Ok(pipeline),
+        Ok(Err(refusal)) => Err(Failure { refusal, retry: Retry::Never, last_words: None }),
+        Err(error) => Err(later(Code::Internal, format!("reading the pipeline ended early: {error}"))),
+    }
+}
+
+/// What to say when viewers already get, or will get, a package of this master and pipeline. `None`: go on.
+async fn known(
+    ports: &Ports,
+    package: &PackageId,
+    master: Sha256,
+    pipeline: &Pipeline,
+) -> Result<Option<Outcome>, Halt> {
+    let packages = ports.catalog.packages_of(&package.tenant, master, pipeline.sha256).await?;
+    for (other, _) in packages.iter().filter(|(p, _)| p != package) {
+        let Some(title) = ports.catalog.title(&other.tenant, &other.title).await? else { continue };
+        let live = title.live == Some(other.version);
+        if other.title == package.title {
+            // An older version of this title may well have been this master, and viewers have another one since.
+            if live {
+                return Ok(Some(Outcome::AlreadyPublished { version: other.version }));
+            }
+        } else if live || (title.version == other.version && !title.state.is_final()) {
+            let refusal = duplicate(&other.title, live, &pipeline.name);
+            return Err(never(refusal.code, refusal.message).into());
+        }
+    }
+    Ok(None)
+}
+
+fn duplicate(title: &TitleId, live: bool, pipeline: &str) -> Refusal {
+    let stands = if live { "is published" } else { "is being worked on" };
+    Refusal::new(
+        Code::DuplicateMaster,
+        format!(
+            "title `{title}` has this very master with pipeline `{pipeline}` and {stands}; nothing was transcoded"
+        ),
+    )
+}

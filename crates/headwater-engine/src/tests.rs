@@ -1,0 +1,194 @@
+//! Scenarios: the life of titles on fakes. Time is tokio's paused clock, so an hour of leases and back-off takes no time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_model::id::{Tenant, Version};
+use headwater_model::key::{ObjectKey, PackageId};
+use headwater_model::life::TitleRecord;
+use headwater_model::task::{NewTitle, Role};
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::Catalog;
+use headwater_ports::clock::Clock;
+use headwater_ports::origin::{Origin, ProofGrade};
+use headwater_testkit::memory_catalog::MemoryCatalog;
+use headwater_testkit::memory_origin::MemoryOrigin;
+use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Config, Engine, Ports, ReadBack};
+
+mod gated_origin;
+
+mod one_title;
+mod bad_masters;
+mod proofs;
+mod versions;
+mod leases;
+mod crashes;
+mod drop_folder;
+
+const ALL: [Role; 3] = [Role::Worker, Role::Verifier, Role::Publisher];
+
+/// Tokio's clock, so that leases and back-off pass with it.
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_767_225_600_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+/// A whole small world. Masters are 24 s long for the transcoder: 4 segments, 2 spans, 1 audio track.
+struct Lab {
+    folder: tempfile::TempDir,
+    catalog: Arc<MemoryCatalog>,
+    origin: Arc<MemoryOrigin>,
+    transcoder: Arc<ScriptedTranscoder>,
+    read_back: ReadBack,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::with_grade(ProofGrade::B)
+    }
+
+    fn with_grade(grade: ProofGrade) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            catalog: Arc::new(MemoryCatalog::new(Arc::new(TokioClock(Instant::now())))),
+            origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
+            transcoder: Arc::new(ScriptedTranscoder::new(24)),
+            read_back: ReadBack::ByGrade,
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        self.engine_on(self.origin.clone())
+    }
+
+    /// An engine on the same catalog, and another way to the origin.
+    fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
+        let ports = Ports {
+            catalog: self.catalog.clone(),
+            origin,
+            transcoder: self.transcoder.clone(),
+            pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
+        };
+        let config = Config {
+            worker: "w1".to_owned(),
+            spool: self.spool(),
+            slots: 2,
+            lease: Duration::from_secs(30),
+            read_back: self.read_back,
+        };
+        Engine::new(ports, config)
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    /// A master of this content, and the request to make a title of it.
+    fn title(&self, title: &str, content: &str) -> NewTitle {
+        let path = self.folder.path().join(format!("{title}.mp4"));
+        fs::write(&path, content).unwrap();
+        self.title_at(title, &path)
+    }
+
+    fn title_at(&self, title: &str, path: &Path) -> NewTitle {
+        NewTitle {
+            tenant: Tenant::default(),
+            title: title.parse().unwrap(),
+            master_path: path.to_str().unwrap().to_owned(),
+            pipeline: "vod".to_owned(),
+            again: false,
+        }
+    }
+
+    async fn record(&self, title: &str) -> TitleRecord {
+        let title = title.parse().unwrap();
+        self.catalog.title(&Tenant::default(), &title).await.unwrap().unwrap()
+    }
+
+    /// Runs all roles on `engine` until the title needs nothing more.
+    async fn work(&self, engine: &Engine, title: &str) -> TitleRecord {
+        let service = Service::start(engine);
+        let record = self.wait(title, |record| record.state.is_final()).await;
+        service.stop().await;
+        record
+    }
+
+    async fn wait(&self, title: &str, until: impl Fn(&TitleRecord) -> bool) -> TitleRecord {
+        loop {
+            let record = self.record(title).await;
+            if until(&record) {
+                return record;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Submits and works until the title needs nothing more.
+    async fn make(&self, new: &NewTitle) -> TitleRecord {
+        let engine = self.engine();
+        engine.submit(new).await.unwrap();
+        self.work(&engine, new.title.as_str()).await
+    }
+
+    /// The state of a title with its refusal, folders shortened.
+    fn told(&self, record: &TitleRecord) -> String {
+        let refusal = record.state.refusal().map_or(String::new(), |r| format!(" {r}"));
+        let folder = self.folder.path().to_str().unwrap();
+        format!("{}{refusal}", record.state).replace(folder, "FOLDER")
+    }
+
+    /// The title's history, one line each.
+    async fn history(&self, title: &str) -> String {
+        let title = title.parse().unwrap();
+        let events = self.catalog.events(&Tenant::default(), &title).await.unwrap();
+        let folder = self.folder.path().to_str().unwrap();
+        events.iter().map(|e| e.text.replace(folder, "FOLDER") + "\n").collect()
+    }
+
+    /// The content of an object.
+    fn text(&self, key: &str) -> Option<String> {
+        let (body, _) = self.origin.object(&ObjectKey::new(key).unwrap())?;
+        Some(String::from_utf8(body.to_vec()).unwrap())
+    }
+}
+
+fn package(title: &str, version: u32) -> PackageId {
+    let (tenant, title) = (Tenant::default(), title.parse().unwrap());
+    PackageId { tenant, title, version: Version(version) }
+}
+
+/// An engine at work in the background.
+struct Service {
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Service {
+    fn start(engine: &Engine) -> Self {
+        let (engine, shutdown) = (engine.clone(), CancellationToken::new());
+        let stop = shutdown.clone();
+        let running = tokio::spawn(async move { engine.run(&ALL, stop).await.unwrap() });
+        Self { shutdown, running }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap();
+    }
+
+    /// As SIGKILL would: nothing is given back, nothing tidied up.
+    async fn kill(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+}

@@ -1,0 +1,103 @@
+//! An origin with a gate in front: at a chosen operation it stops for ever, or lets the test do something first.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use headwater_model::key::ObjectKey;
+use headwater_ports::origin::{ObjectInfo, Origin, OriginError, Page, ProofGrade, Put};
+use headwater_testkit::memory_origin::MemoryOrigin;
+use tokio::sync::Notify;
+
+/// What happens at the gate.
+pub(super) enum Gate {
+    /// The operation of this number, from 0, is never answered; the bell rings.
+    Closes(usize, Arc<Notify>),
+    /// After something is stored under a key that ends like this, the test may change what is there.
+    AfterPut(&'static str, Box<dyn Fn(&MemoryOrigin) + Send + Sync>),
+}
+
+pub(super) struct GatedOrigin {
+    inner: Arc<MemoryOrigin>,
+    gate: Gate,
+    operations: AtomicUsize,
+}
+
+impl GatedOrigin {
+    pub(super) fn new(inner: Arc<MemoryOrigin>, gate: Gate) -> Arc<Self> {
+        Arc::new(Self { inner, gate, operations: AtomicUsize::new(0) })
+    }
+
+    /// One that hangs at operation `n`, and the bell that says when.
+    pub(super) fn closing(inner: Arc<MemoryOrigin>, n: usize) -> (Arc<Self>, Arc<Notify>) {
+        let bell = Arc::new(Notify::new());
+        (Self::new(inner, Gate::Closes(n, bell.clone())), bell)
+    }
+
+    /// One that damages itself once the package is sealed: behind the verifier's back, before it looks.
+    pub(super) fn damaged_when_sealed(
+        inner: Arc<MemoryOrigin>,
+        damage: impl Fn(&MemoryOrigin) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::new(inner, Gate::AfterPut("inventory.jsonl", Box::new(damage)))
+    }
+
+    async fn pass(&self) {
+        let n = self.operations.fetch_add(1, Ordering::SeqCst);
+        if let Gate::Closes(at, bell) = &self.gate
+            && n >= *at
+        {
+            bell.notify_one();
+            std::future::pending().await
+        }
+    }
+}
+
+#[async_trait]
+impl Origin for GatedOrigin {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn grade(&self) -> ProofGrade {
+        self.inner.grade()
+    }
+
+    fn address(&self, key: &ObjectKey) -> String {
+        self.inner.address(key)
+    }
+
+    async fn put(&self, put: Put) -> Result<(), OriginError> {
+        self.pass().await;
+        let key = put.key.clone();
+        self.inner.put(put).await?;
+        if let Gate::AfterPut(ending, change) = &self.gate
+            && key.as_str().ends_with(ending)
+        {
+            change(&self.inner);
+        }
+        Ok(())
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
+        self.pass().await;
+        self.inner.get(key, range).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, OriginError> {
+        self.pass().await;
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
+        self.pass().await;
+        self.inner.list(prefix, after).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
+        self.pass().await;
+        self.inner.delete(key).await
+    }
+}

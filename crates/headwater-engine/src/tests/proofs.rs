@@ -1,0 +1,166 @@
+//! Whatever is wrong behind the verifier's back keeps the title off the air, and the finding names the object (R5).
+
+use expect_test::{Expect, expect};
+use headwater_testkit::flaky::{Fail, Flaky};
+
+use super::gated_origin::GatedOrigin;
+use super::*;
+
+const SEGMENT: &str = "video-360p/seg-00003.m4s";
+
+/// Damages a package of one title after it was sealed and checks what `status` says. Twice: on an origin that reports
+/// MD5s and on one that reports nothing.
+async fn check(damage: impl Fn(&MemoryOrigin) + Copy + Send + Sync + 'static, expected: Expect) {
+    for grade in [ProofGrade::B, ProofGrade::C] {
+        let lab = Lab::with_grade(grade);
+        let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), damage));
+        engine.submit(&lab.title("film", "a film")).await.unwrap();
+        let record = lab.work(&engine, "film").await;
+        expected.assert_eq(&lab.told(&record));
+        assert_eq!(record.live, None);
+        assert_eq!(lab.text("main/film/index.m3u8"), None, "{grade:?}");
+        let findings = lab.catalog.findings(&package("film", 1)).await.unwrap();
+        assert!(record.state.refusal().unwrap().message.starts_with(&findings[0].to_string()));
+    }
+}
+
+fn at(path: &str) -> ObjectKey {
+    package("film", 1).key(path)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_segment() {
+    check(
+        |origin| origin.remove(&at(SEGMENT)),
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is missing"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_emptied_segment() {
+    check(
+        |origin| origin.empty(&at(SEGMENT)),
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is empty (it should have 4336 bytes)"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_truncated_segment() {
+    check(
+        |origin| origin.truncate(&at(SEGMENT), 100),
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is truncated: 100 of 4336 bytes are there"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_altered_segment() {
+    check(
+        |origin| origin.alter(&at(SEGMENT)),
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_altered_init_segment() {
+    check(
+        |origin| origin.alter(&at("audio-en/init.mp4")),
+        expect!["failed not-proven: `main/film/v1/audio-en/init.mp4` on origin lab is altered"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_altered_playlist() {
+    check(
+        |origin| origin.alter(&at("video-234p/media.m3u8")),
+        expect!["failed not-proven: `main/film/v1/video-234p/media.m3u8` on origin lab is altered"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_inventory() {
+    check(
+        |origin| origin.remove(&at("inventory.jsonl")),
+        expect!["failed not-proven: `main/film/v1/inventory.jsonl` on origin lab is missing"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_off_inventory() {
+    check(
+        |origin| origin.truncate(&at("inventory.jsonl"), 500),
+        expect!["failed not-proven: `main/film/v1/inventory.jsonl` on origin lab is altered"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_things_at_once_are_counted() {
+    check(
+        |origin| {
+            origin.remove(&at(SEGMENT));
+            origin.empty(&at("audio-en/seg-00001.m4s"));
+            origin.truncate(&at("manifest.mpd"), 10);
+        },
+        expect![""],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_playlist_that_cannot_be_read_is_listed_but_unreadable_and_tried_again() {
+    let lab = Lab::new();
+    let damage = |origin: &MemoryOrigin| origin.make_unreadable(&at("manifest.mpd"));
+    let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), damage));
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    let record = lab.work(&engine, "film").await;
+    expect!["failed not-proven: `main/film/v1/manifest.mpd` on origin lab is listed but cannot be read: the object cannot be read"]
+        .assert_eq(&lab.told(&record));
+    assert_eq!(lab.history("film").await.matches("verify failed (attempt").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rot_that_the_listing_hides_is_found_where_reading_back_is_asked_for() {
+    let rot = |origin: &MemoryOrigin| origin.rot(&at(SEGMENT));
+    let lab = Lab { read_back: ReadBack::Always, ..Lab::new() };
+    let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), rot));
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    let told = lab.told(&lab.work(&engine, "film").await);
+    assert!(told.contains("`main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_was_acknowledged_and_lost_is_found() {
+    let lab = Lab::new();
+    let fails = vec![Fail::DropPuts { containing: "audio-en/seg-00002" }];
+    let engine = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), fails)));
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    let record = lab.work(&engine, "film").await;
+    expect!["failed not-proven: `main/film/v1/audio-en/seg-00002.m4s` on origin lab is missing"]
+        .assert_eq(&lab.told(&record));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_title_is_proven_with_its_pointers() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
+    let engine = lab.engine();
+    let proof = engine.verify(&tenant, &title).await.unwrap();
+    assert_eq!(proof.findings, []);
+    assert_eq!((proof.objects, proof.read_back), (20, 5));
+
+    lab.origin.truncate(&ObjectKey::new("main/film/index.m3u8").unwrap(), 20);
+    lab.origin.remove(&ObjectKey::new("main/film/manifest.mpd").unwrap());
+    lab.origin.remove(&at(SEGMENT));
+    let proof = engine.verify(&tenant, &title).await.unwrap();
+    let told: Vec<_> = proof.findings.iter().map(ToString::to_string).collect();
+    expect![""].assert_eq(&told.join("\n"));
+    assert!(engine.verify(&tenant, &"other".parse().unwrap()).await.is_err());
+}

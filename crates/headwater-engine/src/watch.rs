@@ -1,0 +1,193 @@
+//! Watches a drop folder and queues what arrives there whole. Never moves, changes or deletes anything in it (R9).
+//!
+//! The file system's notifications only say when to look: every decision comes from a look at the whole folder, since
+//! notifications get lost under load and do not exist on most network file systems.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_model::id::{Tenant, TitleId};
+use headwater_model::task::NewTitle;
+use headwater_ports::catalog::{CatalogError, SeenFile};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode, Watcher};
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::life::Engine;
+use crate::master::Stamp;
+use crate::settling::{Settling, Sighting, ignored};
+
+/// How long after a notification the folder is looked at: a transfer sends thousands a second, and one look serves all.
+const CALM: Duration = Duration::from_millis(200);
+
+/// How soon a catalog or a folder that failed is asked again: soon enough that nobody waits for it, seldom enough that
+/// the log stays readable.
+const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+
+/// A folder to watch.
+#[derive(Debug, Clone)]
+pub struct DropFolder {
+    /// Where it is. Made if it is not there.
+    pub path: PathBuf,
+    /// Whose titles the files become.
+    pub tenant: Tenant,
+    /// Pipeline for all of them.
+    pub pipeline: String,
+    /// How long size and time of a file have to stand still before it counts as whole.
+    pub settle: Duration,
+    /// How often to look when no notification comes.
+    pub rescan: Duration,
+}
+
+/// Why a folder cannot be watched.
+#[derive(Debug, Error)]
+#[error("failed to open the drop folder `{}`", folder.display())]
+pub struct WatchError {
+    /// The folder.
+    folder: PathBuf,
+    /// Why.
+    #[source]
+    source: io::Error,
+}
+
+impl Engine {
+    /// Watches `folder` until `shutdown`.
+    ///
+    /// A file becomes the title of its name. A folder in the drop folder becomes a title too, which `Prepare` rejects,
+    /// so that whoever dropped it sees what happened; files inside it are not looked at.
+    pub async fn watch(&self, folder: DropFolder, shutdown: CancellationToken) -> Result<(), WatchError> {
+        let path = folder.path.clone();
+        let ready = spawn_blocking(move || {
+            fs::create_dir_all(&path)?;
+            // Titles keep the path of their master: it must not depend on where the service was started.
+            fs::canonicalize(path)
+        });
+        let folder = match ready.await.map_err(io::Error::other).flatten() {
+            Ok(path) => DropFolder { path, ..folder },
+            Err(source) => return Err(WatchError { folder: folder.path, source }),
+        };
+        let moved = Arc::new(Notify::new());
+        let _notifications = notifications(&folder.path, moved.clone());
+        info!(folder = %folder.path.display(), "drop folder watched");
+
+        let started = Instant::now();
+        let mut settling = Settling::new(folder.settle);
+        loop {
+            let fine = self.look(&folder, started, &mut settling).await;
+            let now = Instant::now();
+            let due = settling.next_due().map_or(now + folder.rescan, |due| started + due);
+            let next = if fine { due.min(now + folder.rescan) } else { now + AFTER_TROUBLE };
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = sleep_until(next) => {}
+                () = moved.notified() => tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    () = sleep(CALM) => {}
+                },
+            }
+        }
+    }
+
+    /// Looks at the folder once and queues what is whole; false when something has to be tried again soon.
+    async fn look(&self, folder: &DropFolder, started: Instant, settling: &mut Settling) -> bool {
+        let path = folder.path.clone();
+        let seen = spawn_blocking(move || list(&path)).await;
+        let sightings = match seen.map_err(io::Error::other).flatten() {
+            Ok(sightings) => sightings,
+            Err(error) => {
+                warn!(folder = %folder.path.display(), %error, "drop folder not readable");
+                return false;
+            }
+        };
+        let mut fine = true;
+        for Sighting { path, stamp } in settling.look(started.elapsed(), sightings) {
+            match self.deliver(folder, &path, stamp).await {
+                Ok(()) => settling.hand_on(&path),
+                Err(error) => {
+                    warn!(file = %path.display(), %error, "delivery not queued yet");
+                    fine = false;
+                }
+            }
+        }
+        fine
+    }
+
+    async fn deliver(&self, folder: &DropFolder, path: &Path, stamp: Stamp) -> Result<(), CatalogError> {
+        let (Some(text), Some(name)) = (path.to_str(), path.file_name().and_then(|n| n.to_str()))
+        else {
+            warn!(file = %path.display(), "ignored: the file's name is not UTF-8; rename it");
+            return Ok(());
+        };
+        let file = SeenFile {
+            path: text.to_owned(),
+            bytes: stamp.bytes,
+            modified_ns: stamp.modified_ns,
+        };
+        let catalog = &self.ports().catalog;
+        if catalog.knows_file(&file).await? {
+            return Ok(());
+        }
+        let new = NewTitle {
+            tenant: folder.tenant.clone(),
+            title: TitleId::from_file_name(name),
+            master_path: text.to_owned(),
+            pipeline: folder.pipeline.clone(),
+            again: false,
+        };
+        let submitted = self.submit(&new).await?;
+        info!(title = %new.title, file = %path.display(), ?submitted, "delivery");
+        // After the submission: a crash in between submits twice, which does no harm, and never forgets a delivery.
+        catalog.remember_file(&file).await?;
+        Ok(())
+    }
+}
+
+/// Wakes `moved` whenever something happens in the folder; `None` where the system cannot tell.
+fn notifications(folder: &Path, moved: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Opening and reading are no news, and our own look does both. After an error a look shows what is the case.
+        let only_read = event.is_ok_and(|e| {
+            e.kind.is_access() && e.kind != EventKind::Access(AccessKind::Close(AccessMode::Write))
+        });
+        if !only_read {
+            moved.notify_one();
+        }
+    });
+    let watching = watcher.and_then(|mut watcher| {
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    });
+    match watching {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            warn!(folder = %folder.display(), %error, "no notifications; looking now and then");
+            None
+        }
+    }
+}
+
+/// Everything in the folder that could be a delivery. Blocks: not for the runtime.
+fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
+    let mut sightings = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if ignored(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let path = entry.path();
+        match fs::metadata(&path) {
+            Ok(metadata) => sightings.push(Sighting { path, stamp: Stamp::of(&metadata) }),
+            // Gone since it was listed, or a link that leads nowhere: no delivery, and no reason to stop for the others.
+            Err(error) => debug!(file = %path.display(), %error, "entry not readable"),
+        }
+    }
+    Ok(sightings)
+}

@@ -1,0 +1,88 @@
+//! The child side: one job, read from the spool folder, told in JSON lines on standard output.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gstreamer as gst;
+use headwater_model::pipeline::{Audio, Video};
+use headwater_model::plan::Plan;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_ports::transcoder::{Done, Part};
+
+use crate::error::Error;
+use crate::protocol::{Job, Line};
+use crate::segmenter::Emit;
+use crate::source::Master;
+use crate::{copy, inspect, sound, span};
+
+/// Does the job in `spool` and exits: 0 when it is done, 1 when it was refused, with the reason as the last line.
+pub fn main(spool: &Path) -> ExitCode {
+    // A worker that dies, even by SIGKILL, takes its children with it.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    let out = Arc::new(Mutex::new(std::io::stdout()));
+    let say = move |line: &Line| {
+        let Ok(mut text) = serde_json::to_vec(line) else { return };
+        text.push(b'\n');
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        // A parent that is gone needs no report; the death signal is on its way.
+        let _ = out.write_all(&text).and_then(|()| out.flush());
+    };
+    let last = match run(spool, &say) {
+        Ok(line) => line,
+        Err(error) => Line::Refused(error.into_refusal()),
+    };
+    say(&last);
+    if matches!(last, Line::Refused(_)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn run(spool: &Path, say: &(impl Fn(&Line) + Clone + Send + Sync + 'static)) -> Result<Line, Error> {
+    let job = Job::read(spool).map_err(Error::Spool)?;
+    gst::init().map_err(|e| Error::Refused(Refusal::new(Code::Internal, format!("GStreamer does not start: {e}"))))?;
+    let master = || Master::from_stdin().map_err(|e| Error::refused(Code::Unreadable, format!("the master cannot be read: {e}")));
+    match job {
+        Job::Engine => Ok(Line::Engine(engine())),
+        Job::Inspect => Ok(Line::Inspected(Box::new(inspect::inspect(&master()?, || say(&Line::Alive))?))),
+        Job::Make { plan, part } => {
+            let say = say.clone();
+            let emit: Emit = Arc::new(move |report| say(&Line::Report(report)));
+            Ok(Line::Done(make(&master()?, &plan, part, spool, emit)?))
+        }
+    }
+}
+
+fn make(master: &Master, plan: &Plan, part: Part, spool: &Path, emit: Emit) -> Result<Done, Error> {
+    let missing = || Error::Refused(Refusal::new(Code::Internal, "the plan has no such part"));
+    match part {
+        Part::Span(n) => {
+            let span = plan.spans.get(n as usize).ok_or_else(missing)?;
+            match &plan.pipeline.video {
+                Video::Encode(settings) => span::transcode(master, plan, settings, span, spool, emit),
+                Video::Copy => copy::video(master, plan, span, spool, emit),
+            }
+        }
+        Part::Audio(n) => {
+            let rendition = plan.audio.get(n as usize).ok_or_else(missing)?;
+            match &plan.pipeline.audio {
+                Audio::Encode(settings) => sound::transcode(master, settings, rendition, spool, emit),
+                Audio::Copy => copy::audio(master, rendition, spool, emit),
+            }
+        }
+    }
+}
+
+/// This build and the libraries whose output goes into segments: another version of any of them may give other bytes.
+fn engine() -> String {
+    let plugin = |factory: &str| {
+        let plugin = gst::ElementFactory::find(factory).and_then(|f| gst::prelude::PluginFeatureExt::plugin(&f));
+        plugin.map_or_else(|| "none".to_owned(), |p| p.version().to_string())
+    };
+    format!(
+        "headwater {} gstreamer {} x264enc {} libav {}",
+        env!("CARGO_PKG_VERSION"),
+        gst::version_string().trim_start_matches("GStreamer "),
+        plugin("x264enc"),
+        plugin("avenc_aac")
+    )
+}

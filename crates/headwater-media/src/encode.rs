@@ -1,0 +1,235 @@
+//! Encoders: pictures or samples in, access units out, each in a pipeline of its own.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_audio as gst_audio;
+use gstreamer_video as gst_video;
+use headwater_model::ladder::VideoRendition;
+use headwater_model::pipeline::{AudioEncode, VideoEncode};
+use headwater_model::time::FrameRate;
+
+use crate::error::Error;
+use crate::running::{Running, make};
+
+/// Pictures that wait for an encoder: enough to keep it busy while the scaler works on the next one.
+const PICTURES_WAITING: u64 = 3;
+
+/// What an encoder puts out.
+pub(crate) struct Unit {
+    /// Its bytes.
+    pub(crate) data: gst::Buffer,
+    /// Number of the frame in presentation order, from 0.
+    pub(crate) frame: u64,
+    /// IDR.
+    pub(crate) key: bool,
+}
+
+/// Takes units in coding order. The first call of all is `config`, with the `avcC` or the AudioSpecificConfig.
+pub(crate) trait UnitSink: Send {
+    fn config(&mut self, config: &[u8]) -> Result<(), Error>;
+    fn unit(&mut self, unit: Unit) -> Result<(), Error>;
+}
+
+/// One running encoder.
+pub(crate) struct Encoder {
+    running: Running,
+    source: gst_app::AppSrc,
+    fault: Arc<Mutex<Option<Error>>>,
+}
+
+/// The first of `names` that is installed.
+fn first_installed(names: &[String]) -> Result<gst::Element, Error> {
+    names
+        .iter()
+        .find_map(|name| gst::ElementFactory::make(name).build().ok())
+        .ok_or_else(|| Error::NoElement(names.join("`, `")))
+}
+
+impl Encoder {
+    /// A video encoder for pictures like `info`, with an IDR at each frame in `keys`.
+    pub(crate) fn video(
+        settings: &VideoEncode,
+        rendition: &VideoRendition,
+        info: &gst_video::VideoInfo,
+        rate: FrameRate,
+        keys: HashSet<u64>,
+        sink: Box<dyn UnitSink>,
+    ) -> Result<Self, Error> {
+        let encoder = first_installed(&settings.encoders)?;
+        x264_settings(&encoder, &settings.preset, rendition);
+        let caps = info.to_caps().map_err(|_| Error::Step("describe a picture"))?;
+        let source = gst_app::AppSrc::builder()
+            .name(&rendition.name)
+            .format(gst::Format::Time)
+            .caps(&caps)
+            .block(true)
+            .max_buffers(PICTURES_WAITING)
+            .build();
+        force_keys(&source, keys)?;
+        let filter = make("capsfilter")?;
+        let wanted = gst::Caps::builder("video/x-h264").field("stream-format", "avc").field("alignment", "au").field("profile", "high");
+        filter.set_property("caps", wanted.build());
+        let frame_number = move |from_first_ns: u64| {
+            let (num, den) = (u128::from(rate.num()), u128::from(rate.den()) * 1_000_000_000);
+            u64::try_from((2 * u128::from(from_first_ns) * num + den) / (2 * den)).unwrap_or(u64::MAX)
+        };
+        Self::start(&rendition.name, source, vec![encoder, filter], frame_number, sink)
+    }
+
+    /// An AAC encoder for interleaved 32-bit float samples. `sink` is made from the number of packets to drop first.
+    pub(crate) fn audio<S: UnitSink + 'static>(
+        settings: &AudioEncode,
+        channels: u32,
+        sample_rate: u32,
+        kbps: u32,
+        sink: impl FnOnce(u64) -> Result<Box<S>, Error>,
+    ) -> Result<Self, Error> {
+        let encoder = first_installed(&settings.encoders)?;
+        let factory = encoder.factory().map(|f| f.name().to_string()).unwrap_or_default();
+        if encoder.find_property("bitrate").is_some() {
+            encoder.set_property_from_str("bitrate", &(kbps * 1000).to_string());
+        }
+        let info = gst_audio::AudioInfo::builder(gst_audio::AudioFormat::F32le, sample_rate, channels)
+            .build()
+            .map_err(|_| Error::Step("describe the sound"))?;
+        let caps = info.to_caps().map_err(|_| Error::Step("describe the sound"))?;
+        let source = gst_app::AppSrc::builder().format(gst::Format::Time).caps(&caps).block(true).max_buffers(16).build();
+        let convert = make("audioconvert")?;
+        let filter = make("capsfilter")?;
+        let wanted = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw");
+        filter.set_property("caps", wanted.build());
+        // Packets are counted, not timed: their order is all that matters.
+        let mut count = 0;
+        let number = move |_| {
+            count += 1;
+            count - 1
+        };
+        Self::start("audio", source, vec![convert, encoder, filter], number, sink(late_packets(&factory))?)
+    }
+
+    fn start(
+        name: &str,
+        source: gst_app::AppSrc,
+        middle: Vec<gst::Element>,
+        mut number: impl FnMut(u64) -> u64 + Send + 'static,
+        mut units: Box<dyn UnitSink>,
+    ) -> Result<Self, Error> {
+        let running = Running::new(name);
+        let fault = Arc::new(Mutex::new(None));
+        let callback_fault = fault.clone();
+        // x264enc starts every stream at 1000 h, so that B-frames never need a negative DTS: frames are counted from
+        // the first one, which is an IDR and so the first shown.
+        let mut first_pts = None;
+        let mut configured = false;
+        let callbacks = gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let mut take = || -> Result<(), Error> {
+                    if !configured {
+                        let config = sample
+                            .caps()
+                            .and_then(|c| c.structure(0))
+                            .and_then(|s| s.get::<gst::Buffer>("codec_data").ok())
+                            .ok_or(Error::Step("learn the encoder's configuration"))?;
+                        let config = config.map_readable().map_err(|_| Error::Step("read the encoder's configuration"))?;
+                        units.config(&config)?;
+                        configured = true;
+                    }
+                    let data = sample.buffer_owned().ok_or(Error::Step("read an encoded frame"))?;
+                    let pts = data.pts().map_or(0, |t| t.nseconds());
+                    let first = *first_pts.get_or_insert(pts);
+                    let frame = number(pts.saturating_sub(first));
+                    let key = !data.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    units.unit(Unit { data, frame, key })
+                };
+                take().map(|()| gst::FlowSuccess::Ok).map_err(|error| {
+                    callback_fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    gst::FlowError::Error
+                })
+            })
+            .build();
+        let sink = gst_app::AppSink::builder().sync(false).callbacks(callbacks).build();
+        let mut chain = vec![source.clone().upcast::<gst::Element>()];
+        chain.extend(middle);
+        chain.push(sink.upcast());
+        running.chain(&chain.iter().collect::<Vec<_>>())?;
+        running.play()?;
+        Ok(Self { running, source, fault })
+    }
+
+    /// Hands over one buffer; waits while the encoder is behind.
+    pub(crate) fn push(&self, buffer: gst::Buffer) -> Result<(), Error> {
+        match self.source.push_buffer(buffer) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.fault().unwrap_or(Error::Step("feed an encoder"))),
+        }
+    }
+
+    /// Ends the stream and waits until the last unit is out.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        // Refused only when the pipeline has failed, which the wait reports.
+        let _ = self.source.end_of_stream();
+        match self.running.wait_for_end(|| ()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fault().unwrap_or(error)),
+        }
+    }
+
+    /// The sink's error explains more than the pipeline's "streaming stopped".
+    fn fault(&self) -> Option<Error> {
+        let own = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        own.or_else(|| self.running.error())
+    }
+}
+
+/// x264 with capped CRF, one thread, and no key but those that are asked for.
+///
+/// * One thread: the bytes must not depend on the machine (R1), and spans in parallel use the cores better than frame
+///   threads, which cost 12 % CPU.
+/// * `scenecut=0`, closed GOPs: every rendition has its IDRs at the same frames (R2).
+/// * VBV is set on purpose in every way that x264enc knows: in `pass=qual` its default `bitrate` would cap the rate.
+fn x264_settings(encoder: &gst::Element, preset: &str, r: &VideoRendition) {
+    encoder.set_property_from_str("speed-preset", preset);
+    encoder.set_property_from_str("pass", "qual");
+    encoder.set_property_from_str("quantizer", &format!("{}", r.crf.round()));
+    encoder.set_property_from_str("bitrate", &r.max_kbps.to_string());
+    encoder.set_property_from_str("vbv-buf-capacity", &(u64::from(r.buffer_kbit) * 1000 / u64::from(r.max_kbps.max(1))).to_string());
+    encoder.set_property_from_str("threads", "1");
+    encoder.set_property_from_str("sliced-threads", "false");
+    let options = format!(
+        "crf={}:vbv-maxrate={}:vbv-bufsize={}:scenecut=0:open-gop=0:keyint=infinite:min-keyint=1:threads=1:lookahead-threads=1",
+        r.crf, r.max_kbps, r.buffer_kbit
+    );
+    encoder.set_property_from_str("option-string", &options);
+}
+
+/// Asks for an IDR right before each of the frames in `keys`, counted as they leave `source`.
+fn force_keys(source: &gst_app::AppSrc, keys: HashSet<u64>) -> Result<(), Error> {
+    let pad = source.static_pad("src").ok_or(Error::Step("find a source's pad"))?;
+    let mut frame = 0;
+    let counter = Mutex::new(move || {
+        let now = frame;
+        frame += 1;
+        now
+    });
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let frame = (counter.lock().unwrap_or_else(PoisonError::into_inner))();
+        if frame > 0 && keys.contains(&frame) {
+            let event = gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(false).build();
+            // Nobody to take it only while the pipeline shuts down.
+            let _ = pad.push_event(event);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Packets that an AAC encoder puts out before the one that decodes to the first sample it was given: libavcodec's looks
+/// ahead one frame, the Fraunhofer encoder two.
+fn late_packets(factory: &str) -> u64 {
+    if factory == "fdkaacenc" { 2 } else { 1 }
+}

@@ -1,0 +1,249 @@
+//! Cuts encoded units into CMAF segments at the plan's boundaries, and checks every one against the plan.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gstreamer as gst;
+use headwater_model::inventory::ObjectRole;
+use headwater_model::key::{INIT_NAME, segment_name};
+use headwater_model::plan::{AAC_FRAME, AudioRendition, FrameTicks, SegmentPlan};
+use headwater_model::refusal::Code;
+use headwater_packaging::cmaf;
+use headwater_ports::transcoder::{Made, Report};
+
+use crate::encode::{Unit, UnitSink};
+use crate::error::Error;
+
+/// Where finished files are announced.
+pub(crate) type Emit = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// Writes the files of one rendition into the spool folder and announces each when it is finished.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    rendition: String,
+    emit: Emit,
+}
+
+impl Spool {
+    pub(crate) fn new(spool: &Path, rendition: &str, emit: Emit) -> Result<Self, Error> {
+        let folder = spool.join(rendition);
+        fs::create_dir_all(&folder).map_err(Error::Spool)?;
+        Ok(Self { folder, rendition: rendition.to_owned(), emit })
+    }
+
+    pub(crate) fn init(&self, bytes: &[u8]) -> Result<(), Error> {
+        let role = ObjectRole::Init { rendition: self.rendition.clone() };
+        self.write(INIT_NAME, role, |file| file.write_all(bytes))
+    }
+
+    /// Writes one segment: its head, then the samples as they are, without joining them in memory first.
+    fn segment(&self, number: u32, start: u64, samples: &[cmaf::Sample], data: &[gst::Buffer]) -> Result<(), Error> {
+        let head = cmaf::segment_head(number + 1, start, samples)?;
+        let ticks = samples.iter().map(|s| u64::from(s.duration)).sum();
+        let role = ObjectRole::Segment { rendition: self.rendition.clone(), number, start, ticks, samples: samples.len() as u32 };
+        self.write(&segment_name(number), role, |file| {
+            let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
+            file.write_all(&head)?;
+            for sample in data {
+                let sample = sample.map_readable().map_err(|_| std::io::Error::other("a sample is not readable"))?;
+                file.write_all(&sample)?;
+            }
+            file.flush()
+        })
+    }
+
+    fn write(&self, name: &str, role: ObjectRole, write: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<(), Error> {
+        let file = self.folder.join(name);
+        fs::File::create(&file).and_then(|mut f| write(&mut f)).map_err(Error::Spool)?;
+        (self.emit)(Report::Made(Made { file, path: format!("{}/{name}", self.rendition), role }));
+        Ok(())
+    }
+}
+
+/// Video: closed GOPs of known length, B-frames in coding order.
+pub(crate) struct VideoSegmenter {
+    spool: Spool,
+    width: u32,
+    height: u32,
+    timescale: u32,
+    first_number: u32,
+    segments: Vec<SegmentPlan>,
+    /// When each frame of the span starts, in ticks from the span's start; one more than there are frames.
+    times: Vec<u64>,
+    done: usize,
+    units: Vec<Unit>,
+    result: Arc<Mutex<Rendition>>,
+}
+
+/// What became of a rendition: shared, since the segmenter itself lives inside an encoder's pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Rendition {
+    /// RFC 6381 codec, once the encoder is configured.
+    pub(crate) codec: Option<String>,
+    /// Segments written.
+    pub(crate) segments: usize,
+}
+
+/// The codec of a rendition of which all `segments` were written; fewer are an error.
+pub(crate) fn finished(name: &str, rendition: &Mutex<Rendition>, segments: usize) -> Result<(String, String), Error> {
+    let rendition = rendition.lock().unwrap_or_else(PoisonError::into_inner);
+    match &rendition.codec {
+        Some(codec) if rendition.segments == segments => Ok((name.to_owned(), codec.clone())),
+        _ => Err(Error::refused(
+            Code::FrameCountMismatch,
+            format!("{name} has {} segments of the {segments} that the plan counts", rendition.segments),
+        )),
+    }
+}
+
+fn note(rendition: &Mutex<Rendition>, change: impl FnOnce(&mut Rendition)) {
+    change(&mut rendition.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// What a video segmenter is made for.
+pub(crate) struct VideoGrid<'a> {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) timescale: u32,
+    pub(crate) first_number: u32,
+    pub(crate) segments: &'a [SegmentPlan],
+    pub(crate) ticks: &'a FrameTicks,
+}
+
+impl VideoSegmenter {
+    pub(crate) fn new(spool: Spool, grid: VideoGrid<'_>, result: Arc<Mutex<Rendition>>) -> Self {
+        let frames: u64 = grid.segments.iter().map(|s| u64::from(s.frames)).sum();
+        let mut times = vec![0];
+        let mut now = 0;
+        for n in 0..frames {
+            now += u64::from(grid.ticks.of(n));
+            times.push(now);
+        }
+        Self {
+            spool,
+            width: grid.width,
+            height: grid.height,
+            timescale: grid.timescale,
+            first_number: grid.first_number,
+            segments: grid.segments.to_vec(),
+            times,
+            done: 0,
+            units: Vec::new(),
+            result,
+        }
+    }
+
+    fn close(&mut self, segment: SegmentPlan) -> Result<(), Error> {
+        let first = segment.first_frame - self.segments.first().map_or(0, |s| s.first_frame);
+        let number = self.first_number + self.done as u32;
+        let wrong = |what: &str| {
+            Error::refused(Code::FrameCountMismatch, format!("segment {} of {} {what}", number + 1, self.spool.rendition))
+        };
+        if !self.units.first().is_some_and(|u| u.key && u.frame == first) {
+            return Err(wrong("does not start with its own IDR"));
+        }
+        let time = |frame: u64| usize::try_from(frame).ok().and_then(|n| self.times.get(n)).copied();
+        let mut samples = Vec::with_capacity(self.units.len());
+        let mut seen = vec![false; self.units.len()];
+        for (n, unit) in (first..).zip(&self.units) {
+            let place = unit.frame.checked_sub(first).and_then(|p| usize::try_from(p).ok()).and_then(|p| seen.get_mut(p));
+            match place {
+                Some(place) if !*place => *place = true,
+                _ => return Err(wrong("has a frame twice or one of another segment")),
+            }
+            let (Some(decoded), Some(next), Some(shown)) = (time(n), time(n + 1), time(unit.frame)) else {
+                return Err(wrong("has more frames than the plan"));
+            };
+            // Decoding time is when the n-th frame would be shown, so presentation starts at exactly 0 and offsets may
+            // be negative (trun version 1, ISO/IEC 14496-12, 8.8.8).
+            let offset = i64::try_from(shown).unwrap_or(0) - i64::try_from(decoded).unwrap_or(0);
+            samples.push(cmaf::Sample {
+                size: u32::try_from(unit.data.size()).map_err(|_| wrong("has a sample of more than 4 GiB"))?,
+                duration: u32::try_from(next - decoded).map_err(|_| wrong("has a frame that lasts for ever"))?,
+                composition_offset: i32::try_from(offset).map_err(|_| wrong("reorders frames too far"))?,
+                key: unit.key,
+            });
+        }
+        let data: Vec<gst::Buffer> = self.units.drain(..).map(|u| u.data).collect();
+        self.spool.segment(number, segment.start, &samples, &data)?;
+        self.done += 1;
+        note(&self.result, |r| r.segments = self.done);
+        Ok(())
+    }
+}
+
+impl UnitSink for VideoSegmenter {
+    fn config(&mut self, avcc: &[u8]) -> Result<(), Error> {
+        let init = cmaf::VideoInit { width: self.width, height: self.height, timescale: self.timescale, avcc, colour: None };
+        self.spool.init(&init.to_bytes()?)?;
+        let codec = cmaf::codec_string_avc(avcc)?;
+        note(&self.result, |r| r.codec = Some(codec));
+        Ok(())
+    }
+
+    fn unit(&mut self, unit: Unit) -> Result<(), Error> {
+        let Some(segment) = self.segments.get(self.done).copied() else {
+            return Err(Error::refused(Code::FrameCountMismatch, format!("{} has more frames than the plan", self.spool.rendition)));
+        };
+        self.units.push(unit);
+        if self.units.len() == segment.frames as usize { self.close(segment) } else { Ok(()) }
+    }
+}
+
+/// Audio: packets of 1,024 samples, all of them keys.
+pub(crate) struct AudioSegmenter {
+    spool: Spool,
+    plan: AudioRendition,
+    bitrate: u32,
+    /// Packets to drop before the first.
+    skip: u64,
+    done: usize,
+    packets: Vec<gst::Buffer>,
+    result: Arc<Mutex<Rendition>>,
+}
+
+impl AudioSegmenter {
+    pub(crate) fn new(spool: Spool, plan: AudioRendition, bitrate: u32, skip: u64, result: Arc<Mutex<Rendition>>) -> Self {
+        Self { spool, plan, bitrate, skip, done: 0, packets: Vec::new(), result }
+    }
+}
+
+impl UnitSink for AudioSegmenter {
+    fn config(&mut self, asc: &[u8]) -> Result<(), Error> {
+        let init = cmaf::AudioInit {
+            sample_rate: self.plan.sample_rate,
+            channels: self.plan.channels,
+            timescale: self.plan.sample_rate,
+            language: self.plan.language.as_deref(),
+            asc,
+            bitrate: self.bitrate,
+        };
+        self.spool.init(&init.to_bytes()?)?;
+        let codec = cmaf::codec_string_aac(asc)?;
+        note(&self.result, |r| r.codec = Some(codec));
+        Ok(())
+    }
+
+    fn unit(&mut self, unit: Unit) -> Result<(), Error> {
+        // Packets after the last segment are the encoder's flush.
+        if unit.frame < self.skip || self.done == self.plan.ends.len() {
+            return Ok(());
+        }
+        self.packets.push(unit.data);
+        // A segment that the plan gives no audio frame (less than one fits) stays empty-handed; there is none, since a
+        // tail of under a second joins the segment before it.
+        let frames = self.plan.frames_of(self.done);
+        if self.packets.len() as u64 == frames.end - frames.start {
+            let data = std::mem::take(&mut self.packets);
+            let size = |b: &gst::Buffer| u32::try_from(b.size()).unwrap_or(u32::MAX);
+            let samples: Vec<cmaf::Sample> =
+                data.iter().map(|b| cmaf::Sample { size: size(b), duration: AAC_FRAME, composition_offset: 0, key: true }).collect();
+            self.spool.segment(self.done as u32, frames.start * u64::from(AAC_FRAME), &samples, &data)?;
+            self.done += 1;
+            note(&self.result, |r| r.segments = self.done);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Caps and tags in the words that people use.
+
+use gstreamer as gst;
+use gstreamer_pbutils as pbutils;
+use headwater_model::master::Orientation;
+
+/// The media type of caps: `video/x-h264`.
+pub(crate) fn media_type(caps: &gst::CapsRef) -> String {
+    caps.structure(0).map_or_else(|| "unknown".to_owned(), |s| s.name().to_string())
+}
+
+/// A codec in words: `H.264 (High Profile)`. What nobody has words for is named by its code, which is what a supplier
+/// can be asked about: `vvc1`.
+pub(crate) fn codec(caps: &gst::CapsRef) -> String {
+    let plain = media_type(caps);
+    if let Some(fourcc) = plain.rsplit_once("x-gst-fourcc-").map(|(_, code)| code) {
+        return match fourcc {
+            "vvc1" | "vvi1" => format!("H.266/VVC (`{fourcc}`)"),
+            _ => format!("`{fourcc}`"),
+        };
+    }
+    let words = pbutils::pb_utils_get_codec_description(&caps.to_owned()).to_string();
+    if words.contains(&plain) { plain } else { words }
+}
+
+/// The turn that an `image-orientation` tag asks for.
+pub(crate) fn orientation(tag: &str) -> Orientation {
+    match tag {
+        "rotate-90" => Orientation::Clockwise,
+        "rotate-180" => Orientation::UpsideDown,
+        "rotate-270" => Orientation::CounterClockwise,
+        other if other.starts_with("flip-") => Orientation::Mirrored,
+        _ => Orientation::Upright,
+    }
+}
+
+/// A decoder for these caps: the one GStreamer ranks highest.
+pub(crate) fn decoder(caps: &gst::CapsRef) -> Option<gst::ElementFactory> {
+    let mut factories: Vec<gst::ElementFactory> =
+        gst::ElementFactory::factories_with_type(gst::ElementFactoryType::DECODER, gst::Rank::MARGINAL)
+            .into_iter()
+            .filter(|f| f.can_sink_all_caps(&caps.to_owned()) && f.klass().contains("Decoder"))
+            .collect();
+    use gst::prelude::PluginFeatureExtManual;
+    factories.sort_by(|a, b| b.rank().cmp(&a.rank()).then_with(|| gst::prelude::GstObjectExt::name(a).cmp(&gst::prelude::GstObjectExt::name(b))));
+    factories.into_iter().next()
+}

@@ -1,0 +1,186 @@
+//! The sentences of a title's history, which content ops read to see what happened to a master (R10).
+
+use std::fmt;
+
+use crate::id::Version;
+use crate::life::TitleState;
+use crate::master::MasterFacts;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::task::TaskKind;
+use crate::time::FrameRate;
+
+/// One thing that happened. Displayed as one plain sentence, lower case, no full stop.
+#[derive(Debug, Clone, Copy)]
+pub enum Line<'a> {
+    /// A master was submitted.
+    Queued {
+        /// As this version.
+        version: Version,
+        /// From here.
+        master_path: &'a str,
+        /// To be made by this pipeline.
+        pipeline: &'a str,
+    },
+    /// A package that was being made is not wanted any more.
+    GivenUp {
+        /// The package.
+        version: Version,
+        /// What is wanted instead.
+        newer: Version,
+    },
+    /// A package that had stopped goes on.
+    Resumed {
+        /// Tasks that stay done.
+        done: u64,
+        /// Tasks that are tried afresh.
+        left: u64,
+    },
+    /// The master was read and planned.
+    Prepared {
+        /// What was found.
+        facts: &'a MasterFacts,
+        /// What will be made of it.
+        plan: &'a Plan,
+    },
+    /// The master is the one that an earlier version was made from.
+    AlreadyPublished {
+        /// That version.
+        version: Version,
+    },
+    /// A span or audio track is made.
+    Made {
+        /// Which.
+        kind: TaskKind,
+        /// At which try, from 1.
+        attempt: u32,
+    },
+    /// Playlists, MPD and inventory are written.
+    Sealed {
+        /// Objects in the inventory.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// The origin holds what the inventory says.
+    Proven,
+    /// Viewers get it.
+    Published {
+        /// This version.
+        version: Version,
+    },
+    /// A task failed and will be tried again.
+    TryAgain {
+        /// Which.
+        kind: TaskKind,
+        /// At which try, from 1.
+        attempt: u32,
+        /// Why.
+        refusal: &'a Refusal,
+        /// How long from now, in milliseconds.
+        wait_ms: i64,
+    },
+    /// A lease ran out: the worker died, or the network to it did.
+    WorkerLost {
+        /// What it worked on.
+        kind: TaskKind,
+        /// Its name.
+        worker: &'a str,
+    },
+    /// All leases were ended since their holders are known to be dead.
+    Restarted {
+        /// How many tasks of the title that concerned.
+        tasks: u64,
+    },
+    /// The title was rejected or failed.
+    Ended {
+        /// At which task.
+        kind: TaskKind,
+        /// Rejected or failed, and why.
+        state: &'a TitleState,
+    },
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Line::Queued { version: Version(1), master_path, pipeline } => {
+                write!(f, "queued from {master_path} with pipeline {pipeline}")
+            }
+            Line::Queued { version, master_path, pipeline } => {
+                write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")
+            }
+            Line::GivenUp { version, newer } => {
+                write!(f, "{version} given up: {newer} was asked for before it was done")
+            }
+            Line::Resumed { done, left } => {
+                write!(f, "taken up again: {} done before, {} to do", counted(done, "task"), left)
+            }
+            Line::Prepared { facts, plan } => write!(
+                f,
+                "master read: {}, {}, {} in {} and {}",
+                picture(facts, plan.cadence.rate()),
+                counted(facts.audio.len() as u64, "audio track"),
+                counted(plan.frames, "frame"),
+                counted(plan.segments.len() as u64, "segment"),
+                counted(plan.spans.len() as u64, "span"),
+            ),
+            Line::AlreadyPublished { version } => {
+                write!(f, "nothing to make: {version} was made from this master by this pipeline")
+            }
+            Line::Made { kind, attempt: 1 } => write!(f, "{kind} done"),
+            Line::Made { kind, attempt } => write!(f, "{kind} done (attempt {attempt})"),
+            Line::Sealed { objects, bytes } => {
+                write!(f, "sealed: {}, {}", counted(objects, "object"), counted(bytes, "byte"))
+            }
+            Line::Proven => f.write_str("proven: the origin holds every object"),
+            Line::Published { version } => write!(f, "published as {version}"),
+            Line::TryAgain { kind, attempt, refusal, wait_ms } => {
+                let seconds = wait_ms as f64 / 1000.0;
+                write!(
+                    f,
+                    "{kind} failed (attempt {attempt}), next try in {seconds:.1} s: {refusal}"
+                )
+            }
+            Line::WorkerLost { kind, worker } => {
+                write!(f, "{kind} is back in the queue: worker {worker} fell silent")
+            }
+            Line::Restarted { tasks } => {
+                write!(f, "the service started again: {} back in the queue", counted(tasks, "task"))
+            }
+            Line::Ended { kind, state } => {
+                f.write_str(state.name())?;
+                // What stops at the first look concerns the master as a whole.
+                if kind != TaskKind::Prepare {
+                    write!(f, " at {kind}")?;
+                }
+                state.refusal().map_or(Ok(()), |refusal| write!(f, ": {refusal}"))
+            }
+        }
+    }
+}
+
+/// `720p25`, `576i25`, `1080p23.976`.
+fn picture(facts: &MasterFacts, rate: FrameRate) -> String {
+    let Some(track) = facts.video.first() else { return "no picture".to_owned() };
+    let scan = if track.interlaced { 'i' } else { 'p' };
+    let rate = format!("{:.3}", rate.as_f64());
+    let rate = rate.trim_end_matches('0').trim_end_matches('.');
+    format!("{}{scan}{rate}", track.width.min(track.height))
+}
+
+/// `1 span`, `1,588 frames`.
+fn counted(n: u64, noun: &str) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Whether the bytes of an init or media segment are what the inventory says about them.
+
+use headwater_model::finding::FindingKind;
+use headwater_model::inventory::{Object, ObjectRole, RenditionHeader};
+
+use crate::cmaf::{InitFacts, SegmentFacts, read_init, read_segment};
+
+/// What is wrong with an init segment: its size, its boxes, or that codec or timescale are not its rendition's.
+pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Option<FindingKind> {
+    size(object, bytes).or_else(|| match read_init(bytes) {
+        Err(why) => Some(malformed(why)),
+        Ok(InitFacts { timescale, .. }) if timescale != rendition.timescale => Some(malformed(
+            format!("it has {timescale} ticks a second instead of {}", rendition.timescale),
+        )),
+        Ok(InitFacts { codec, .. }) if codec != rendition.codec => {
+            Some(malformed(format!("its codec is `{codec}` instead of `{}`", rendition.codec)))
+        }
+        Ok(_) => None,
+    })
+}
+
+/// What is wrong with a media segment: its size, its boxes, that it is not where and as long as the inventory says,
+/// that it shows something before its start (R2), or that decoding cannot start with it. `None` for an object that is
+/// no media segment.
+pub fn segment(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
+    let ObjectRole::Segment { start, ticks, samples, .. } = object.role else {
+        return None;
+    };
+    if let Some(wrong) = size(object, bytes) {
+        return Some(wrong);
+    }
+    let facts = match read_segment(bytes) {
+        Ok(facts) => facts,
+        Err(why) => return Some(malformed(why)),
+    };
+    match facts {
+        SegmentFacts { start: found, .. } if found != start => {
+            Some(FindingKind::TimeGap { expected: start, found })
+        }
+        SegmentFacts { ticks: found, .. } if found != ticks => {
+            Some(malformed(format!("it lasts {found} ticks instead of {ticks}")))
+        }
+        SegmentFacts { samples: found, .. } if found != samples => {
+            Some(malformed(format!("it has {found} samples instead of {samples}")))
+        }
+        SegmentFacts { starts_with_key: false, .. } => {
+            Some(malformed("its first sample is not a key"))
+        }
+        SegmentFacts { earliest, .. } if i64::try_from(start) != Ok(earliest) => {
+            Some(malformed(format!("it shows its first sample at tick {earliest}, not at {start}")))
+        }
+        SegmentFacts { .. } => None,
+    }
+}
+
+fn size(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
+    let (expected, found) = (object.bytes, bytes.len() as u64);
+    match found {
+        _ if found == expected => None,
+        0 => Some(FindingKind::Empty { expected }),
+        _ if found < expected => Some(FindingKind::Truncated { expected, found }),
+        _ => Some(FindingKind::TooLong { expected, found }),
+    }
+}
+
+fn malformed(reason: impl ToString) -> FindingKind {
+    FindingKind::Malformed { reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Whole playlists, as players get them.
+
+use expect_test::{Expect, expect};
+use headwater_model::id::Version;
+
+use super::*;
+use crate::fixture;
+use crate::view::SegmentView;
+
+fn check(found: &str, expected: Expect) {
+    expected.assert_eq(found);
+}
+
+#[test]
+fn media_playlist_of_video() {
+    let view = fixture::view();
+    check(
+        &media_playlist(&view, &view.video[0].track),
+        expect![[r##"
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-INDEPENDENT-SEGMENTS
+        #EXT-X-TARGETDURATION:6
+        #EXT-X-PLAYLIST-TYPE:VOD
+        #EXT-X-MAP:URI="init.mp4"
+        #EXTINF:6.006000,
+        seg-00001.m4s
+        #EXTINF:6.006000,
+        seg-00002.m4s
+        #EXTINF:6.006000,
+        seg-00003.m4s
+        #EXTINF:4.004000,
+        seg-00004.m4s
+        #EXT-X-ENDLIST
+    "##]],
+    );
+}
+
+#[test]
+fn media_playlist_of_audio() {
+    let view = fixture::view();
+    check(
+        &media_playlist(&view, &view.audio[0].track),
+        expect![[r##"
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-INDEPENDENT-SEGMENTS
+        #EXT-X-TARGETDURATION:6
+        #EXT-X-PLAYLIST-TYPE:VOD
+        #EXT-X-MAP:URI="init.mp4"
+        #EXTINF:6.016000,
+        seg-00001.m4s
+        #EXTINF:5.994667,
+        seg-00002.m4s
+        #EXTINF:6.016000,
+        seg-00003.m4s
+        #EXTINF:3.989333,
+        seg-00004.m4s
+        #EXT-X-ENDLIST
+    "##]],
+    );
+}
+
+#[test]
+fn multivariant_of_three_pictures_and_two_languages() {
+    check(
+        &multivariant(&fixture::view(), Place::Package),
+        expect![[r##"
+            #EXTM3U
+            #EXT-X-VERSION:7
+            #EXT-X-INDEPENDENT-SEGMENTS
+            #EXT-X-MEDIA:TYPE=AUDIO,URI="audio-eng/media.m3u8",GROUP-ID="audio",LANGUAGE="en",NAME="English",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2"
+            #EXT-X-MEDIA:TYPE=AUDIO,URI="audio-de/media.m3u8",GROUP-ID="audio",LANGUAGE="de",NAME="German",AUTOSELECT=YES,CHANNELS="2"
+            #EXT-X-STREAM-INF:BANDWIDTH=3455999,AVERAGE-BANDWIDTH=2199217,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=960x540,FRAME-RATE=29.97,VIDEO-RANGE=SDR,AUDIO="audio",CLOSED-CAPTIONS=NONE
+            video-540p/media.m3u8
+            #EXT-X-STREAM-INF:BANDWIDTH=9855999,AVERAGE-BANDWIDTH=6271944,CODECS="avc1.640028,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=29.97,VIDEO-RANGE=SDR,AUDIO="audio",CLOSED-CAPTIONS=NONE
+            video-1080p/media.m3u8
+            #EXT-X-STREAM-INF:BANDWIDTH=575999,AVERAGE-BANDWIDTH=366490,CODECS="avc1.64000d,mp4a.40.2",RESOLUTION=416x234,FRAME-RATE=29.97,VIDEO-RANGE=SDR,AUDIO="audio",CLOSED-CAPTIONS=NONE
+            video-234p/media.m3u8
+        "##]],
+    );
+}
+
+#[test]
+fn pointer_leads_into_the_version() {
+    let pointer = multivariant(&fixture::view(), Place::Title(Version(7)));
+    let inside = multivariant(&fixture::view(), Place::Package);
+    let expected =
+        inside.replace("\nvideo-", "\nv7/video-").replace("URI=\"audio-", "URI=\"v7/audio-");
+    assert_eq!(pointer, expected);
+}
+
+#[test]
+fn silent_title_has_no_audio_group() {
+    let mut view = fixture::view();
+    view.audio.clear();
+    view.video.truncate(1);
+    check(
+        &multivariant(&view, Place::Package),
+        expect![[r##"
+        #EXTM3U
+        #EXT-X-VERSION:7
+        #EXT-X-INDEPENDENT-SEGMENTS
+        #EXT-X-STREAM-INF:BANDWIDTH=9600000,AVERAGE-BANDWIDTH=6109091,CODECS="avc1.640028",RESOLUTION=1920x1080,FRAME-RATE=29.97,VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE
+        video-1080p/media.m3u8
+    "##]],
+    );
+}
+
+#[test]
+fn tracks_of_one_language_have_different_names() {
+    let mut view = fixture::view();
+    view.audio.push(view.audio[0].clone());
+    view.audio.push(AudioView { language: None, ..view.audio[0].clone() });
+    let media: Vec<_> = audio_group(&view.audio, "")
+        .into_iter()
+        .map(|m| (m.name, m.language, m.default, m.autoselect))
+        .collect();
+    let en = Some("en".to_owned());
+    assert_eq!(
+        media,
+        [
+            ("English".to_owned(), en.clone(), true, true),
+            ("German".to_owned(), Some("de".to_owned()), false, true),
+            ("English (Audio 3)".to_owned(), en, false, false),
+            ("Audio 4".to_owned(), None, false, true),
+        ]
+    );
+}
+
+#[test]
+fn durations_are_exact_where_f32_is_not() {
+    let mut view = fixture::view();
+    // 9.976633 s: the nearest f32 is 9.976632…
+    view.video[0].track.segments = vec![SegmentView { start: 0, ticks: 299_299, bytes: 1 }];
+    let playlist = media_playlist(&view, &view.video[0].track);
+    assert!(playlist.contains("\n#EXTINF:9.976633,\n"), "{playlist}");
+    assert!(playlist.contains("\n#EXT-X-TARGETDURATION:10\n"), "{playlist}");
+}
+
+#[test]
+fn blink_of_a_clip_has_a_target_duration() {
+    let mut view = fixture::view();
+    for track in view
+        .video
+        .iter_mut()
+        .map(|v| &mut v.track)
+        .chain(view.audio.iter_mut().map(|a| &mut a.track))
+    {
+        track.segments = vec![SegmentView { start: 0, ticks: 2002, bytes: 1000 }];
+    }
+    assert_eq!(target_duration(&view), 1);
+    let playlist = multivariant(&view, Place::Package);
+    // 8,000 bits of picture in 2002 / 30000 s, and as many of sound in 2002 / 48000 s.
+    assert!(playlist.contains("BANDWIDTH=311690,AVERAGE-BANDWIDTH=311690"), "{playlist}");
+}

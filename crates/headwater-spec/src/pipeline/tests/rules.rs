@@ -1,0 +1,439 @@
+//! One broken file for every rule, and what is said about it; those of the ladder are next door.
+
+use super::*;
+
+#[test]
+fn the_good_file_is_good() {
+    check("version = 1", "version = 1", expect!["fine"]);
+}
+
+#[test]
+fn version() {
+    check(
+        "version = 1\n",
+        "",
+        expect![[r#"
+        pipelines/x.toml:1:1: `version` is missing
+          1 | segment_seconds = 6
+            | ^
+        hint: add `version = 1`"#]],
+    );
+    check(
+        "version = 1",
+        "version = 2",
+        expect![[r#"
+        pipelines/x.toml:1:11: version = 2 is not known
+          1 | version = 2
+            |           ^
+        hint: this build reads version 1"#]],
+    );
+}
+
+#[test]
+fn segment_length() {
+    check(
+        "segment_seconds = 6",
+        "segment_seconds = 12",
+        expect![[r#"
+        pipelines/x.toml:2:19: segment_seconds = 12 is outside 5 to 10
+          2 | segment_seconds = 12
+            |                   ^^
+        hint: players expect about 6 s"#]],
+    );
+    check(
+        "segment_seconds = 6",
+        "segment_seconds = 4.9",
+        expect![[r#"
+        pipelines/x.toml:2:19: segment_seconds = 4.9 is outside 5 to 10
+          2 | segment_seconds = 4.9
+            |                   ^^^
+        hint: players expect about 6 s"#]],
+    );
+    check(
+        "segment_seconds = 6",
+        "segment_seconds = 6.00048",
+        expect![[r#"
+        pipelines/x.toml:2:19: segment_seconds = 6.00048 is finer than a millisecond
+          2 | segment_seconds = 6.00048
+            |                   ^^^^^^^
+        hint: the nearest is 6"#]],
+    );
+    check(
+        "segment_seconds = 6\n",
+        "",
+        expect![[r#"
+        pipelines/x.toml:1:1: `segment_seconds` is missing
+          1 | version = 1
+            | ^
+        hint: add `segment_seconds = 6`, which players expect"#]],
+    );
+}
+
+#[test]
+fn gop() {
+    check(
+        "gop_seconds = 2",
+        "gop_seconds = 8",
+        expect![[r#"
+        pipelines/x.toml:7:15: gop_seconds = 8 is longer than segment_seconds = 6
+          7 | gop_seconds = 8
+            |               ^
+        hint: every segment starts with an IDR frame, so a GOP ends with its segment"#]],
+    );
+    check(
+        "gop_seconds = 2",
+        "gop_seconds = 4",
+        expect![[r#"
+        pipelines/x.toml:7:15: gop_seconds = 4 does not divide segment_seconds = 6
+          7 | gop_seconds = 4
+            |               ^
+        hint: use 3, or change the segment"#]],
+    );
+    check(
+        "gop_seconds = 2",
+        "gop_seconds = 2.5",
+        expect![[r#"
+        pipelines/x.toml:7:15: gop_seconds = 2.5 does not divide segment_seconds = 6
+          7 | gop_seconds = 2.5
+            |               ^^^
+        hint: use 2, or change the segment"#]],
+    );
+    check(
+        "gop_seconds = 2",
+        "gop_seconds = 0.04",
+        expect![[r#"
+        pipelines/x.toml:7:15: gop_seconds = 0.04 is outside 0.5 to 10
+          7 | gop_seconds = 0.04
+            |               ^^^^
+        hint: an IDR frame every 2 s lets players seek well"#]],
+    );
+}
+
+#[test]
+fn span() {
+    check(
+        "span_segments = 10",
+        "span_segments = 0",
+        expect![[r#"
+        pipelines/x.toml:8:17: span_segments = 0 is outside 1 to 100
+          8 | span_segments = 0
+            |                 ^
+        hint: 10 segments make spans of about a minute"#]],
+    );
+    check(
+        "span_segments = 10",
+        "span_segments = 101",
+        expect![[r#"
+        pipelines/x.toml:8:17: span_segments = 101 is outside 1 to 100
+          8 | span_segments = 101
+            |                 ^^^
+        hint: 10 segments make spans of about a minute"#]],
+    );
+}
+
+#[test]
+fn typo_in_a_key() {
+    check(
+        "segment_seconds = 6",
+        "segment_second = 6",
+        expect![[r#"
+            pipelines/x.toml:2:1: unknown key `segment_second`
+              2 | segment_second = 6
+                | ^^^^^^^^^^^^^^
+            hint: did you mean `segment_seconds`?"#]],
+    );
+    check(
+        "max_kbps = 4500",
+        "max_kpbs = 4500",
+        expect![[r#"
+            pipelines/x.toml:15:1: unknown key `video.ladder.max_kpbs`
+              15 | max_kpbs = 4500
+                 | ^^^^^^^^
+            hint: did you mean `max_kbps`?"#]],
+    );
+    check(
+        "[audio]",
+        "[aduio]",
+        expect![[r#"
+            pipelines/x.toml:26:2: unknown key `aduio`
+              26 | [aduio]
+                 |  ^^^^^
+            hint: did you mean `audio`?"#]],
+    );
+    check(
+        "kbps = 128",
+        "kbps = 128\nvolume = 11",
+        expect![[r#"
+        pipelines/x.toml:29:1: unknown key `audio.volume`
+          29 | volume = 11
+             | ^^^^^^
+        hint: known: `mode`, `encoders`, `kbps`, `sample_rate`, `channels`"#]],
+    );
+}
+
+#[test]
+fn encoders() {
+    check(
+        "\"x264enc\"",
+        "\"x265enc\"",
+        expect![[r#"
+        pipelines/x.toml:5:13: `x265enc` is no encoder that this build knows
+          5 | encoders = ["x265enc"]
+            |             ^^^^^^^^^
+        hint: did you mean `x264enc`?"#]],
+    );
+    check(
+        "\"x264enc\"",
+        "\"libx264\"",
+        expect![[r#"
+        pipelines/x.toml:5:13: `libx264` is no encoder that this build knows
+          5 | encoders = ["libx264"]
+            |             ^^^^^^^^^
+        hint: known: `x264enc`"#]],
+    );
+    check(
+        "\"avenc_aac\"",
+        "\"fdkaacenc\", \"avencaac\"",
+        expect![[r#"
+        pipelines/x.toml:27:26: `avencaac` is no encoder that this build knows
+          27 | encoders = ["fdkaacenc", "avencaac"]
+             |                          ^^^^^^^^^^
+        hint: did you mean `avenc_aac`?"#]],
+    );
+    check(
+        "\"avenc_aac\"",
+        "\"avenc_aac\", \"avenc_aac\"",
+        expect![[r#"
+        pipelines/x.toml:27:26: `avenc_aac` is named twice
+          27 | encoders = ["avenc_aac", "avenc_aac"]
+             |                          ^^^^^^^^^^^"#]],
+    );
+    check(
+        "[\"x264enc\"]",
+        "[]",
+        expect![[r#"
+        pipelines/x.toml:5:12: no encoder is named
+          5 | encoders = []
+            |            ^^
+        hint: name at least one, best first: `x264enc`"#]],
+    );
+    check(
+        "[\"x264enc\"]",
+        "\"x264enc\"",
+        expect![[r#"
+        pipelines/x.toml:5:12: `video.encoders` must be an array, not a string
+          5 | encoders = "x264enc"
+            |            ^^^^^^^^^"#]],
+    );
+}
+
+#[test]
+fn preset() {
+    check(
+        "\"fast\"",
+        "\"fats\"",
+        expect![[r#"
+        pipelines/x.toml:6:10: `fats` is no preset of x264
+          6 | preset = "fats"
+            |          ^^^^^^
+        hint: did you mean `fast`?"#]],
+    );
+    check(
+        "\"fast\"",
+        "\"best\"",
+        expect![[r#"
+        pipelines/x.toml:6:10: `best` is no preset of x264
+          6 | preset = "best"
+            |          ^^^^^^
+        hint: known: `ultrafast`, `superfast`, `veryfast`, `faster`, `fast`, `medium`, `slow`, `slower`, `veryslow`, `placebo`"#]],
+    );
+}
+
+#[test]
+fn sound() {
+    check(
+        "kbps = 128",
+        "kbps = 16",
+        expect![[r#"
+        pipelines/x.toml:28:8: kbps = 16 is outside 32 to 512
+          28 | kbps = 16
+             |        ^^
+        hint: 128 is right for stereo, 64 for mono"#]],
+    );
+    check(
+        "kbps = 128",
+        "kbps = 48",
+        expect![[r#"
+        pipelines/x.toml:28:8: kbps = 48 cannot be reached with stereo sound
+          28 | kbps = 48
+             |        ^^
+        hint: AAC-LC carries stereo well at 64 to 512"#]],
+    );
+    check(
+        "kbps = 128\nsample_rate = 48000\nchannels = 2",
+        "kbps = 320\nsample_rate = 48000\nchannels = 1",
+        expect![[r#"
+            pipelines/x.toml:28:8: kbps = 320 cannot be reached with mono sound
+              28 | kbps = 320
+                 |        ^^^
+            hint: AAC-LC carries mono well at 32 to 256"#]],
+    );
+    check(
+        "sample_rate = 48000",
+        "sample_rate = 46000",
+        expect![[r#"
+        pipelines/x.toml:29:15: sample_rate = 46000 is neither 44100 nor 48000
+          29 | sample_rate = 46000
+             |               ^^^^^
+        hint: 48000 suits film and television, 44100 music"#]],
+    );
+    check(
+        "sample_rate = 48000",
+        "sample_rate = 96000",
+        expect![[r#"
+        pipelines/x.toml:29:15: sample_rate = 96000 is outside 44100 to 48000
+          29 | sample_rate = 96000
+             |               ^^^^^
+        hint: 48000 suits film and television, 44100 music"#]],
+    );
+    check(
+        "channels = 2",
+        "channels = 6",
+        expect![[r#"
+        pipelines/x.toml:30:12: channels = 6 is outside 1 to 2
+          30 | channels = 6
+             |            ^
+        hint: mono and stereo are what this version makes"#]],
+    );
+}
+
+#[test]
+fn mode() {
+    check(
+        "[audio]\n",
+        "[audio]\nmode = \"copied\"\n",
+        expect![[r#"
+        pipelines/x.toml:27:8: `copied` is no mode
+          27 | mode = "copied"
+             |        ^^^^^^^^
+        hint: known: `encode`, `copy`"#]],
+    );
+    check(
+        "[audio]\n",
+        "[audio]\nmode = \"copy\"\n",
+        expect![[r#"
+        pipelines/x.toml:28:1: `encoders` has no effect on a track that is copied
+          28 | encoders = ["avenc_aac"]
+             | ^^^^^^^^
+        hint: remove it, or set `mode = "encode"`
+
+        pipelines/x.toml:29:1: `kbps` has no effect on a track that is copied
+          29 | kbps = 128
+             | ^^^^
+        hint: remove it, or set `mode = "encode"`
+
+        pipelines/x.toml:30:1: `sample_rate` has no effect on a track that is copied
+          30 | sample_rate = 48000
+             | ^^^^^^^^^^^
+        hint: remove it, or set `mode = "encode"`
+
+        pipelines/x.toml:31:1: `channels` has no effect on a track that is copied
+          31 | channels = 2
+             | ^^^^^^^^
+        hint: remove it, or set `mode = "encode"`"#]],
+    );
+}
+
+#[test]
+fn wrong_type() {
+    check(
+        "segment_seconds = 6",
+        "segment_seconds = \"6\"",
+        expect![[r#"
+        pipelines/x.toml:2:19: `segment_seconds` must be a number, not a string
+          2 | segment_seconds = "6"
+            |                   ^^^
+        hint: take the quotes away"#]],
+    );
+    check(
+        "channels = 2",
+        "channels = 2.0",
+        expect![[r#"
+        pipelines/x.toml:30:12: `audio.channels` must be a whole number, not a number with decimals
+          30 | channels = 2.0
+             |            ^^^"#]],
+    );
+    check(
+        "preset = \"fast\"",
+        "preset = 3",
+        expect![[r#"
+        pipelines/x.toml:6:10: `video.preset` must be a string in quotes, not a whole number
+          6 | preset = 3
+            |          ^"#]],
+    );
+}
+
+#[test]
+fn syntax() {
+    check(
+        "preset = \"fast\"",
+        "preset = \"fast",
+        expect![[r#"
+        pipelines/x.toml:6:15: not TOML: invalid basic string, expected `"`
+          6 | preset = "fast
+            |               ^"#]],
+    );
+    check(
+        "[video]\n",
+        "[video\n",
+        expect![[r#"
+            pipelines/x.toml:4:7: not TOML: unclosed table, expected `]`
+              4 | [video
+                |       ^"#]],
+    );
+}
+
+#[test]
+fn empty_file() {
+    expect![[r#"
+        pipelines/x.toml:1:1: `version` is missing
+          1 | 
+            | ^
+        hint: add `version = 1`"#]]
+    .assert_eq(&problems(""));
+}
+
+#[test]
+fn many_things_at_once_come_in_the_order_of_the_file() {
+    let text = edited(&[
+        ("segment_seconds = 6", "segment_seconds = 3"),
+        ("preset = \"fast\"", "preset = \"quick\""),
+        ("crf = 22", "cfr = 22"),
+        ("buffer_kbit = 2200", "buffer_kbit = 2200.5"),
+        ("channels = 2", "channels = 5"),
+    ]);
+    expect![[r#"
+        pipelines/x.toml:2:19: segment_seconds = 3 is outside 5 to 10
+          2 | segment_seconds = 3
+            |                   ^
+        hint: players expect about 6 s
+
+        pipelines/x.toml:6:10: `quick` is no preset of x264
+          6 | preset = "quick"
+            |          ^^^^^^^
+        hint: known: `ultrafast`, `superfast`, `veryfast`, `faster`, `fast`, `medium`, `slow`, `slower`, `veryslow`, `placebo`
+
+        pipelines/x.toml:14:1: unknown key `video.ladder.cfr`
+          14 | cfr = 22
+             | ^^^
+        hint: did you mean `crf`?
+
+        pipelines/x.toml:24:15: `video.ladder.buffer_kbit` must be a whole number, not a number with decimals
+          24 | buffer_kbit = 2200.5
+             |               ^^^^^^
+
+        pipelines/x.toml:30:12: channels = 5 is outside 1 to 2
+          30 | channels = 5
+             |            ^
+        hint: mono and stereo are what this version makes"#]].assert_eq(&problems(&text));
+}

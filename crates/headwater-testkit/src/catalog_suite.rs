@@ -1,0 +1,94 @@
+//! The contract of the catalog port as cases that every catalog has to pass, one test each.
+//!
+//! A catalog's tests say how to make one, and get a test for every case:
+//!
+//! ```ignore
+//! async fn make(clock: Arc<ManualClock>) -> (Arc<dyn Catalog>, impl Drop) { … }
+//! headwater_testkit::catalog_suite!(make);
+//! ```
+//!
+//! What `make` returns beside the catalog is kept until the case is over: the folder that the catalog is in.
+
+pub mod claiming;
+pub mod reading;
+pub mod results;
+pub mod scene;
+pub mod submitting;
+
+/// Makes a test of every case. The argument is the path of an async function from `Arc<ManualClock>` to
+/// `(Arc<dyn Catalog>, guard)`.
+#[macro_export]
+macro_rules! catalog_suite {
+    ($make:path) => {
+        $crate::catalog_suite! {
+            @tests $make;
+            submitting {
+                a_new_title_is_queued_as_v1
+                a_title_in_the_making_is_left_alone
+                a_rejected_master_is_looked_at_again
+                a_failed_title_resumes_with_what_is_done
+                a_resumed_task_has_all_its_tries
+                a_failed_proof_resumes_with_verify
+                a_master_that_changed_starts_over_as_the_next_version
+                again_makes_a_new_version_of_a_failed_title
+                a_better_master_gives_up_the_one_in_the_making
+                packages_of_a_title_are_published_in_order
+                live_stays_while_the_next_version_is_made
+                a_known_master_goes_back_to_its_version
+                a_title_cannot_go_back_to_what_was_never_published
+                tenants_do_not_see_each_other
+            }
+            claiming {
+                nothing_is_due_in_an_empty_queue
+                two_claimers_of_one_task
+                many_claimers_get_disjoint_tasks
+                roles_are_respected
+                the_oldest_title_and_audio_come_first
+                an_expired_lease_is_free_again
+                a_heartbeat_keeps_the_lease
+                a_heartbeat_after_expiry_is_refused
+                a_released_try_does_not_count
+                dead_workers_do_not_count_as_failures
+                a_task_that_outlives_too_many_workers_fails
+                all_leases_end_at_once
+            }
+            results {
+                a_title_goes_all_the_way
+                what_prepare_found_is_kept
+                a_result_with_a_stale_token_is_refused
+                a_result_after_expiry_is_refused
+                completing_twice_is_refused
+                a_span_cannot_prove_a_package
+                a_failure_waits_before_the_next_try
+                a_title_fails_when_the_tries_are_used_up
+                a_bad_master_is_not_tried_again
+                an_end_cancels_what_is_under_way
+                last_words_are_those_of_the_last_failure
+                objects_are_replaced_by_path
+                objects_vanish_when_the_package_is_sealed
+            }
+            reading {
+                what_nobody_knows_is_nothing
+                progress_counts_unfinished_spans
+                titles_are_listed_newest_first
+                a_master_is_recognised
+                files_are_known_by_size_and_time
+                findings_are_replaced
+            }
+        }
+    };
+    (@tests $make:path; $($part:ident { $($case:ident)* })*) => {
+        $($(
+            #[tokio::test]
+            async fn $case() {
+                let clock = std::sync::Arc::new($crate::clock::ManualClock::default());
+                let (catalog, _kept) = $make(clock.clone()).await;
+                let scene = $crate::catalog_suite::scene::Scene { catalog, clock };
+                $crate::catalog_suite::$part::$case(scene).await.expect("the catalog does as it is asked");
+            }
+        )*)*
+    };
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Cases of reading: titles, progress, known masters and files, findings.
+
+use headwater_model::finding::{Finding, FindingKind};
+use headwater_model::id::{Sha256, Tenant};
+use headwater_model::life::Progress;
+use headwater_model::refusal::Code;
+use headwater_model::task::TaskKind;
+use headwater_ports::catalog::{CatalogError, SeenFile};
+use headwater_ports::clock::Clock;
+
+use super::scene::{
+    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, package, pipeline, prepared, title,
+};
+
+type Case = Result<(), CatalogError>;
+
+/// Asking for what is not there is no error; storing something about it is.
+pub async fn what_nobody_knows_is_nothing(s: Scene) -> Case {
+    let (tenant, film, v1) = (Tenant::default(), title("film"), package("film", 1));
+    assert_eq!(s.catalog.title(&tenant, &film).await?, None);
+    assert_eq!(s.catalog.titles(&tenant, 10).await?, []);
+    assert_eq!(s.catalog.events(&tenant, &film).await?, []);
+    assert_eq!(s.catalog.package(&v1).await?, None);
+    assert_eq!(s.catalog.last_words(&v1).await?, None);
+    assert_eq!(s.catalog.objects(&v1).await?, []);
+    assert_eq!(s.catalog.packages_of(&tenant, Sha256([1; 32]), pipeline().sha256).await?, []);
+    assert_eq!(s.catalog.findings(&v1).await?, []);
+    assert_refused(s.catalog.record_findings(&v1, &[]).await);
+    Ok(())
+}
+
+/// Frames of spans under way count, those of tries that ended do not.
+pub async fn progress_counts_unfinished_spans(s: Scene) -> Case {
+    s.submit("film").await?;
+    assert_eq!(s.title("film").await?.progress, Progress::default());
+    s.finish(TaskKind::Prepare, &prepared(1, 3)).await?;
+    let planned =
+        Progress { spans: 3, frames: 3 * SPAN_FRAMES, duration_ms: 36_000, ..Progress::default() };
+    assert_eq!(s.title("film").await?.progress, planned);
+
+    s.clock.advance_ms(5_000);
+    s.finish(TaskKind::Audio(0), &good(TaskKind::Audio(0))).await?;
+    let first = s.claim_kind(TaskKind::Span(0)).await?;
+    let second = s.claim_kind(TaskKind::Span(1)).await?;
+    s.clock.advance_ms(1_000);
+    s.catalog.complete(&first.lease, &good(first.kind)).await?;
+    s.catalog.renew(&second.lease, LEASE_MS, 120).await?;
+    let under_way =
+        Progress { spans_done: 1, frames_done: SPAN_FRAMES + 120, working_ms: 1_000, ..planned };
+    assert_eq!(s.title("film").await?.progress, under_way);
+
+    s.catalog.release(&second.lease).await?;
+    assert_eq!(s.title("film").await?.progress.frames_done, SPAN_FRAMES);
+    s.finish(TaskKind::Span(1), &good(TaskKind::Span(1))).await?;
+    s.clock.advance_ms(1_000);
+    s.finish(TaskKind::Span(2), &good(TaskKind::Span(2))).await?;
+    s.clock.advance_ms(60_000);
+    let done =
+        Progress { spans_done: 3, frames_done: 3 * SPAN_FRAMES, working_ms: 2_000, ..planned };
+    assert_eq!(s.title("film").await?.progress, done);
+    assert_eq!(s.catalog.titles(&Tenant::default(), 1).await?[0].progress, done);
+    Ok(())
+}
+
+/// The one that was asked for last is on top, at most as many as wanted.
+pub async fn titles_are_listed_newest_first(s: Scene) -> Case {
+    let names = async |limit| -> Result<Vec<String>, CatalogError> {
+        let titles = s.catalog.titles(&Tenant::default(), limit).await?;
+        Ok(titles.into_iter().map(|t| format!("{} {}", t.title, t.version)).collect())
+    };
+    for name in ["a", "b", "c"] {
+        s.submit(name).await?;
+        s.clock.advance_ms(1_000);
+    }
+    assert_eq!(names(10).await?, ["c v1", "b v1", "a v1"]);
+    assert_eq!(names(2).await?, ["c v1", "b v1"]);
+    assert_eq!(names(0).await?, [""; 0]);
+    s.work().await?;
+    s.submit("a").await?;
+    assert_eq!(names(2).await?, ["a v2", "c v1"]);
+    let a = s.title("a").await?;
+    assert_eq!((a.created, a.updated), (s.clock.now(), s.clock.now()));
+    Ok(())
+}
+
+/// By content and pipeline, whatever the title is called; true once viewers have got it.
+pub async fn a_master_is_recognised(s: Scene) -> Case {
+    let tenant = Tenant::default();
+    let (first, second, pipeline) = (Sha256([1; 32]), Sha256([2; 32]), pipeline().sha256);
+    s.submit("film").await?;
+    assert_eq!(s.catalog.packages_of(&tenant, first, pipeline).await?, []);
+    s.work().await?;
+    s.submit("copy").await?;
+    s.finish(TaskKind::Prepare, &prepared(1, 1)).await?;
+    assert_eq!(
+        s.catalog.packages_of(&tenant, first, pipeline).await?,
+        [(package("copy", 1), false), (package("film", 1), true)]
+    );
+    assert_eq!(s.catalog.packages_of(&tenant, second, pipeline).await?, []);
+    assert_eq!(s.catalog.packages_of(&tenant, first, first).await?, []);
+    let other: Tenant = "other".parse().expect("a usable name");
+    assert_eq!(s.catalog.packages_of(&other, first, pipeline).await?, []);
+    Ok(())
+}
+
+/// A file that was replaced under its name is news.
+pub async fn files_are_known_by_size_and_time(s: Scene) -> Case {
+    let file = SeenFile {
+        path: "/drop/film.mp4".to_owned(),
+        bytes: u64::from(u32::MAX) + 1,
+        modified_ns: 1_700_000_000_123_456_789,
+    };
+    assert!(!s.catalog.knows_file(&file).await?);
+    assert!(s.catalog.remember_file(&file).await?);
+    assert!(s.catalog.knows_file(&file).await?);
+    assert!(!s.catalog.remember_file(&file).await?);
+    for changed in [
+        SeenFile { bytes: 5, ..file.clone() },
+        SeenFile { bytes: 5, modified_ns: -1, ..file.clone() },
+        file,
+    ] {
+        assert!(!s.catalog.knows_file(&changed).await?);
+        assert!(s.catalog.remember_file(&changed).await?);
+        assert!(!s.catalog.remember_file(&changed).await?);
+    }
+    Ok(())
+}
+
+/// A proof that finds less leaves nothing of the proof before.
+pub async fn findings_are_replaced(s: Scene) -> Case {
+    let v1 = package("film", 1);
+    let finding = |object: &str, kind| Finding {
+        origin: "local".to_owned(),
+        object: object.to_owned(),
+        kind,
+    };
+    s.submit("film").await?;
+    let found: Vec<Finding> = (0..1_200)
+        .map(|n| finding(&format!("main/film/v1/a/seg-{n}.m4s"), FindingKind::Missing))
+        .chain([
+            finding("z", FindingKind::Truncated { expected: 9, found: 3 }),
+            finding("b", FindingKind::Missing),
+        ])
+        .collect();
+    s.catalog.record_findings(&v1, &found).await?;
+    assert_eq!(s.catalog.findings(&v1).await?, found);
+    let altered = FindingKind::Altered { expected: Sha256([1; 32]), found: Sha256([2; 32]) };
+    let fewer = [finding("main/film/v1/a/init.mp4", altered)];
+    s.catalog.record_findings(&v1, &fewer).await?;
+    assert_eq!(s.catalog.findings(&v1).await?, fewer);
+    s.end(TaskKind::Prepare, Code::NotProven).await?;
+    assert_eq!(s.catalog.findings(&v1).await?, fewer, "they outlive the end of the package");
+    s.catalog.record_findings(&v1, &[]).await?;
+    assert_eq!(s.catalog.findings(&v1).await?, []);
+    Ok(())
+}

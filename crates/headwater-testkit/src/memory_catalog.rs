@@ -1,0 +1,167 @@
+//! A catalog in memory, for tests of the engine: the same contract as the real one, shown by the same suite.
+
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use headwater_model::finding::Finding;
+use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
+use headwater_ports::clock::Clock;
+
+use state::{Package, State, Title, contradiction};
+
+/// A catalog that is gone when it is dropped.
+pub struct MemoryCatalog {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+impl MemoryCatalog {
+    /// An empty catalog that goes by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    /// Everything, locked: what a transaction is in the real catalog. Methods check before they change anything.
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in one task of a test fails that test; it must not hide behind a poisoned lock in another.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Catalog for MemoryCatalog {
+    async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
+        Ok(self.state().submit(new, self.clock.now()))
+    }
+
+    async fn knows_file(&self, file: &SeenFile) -> Result<bool, CatalogError> {
+        Ok(self.state().seen_files.get(&file.path) == Some(file))
+    }
+
+    async fn remember_file(&self, file: &SeenFile) -> Result<bool, CatalogError> {
+        let before = self.state().seen_files.insert(file.path.clone(), file.clone());
+        Ok(before.as_ref() != Some(file))
+    }
+
+    async fn title(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<TitleRecord>, CatalogError> {
+        let state = self.state();
+        let id = state.title_id(tenant, title);
+        Ok(id.map(|id| state.title_record(&state.titles[&id], self.clock.now())))
+    }
+
+    async fn titles(&self, tenant: &Tenant, limit: u32) -> Result<Vec<TitleRecord>, CatalogError> {
+        let state = self.state();
+        let mut titles: Vec<(&i64, &Title)> =
+            state.titles.iter().filter(|(_, t)| &t.tenant == tenant).collect();
+        titles.sort_by_key(|(id, t)| std::cmp::Reverse((t.queued, **id)));
+        let now = self.clock.now();
+        let some = titles.into_iter().take(limit as usize);
+        Ok(some.map(|(_, title)| state.title_record(title, now)).collect())
+    }
+
+    async fn events(&self, tenant: &Tenant, title: &TitleId) -> Result<Vec<Event>, CatalogError> {
+        let state = self.state();
+        let id = state.title_id(tenant, title);
+        Ok(id.map_or(vec![], |id| state.titles[&id].events.clone()))
+    }
+
+    async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError> {
+        let state = self.state();
+        Ok(state.find_package(package).map(|p| PackageRecord {
+            codecs: p.codecs.clone().into_iter().collect(),
+            ..p.record.clone()
+        }))
+    }
+
+    async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {
+        Ok(self.state().find_package(package).and_then(|p| p.last_words.clone()))
+    }
+
+    async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError> {
+        let state = self.state();
+        let objects = state.find_package(package).map(|p| p.objects.values().cloned().collect());
+        Ok(objects.unwrap_or_default())
+    }
+
+    async fn packages_of(
+        &self,
+        tenant: &Tenant,
+        master: Sha256,
+        pipeline: Sha256,
+    ) -> Result<Vec<(PackageId, bool)>, CatalogError> {
+        let state = self.state();
+        let made_of_it = |p: &&Package| {
+            let plan = p.record.plan.as_ref();
+            &p.id.tenant == tenant
+                && plan
+                    .is_some_and(|plan| (plan.master, plan.pipeline.sha256) == (master, pipeline))
+        };
+        let packages = state.packages.values().rev().filter(made_of_it);
+        Ok(packages.map(|p| (p.id.clone(), p.published)).collect())
+    }
+
+    async fn claim(
+        &self,
+        worker: &str,
+        roles: &[Role],
+        lease_ms: i64,
+    ) -> Result<Option<Claimed>, CatalogError> {
+        Ok(self.state().claim(worker, roles, lease_ms, self.clock.now()))
+    }
+
+    async fn renew(
+        &self,
+        lease: &Lease,
+        lease_ms: i64,
+        frames_done: u64,
+    ) -> Result<Lease, CatalogError> {
+        self.state().renew(lease, lease_ms, frames_done, self.clock.now())
+    }
+
+    async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError> {
+        self.state().complete(lease, outcome, self.clock.now())
+    }
+
+    async fn fail(&self, lease: &Lease, failure: &Failure) -> Result<(), CatalogError> {
+        self.state().fail(lease, failure, self.clock.now())
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), CatalogError> {
+        self.state().release(lease, self.clock.now())
+    }
+
+    async fn end_all_leases(&self) -> Result<u64, CatalogError> {
+        Ok(self.state().end_all_leases(self.clock.now()))
+    }
+
+    async fn record_findings(
+        &self,
+        package: &PackageId,
+        findings: &[Finding],
+    ) -> Result<(), CatalogError> {
+        let mut state = self.state();
+        let row = state.packages.values_mut().find(|p| &p.id == package).ok_or_else(|| {
+            contradiction("record findings", format!("there is no package `{package}`"))
+        })?;
+        row.findings = findings.to_vec();
+        Ok(())
+    }
+
+    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
+        Ok(self.state().find_package(package).map_or(vec![], |p| p.findings.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,514 @@
+//! The tables of the memory catalog and how they change: row by row what the real catalog does in SQL.
+
+use std::collections::{BTreeMap, HashMap};
+
+use headwater_model::finding::Finding;
+use headwater_model::history::Line;
+use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, after};
+use headwater_model::master::MasterFacts;
+use headwater_model::queue::{
+    Newest, SpanTally, Submission, answers, frames_of, lost_too_often, progress, state_before,
+    submission, try_again_at,
+};
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role, TaskKind};
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::{CatalogError, SeenFile, Submitted};
+
+/// The tables. Keys are ids, so that iterating is the order of the queue.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) titles: BTreeMap<i64, Title>,
+    pub(super) packages: BTreeMap<i64, Package>,
+    tasks: BTreeMap<i64, Task>,
+    pub(super) seen_files: HashMap<String, SeenFile>,
+    last_id: i64,
+}
+
+pub(super) struct Title {
+    pub(super) tenant: Tenant,
+    title: TitleId,
+    newest: i64,
+    live: Option<Version>,
+    pub(super) queued: Timestamp,
+    pub(super) events: Vec<Event>,
+}
+
+pub(super) struct Package {
+    title: i64,
+    pub(super) id: PackageId,
+    state: TitleState,
+    new: NewTitle,
+    facts: Option<MasterFacts>,
+    pub(super) record: PackageRecord,
+    pub(super) codecs: BTreeMap<String, String>,
+    pub(super) objects: BTreeMap<String, Object>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) last_words: Option<String>,
+    pub(super) published: bool,
+    updated: Timestamp,
+}
+
+struct Task {
+    package: i64,
+    kind: TaskKind,
+    state: TaskState,
+    token: i64,
+    tries: u32,
+    failures: u32,
+    losses: u32,
+    frames: u64,
+    frames_done: u64,
+    started: Option<Timestamp>,
+}
+
+enum TaskState {
+    Queued { due: Timestamp },
+    Leased { until: Timestamp, worker: String },
+    Done { at: Timestamp },
+    Failed,
+    Cancelled,
+}
+
+impl Task {
+    fn is_open(&self) -> bool {
+        matches!(self.state, TaskState::Queued { .. } | TaskState::Leased { .. })
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        match self.state {
+            TaskState::Queued { due } => due <= now,
+            TaskState::Leased { until, .. } => until <= now,
+            TaskState::Done { .. } | TaskState::Failed | TaskState::Cancelled => false,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.state, TaskState::Done { .. })
+    }
+
+    fn requeue(&mut self, due: Timestamp) {
+        self.state = TaskState::Queued { due };
+        self.frames_done = 0;
+    }
+}
+
+impl State {
+    fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(super) fn title_id(&self, tenant: &Tenant, title: &TitleId) -> Option<i64> {
+        let found = self.titles.iter().find(|(_, t)| &t.tenant == tenant && &t.title == title);
+        found.map(|(id, _)| *id)
+    }
+
+    pub(super) fn find_package(&self, package: &PackageId) -> Option<&Package> {
+        self.packages.values().find(|p| &p.id == package)
+    }
+
+    /// A row that another row refers to.
+    fn title(&mut self, id: i64) -> &mut Title {
+        self.titles.get_mut(&id).expect("packages refer to titles that exist")
+    }
+
+    fn package(&mut self, id: i64) -> &mut Package {
+        self.packages.get_mut(&id).expect("tasks and titles refer to packages that exist")
+    }
+
+    fn tasks_of(&mut self, package: i64) -> impl Iterator<Item = &mut Task> {
+        self.tasks.values_mut().filter(move |t| t.package == package)
+    }
+
+    fn record(&mut self, title: i64, at: Timestamp, line: Line<'_>) {
+        let text = line.to_string();
+        self.title(title).events.push(Event { at, text });
+    }
+
+    fn set_state(&mut self, package: i64, state: TitleState, now: Timestamp) {
+        let package = self.package(package);
+        package.state = state;
+        package.updated = now;
+    }
+
+    fn add_task(&mut self, package: i64, kind: TaskKind, frames: u64, now: Timestamp) {
+        let task = Task {
+            package,
+            kind,
+            state: TaskState::Queued { due: now },
+            token: 0,
+            tries: 0,
+            failures: 0,
+            losses: 0,
+            frames,
+            frames_done: 0,
+            started: None,
+        };
+        let id = self.next_id();
+        self.tasks.insert(id, task);
+    }
+
+    fn cancel(&mut self, package: i64) {
+        for task in self.tasks_of(package).filter(|t| t.is_open()) {
+            task.state = TaskState::Cancelled;
+            task.frames_done = 0;
+        }
+    }
+
+    pub(super) fn submit(&mut self, new: &NewTitle, now: Timestamp) -> Submitted {
+        let Some(title) = self.title_id(&new.tenant, &new.title) else {
+            let title = self.next_id();
+            let (tenant, id) = (new.tenant.clone(), new.title.clone());
+            let row =
+                Title { tenant, title: id, newest: 0, live: None, queued: now, events: vec![] };
+            self.titles.insert(title, row);
+            return self.queue(title, Version(1), new, now);
+        };
+        let package_id = self.title(title).newest;
+        let package = self.package(package_id);
+        let version = package.id.version;
+        let state = package.state.clone();
+        let newest = Newest {
+            state: &state,
+            master_path: &package.new.master_path,
+            pipeline: &package.new.pipeline,
+            planned: package.record.plan.is_some(),
+        };
+        match submission(Some(newest), new) {
+            Submission::InProgress => Submitted::InProgress(version),
+            Submission::Resume => self.resume(title, package_id, now),
+            Submission::NewVersion { gives_up } => {
+                let versions = self.packages.values().filter(|p| p.title == title);
+                let highest = versions.map(|p| p.id.version.0).max().unwrap_or(0);
+                let next = Version(highest + 1);
+                if gives_up {
+                    self.cancel(package_id);
+                    let why = format!("{next} was asked for before it was done");
+                    let given_up = TitleState::refused(Refusal::new(Code::Superseded, why));
+                    self.set_state(package_id, given_up, now);
+                    self.record(title, now, Line::GivenUp { version, newer: next });
+                }
+                if state != TitleState::Published && state != TitleState::Publishing {
+                    self.package(package_id).objects.clear();
+                }
+                self.queue(title, next, new, now)
+            }
+        }
+    }
+
+    fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
+        let id = self.next_id();
+        let (tenant, name) = (new.tenant.clone(), new.title.clone());
+        let package = Package {
+            title,
+            id: PackageId { tenant, title: name, version },
+            state: TitleState::Queued,
+            new: new.clone(),
+            facts: None,
+            record: PackageRecord {
+                plan: None,
+                codecs: vec![],
+                inventory: None,
+                objects: 0,
+                bytes: 0,
+            },
+            codecs: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            findings: vec![],
+            last_words: None,
+            published: false,
+            updated: now,
+        };
+        self.packages.insert(id, package);
+        let row = self.title(title);
+        (row.newest, row.queued) = (id, now);
+        self.add_task(id, TaskKind::Prepare, 0, now);
+        let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
+        self.record(title, now, Line::Queued { version, master_path, pipeline });
+        Submitted::Queued(version)
+    }
+
+    fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
+        let mut reopened = vec![];
+        for task in self.tasks_of(package).filter(|t| !t.is_done()) {
+            task.requeue(now);
+            (task.tries, task.failures, task.losses) = (0, 0, 0);
+            reopened.push(task.kind);
+        }
+        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
+        let first = reopened.iter().min().expect("a package that stopped has a task to go on with");
+        self.set_state(package, state_before(*first), now);
+        self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
+        Submitted::Queued(self.package(package).id.version)
+    }
+
+    fn first_due(&self, roles: &[Role], now: Timestamp) -> Option<i64> {
+        let older_publish = |task: &Task| {
+            let package = &self.packages[&task.package];
+            self.tasks.values().filter(|t| t.kind == TaskKind::Publish && t.is_open()).any(|t| {
+                let other = &self.packages[&t.package];
+                other.title == package.title && other.id.version < package.id.version
+            })
+        };
+        let due = self.tasks.iter().filter(|(_, t)| {
+            t.is_due(now)
+                && roles.contains(&t.kind.role())
+                && !(t.kind == TaskKind::Publish && older_publish(t))
+        });
+        due.min_by_key(|(id, t)| (t.package, **id)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        worker: &str,
+        roles: &[Role],
+        lease_ms: i64,
+        now: Timestamp,
+    ) -> Option<Claimed> {
+        while let Some(id) = self.first_due(roles, now) {
+            let task = &self.tasks[&id];
+            let (kind, package) = (task.kind, task.package);
+            let mut losses = task.losses;
+            if let TaskState::Leased { worker: lost, .. } = &task.state {
+                let lost = lost.clone();
+                losses += 1;
+                let title = self.package(package).title;
+                self.record(title, now, Line::WorkerLost { kind, worker: &lost });
+                if let Some(refusal) = lost_too_often(kind, losses) {
+                    self.end_package(package, kind, TitleState::refused(refusal), now);
+                    continue;
+                }
+            }
+            let task = self.tasks.get_mut(&id)?;
+            let until = now.plus_ms(lease_ms);
+            task.state = TaskState::Leased { until, worker: worker.to_owned() };
+            task.token += 1;
+            task.tries += 1;
+            task.losses = losses;
+            task.frames_done = 0;
+            task.started.get_or_insert(now);
+            let lease = Lease { task: id, token: task.token, until };
+            let attempt = task.tries;
+            let package = self.package(package);
+            return Some(Claimed {
+                lease,
+                package: package.id.clone(),
+                kind,
+                attempt,
+                master_path: package.new.master_path.clone(),
+                pipeline: package.new.pipeline.clone(),
+                again: package.new.again,
+                plan: package.record.plan.clone(),
+            });
+        }
+        None
+    }
+
+    /// The task that `lease` holds at `now`, or that it does not.
+    fn held(&mut self, lease: &Lease, now: Timestamp) -> Result<&mut Task, CatalogError> {
+        let holds = |t: &&mut Task| {
+            t.token == lease.token
+                && matches!(t.state, TaskState::Leased { until, .. } if until > now)
+        };
+        let task = self.tasks.get_mut(&lease.task).filter(holds);
+        task.ok_or(CatalogError::LeaseLost { task: lease.task })
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        lease: &Lease,
+        lease_ms: i64,
+        frames_done: u64,
+        now: Timestamp,
+    ) -> Result<Lease, CatalogError> {
+        let held = self.held(lease, now)?;
+        held.frames_done = frames_done.min(held.frames);
+        let renewed = now.plus_ms(lease_ms);
+        if let TaskState::Leased { until, .. } = &mut held.state {
+            *until = renewed;
+        }
+        Ok(Lease { until: renewed, ..lease.clone() })
+    }
+
+    pub(super) fn release(&mut self, lease: &Lease, now: Timestamp) -> Result<(), CatalogError> {
+        let held = self.held(lease, now)?;
+        held.requeue(now);
+        held.tries -= 1;
+        Ok(())
+    }
+
+    fn end_package(&mut self, package: i64, kind: TaskKind, state: TitleState, now: Timestamp) {
+        self.cancel(package);
+        let title = self.package(package).title;
+        self.record(title, now, Line::Ended { kind, state: &state });
+        self.set_state(package, state, now);
+    }
+
+    pub(super) fn complete(
+        &mut self,
+        lease: &Lease,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let held = self.held(lease, now)?;
+        let (package_id, kind, attempt) = (held.package, held.kind, held.tries);
+        if !answers(kind, outcome) {
+            return Err(contradiction("accept the result", format!("{kind} cannot end like this")));
+        }
+        if let Outcome::AlreadyPublished { version } = outcome {
+            return self.go_back(package_id, *version, now);
+        }
+        let held = self.held(lease, now)?;
+        held.state = TaskState::Done { at: now };
+        held.frames_done = held.frames;
+        let left = self.tasks_of(package_id).filter(|t| !t.is_done()).count() as u64;
+        let next = after(outcome, left);
+
+        let package = self.package(package_id);
+        let (title, version) = (package.title, package.id.version);
+        let mut frames = vec![0; next.tasks.len()];
+        match outcome {
+            Outcome::Prepared { facts, plan } => {
+                package.facts = Some((**facts).clone());
+                package.record.plan = Some((**plan).clone());
+                frames = next.tasks.iter().map(|kind| frames_of(*kind, plan)).collect();
+                self.record(title, now, Line::Prepared { facts, plan });
+            }
+            Outcome::Made { objects, codecs } => {
+                package.objects.extend(objects.iter().map(|o| (o.path.clone(), o.clone())));
+                package.codecs.extend(codecs.iter().cloned());
+                self.record(title, now, Line::Made { kind, attempt });
+            }
+            Outcome::Sealed { inventory, objects, bytes } => {
+                package.record.inventory = Some(*inventory);
+                (package.record.objects, package.record.bytes) = (*objects, *bytes);
+                package.objects.clear();
+                self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
+            }
+            Outcome::Proven => self.record(title, now, Line::Proven),
+            Outcome::Published => {
+                package.published = true;
+                self.title(title).live = Some(version);
+                self.record(title, now, Line::Published { version });
+            }
+            Outcome::AlreadyPublished { .. } => {}
+        }
+        for (kind, frames) in next.tasks.into_iter().zip(frames) {
+            self.add_task(package_id, kind, frames, now);
+        }
+        self.set_state(package_id, next.state, now);
+        Ok(())
+    }
+
+    /// Drops a package whose master is that of an earlier one, which the title goes back to.
+    fn go_back(
+        &mut self,
+        package: i64,
+        version: Version,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let title = self.package(package).title;
+        let earlier = self
+            .packages
+            .iter_mut()
+            .find(|(_, p)| p.title == title && p.id.version == version && p.published);
+        let Some((id, earlier)) = earlier else {
+            let why = format!("{version} was never published");
+            return Err(contradiction("accept the result", why));
+        };
+        earlier.updated = now;
+        let id = *id;
+        self.title(title).newest = id;
+        self.packages.remove(&package);
+        self.tasks.retain(|_, t| t.package != package);
+        self.record(title, now, Line::AlreadyPublished { version });
+        Ok(())
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        lease: &Lease,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let held = self.held(lease, now)?;
+        held.failures += 1;
+        let (package_id, kind, attempt) = (held.package, held.kind, held.tries);
+        let again = try_again_at(failure, held.failures, lease, now);
+        match again {
+            Some(due) => held.requeue(due),
+            None => held.state = TaskState::Failed,
+        }
+        let Failure { refusal, last_words, .. } = failure;
+        let package = self.package(package_id);
+        let title = package.title;
+        package.last_words = last_words.clone();
+        match again {
+            Some(at) => {
+                let wait_ms = at.0 - now.0;
+                self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
+            }
+            None => {
+                self.end_package(package_id, kind, TitleState::refused(refusal.clone()), now);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_all_leases(&mut self, now: Timestamp) -> u64 {
+        let mut ended = BTreeMap::<i64, u64>::new();
+        for task in self.tasks.values_mut() {
+            if matches!(task.state, TaskState::Leased { .. }) {
+                task.requeue(now);
+                *ended.entry(self.packages[&task.package].title).or_default() += 1;
+            }
+        }
+        for (title, tasks) in &ended {
+            self.record(*title, now, Line::Restarted { tasks: *tasks });
+        }
+        ended.values().sum()
+    }
+
+    pub(super) fn title_record(&self, title: &Title, now: Timestamp) -> TitleRecord {
+        let package = &self.packages[&title.newest];
+        let plan = package.record.plan.as_ref();
+        let planned = plan.map_or(Progress::default(), |plan| Progress {
+            spans: plan.spans.len() as u32,
+            frames: plan.frames,
+            duration_ms: plan.duration().rescale(1000),
+            ..Progress::default()
+        });
+        let mut tally = SpanTally::default();
+        let spans = self.tasks.values().filter(|t| t.package == title.newest);
+        for span in spans.filter(|t| matches!(t.kind, TaskKind::Span(_))) {
+            tally.frames_done += span.frames_done;
+            tally.started = tally.started.into_iter().chain(span.started).min();
+            if let TaskState::Done { at } = span.state {
+                tally.done += 1;
+                tally.finished = tally.finished.max(Some(at));
+            }
+        }
+        TitleRecord {
+            tenant: title.tenant.clone(),
+            title: title.title.clone(),
+            progress: progress(planned, tally, &package.state, package.updated, now),
+            state: package.state.clone(),
+            version: package.id.version,
+            live: title.live,
+            master_path: package.new.master_path.clone(),
+            master: plan.map(|plan| plan.master),
+            pipeline: package.new.pipeline.clone(),
+            facts: package.facts.clone(),
+            created: title.queued,
+            updated: package.updated,
+        }
+    }
+}
+
+pub(super) fn contradiction(operation: &'static str, why: String) -> CatalogError {
+    CatalogError::Database { operation, source: why.into() }
+}

@@ -1,0 +1,529 @@
+//! Each source alone, each over the others, and every mistake that can be made in them.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::env_vars::tests::example_file;
+use crate::env_vars::{OTHERS, SETTINGS};
+
+const CORES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn try_config(file: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
+    resolve(Some((Path::new("/etc/hw/headwater.toml"), file)), &variables(pairs), None, CORES)
+        .map_err(|complaints| ConfigError::Invalid(complaints).to_string())
+}
+
+fn config(file: &str, pairs: &[(&str, &str)]) -> Config {
+    try_config(file, pairs).unwrap_or_else(|complaints| panic!("{complaints}"))
+}
+
+/// What is said about a file and variables that are not good.
+fn check(file: &str, pairs: &[(&str, &str)], expected: Expect) {
+    let complaints = try_config(file, pairs).map(|config| format!("fine: {config:?}"));
+    expected.assert_eq(&complaints.unwrap_or_else(|complaints| complaints));
+}
+
+fn origin_path(config: &Config) -> &str {
+    let OriginKind::Directory { path } = &config.origin.kind;
+    path.to_str().unwrap()
+}
+
+#[test]
+fn nothing_at_all_works_in_the_current_folder() {
+    let config = resolve(None, &BTreeMap::new(), None, CORES).unwrap();
+    expect![[r#"
+        Config {
+            data_dir: "headwater-data",
+            tenant: Tenant(
+                "main",
+            ),
+            pipeline: "vod-h264",
+            pipelines_dir: None,
+            watch: Watch {
+                folder: "headwater-data/drop",
+                settle: 5s,
+                rescan: 10s,
+            },
+            worker: Worker {
+                slots: 2,
+            },
+            origin: Origin {
+                name: "local",
+                kind: Directory {
+                    path: "headwater-data/origin",
+                },
+            },
+            http: Http {
+                listen: 127.0.0.1:8080,
+                public_url: None,
+            },
+            log: Log {
+                filter: "warn,headwater=info",
+                format: Text,
+            },
+        }
+    "#]]
+    .assert_debug_eq(&config);
+}
+
+#[test]
+fn an_empty_file_says_nothing() {
+    assert_eq!(config("", &[]), resolve(None, &BTreeMap::new(), None, CORES).unwrap());
+    assert_eq!(config("[watch]\n[log]\n", &[]), config("", &[]));
+}
+
+#[test]
+fn the_file_sets_everything() {
+    expect![[r#"
+        Config {
+            data_dir: "/var/lib/headwater",
+            tenant: Tenant(
+                "station-1",
+            ),
+            pipeline: "copy",
+            pipelines_dir: Some(
+                "/etc/headwater/pipelines",
+            ),
+            watch: Watch {
+                folder: "/srv/aspera/incoming",
+                settle: 30s,
+                rescan: 60s,
+            },
+            worker: Worker {
+                slots: 4,
+            },
+            origin: Origin {
+                name: "basement",
+                kind: Directory {
+                    path: "/srv/packages",
+                },
+            },
+            http: Http {
+                listen: 0.0.0.0:8080,
+                public_url: Some(
+                    "https://headwater.example.org",
+                ),
+            },
+            log: Log {
+                filter: "warn,headwater=debug",
+                format: Json,
+            },
+        }
+    "#]]
+    .assert_debug_eq(&config(&example_file(), &[]));
+}
+
+/// Every example in the file equals the same example in the environment, and differs from the default.
+#[test]
+fn file_and_environment_say_the_same_by_the_same_rules() {
+    for setting in SETTINGS {
+        let file = match setting.section_and_name() {
+            (Some(section), _) => format!("[{section}]\n{}", setting.example_in_file()),
+            (None, _) => setting.example_in_file(),
+        };
+        let from_file = config(&file, &[]);
+        assert_eq!(
+            from_file,
+            config("", &[(setting.variable, setting.example)]),
+            "{}",
+            setting.key
+        );
+        // There is but one kind of origin.
+        if setting.key != "origin.kind" {
+            assert_ne!(from_file, config("", &[]), "{}", setting.key);
+        }
+    }
+}
+
+#[test]
+fn the_environment_overrides_every_key_of_the_file() {
+    let other = [
+        ("HEADWATER_DATA_DIR", "/other/data"),
+        ("HEADWATER_TENANT", "other"),
+        ("HEADWATER_PIPELINE", "other"),
+        ("HEADWATER_PIPELINES_DIR", "/other/pipelines"),
+        ("HEADWATER_WATCH_FOLDER", "/other/drop"),
+        ("HEADWATER_WATCH_SETTLE_SECONDS", "0.5"),
+        ("HEADWATER_WATCH_RESCAN_SECONDS", "1.5"),
+        ("HEADWATER_WORKER_SLOTS", "7"),
+        ("HEADWATER_ORIGIN_NAME", "other"),
+        ("HEADWATER_ORIGIN_KIND", "directory"),
+        ("HEADWATER_ORIGIN_PATH", "/other/origin"),
+        ("HEADWATER_HTTP_LISTEN", "[::1]:1"),
+        ("HEADWATER_HTTP_PUBLIC_URL", "http://other"),
+        ("HEADWATER_LOG_FILTER", "error"),
+        ("HEADWATER_LOG_FORMAT", "text"),
+    ];
+    assert_eq!(other.len(), SETTINGS.len());
+    assert_eq!(config(&example_file(), &other), config("", &other));
+}
+
+#[test]
+fn one_variable_leaves_the_rest_of_the_file_alone() {
+    let file = "[watch]\nfolder = '/a'\nsettle_seconds = 1\nrescan_seconds = 2\n";
+    let expected = Watch {
+        folder: "/a".into(),
+        settle: Duration::from_secs(9),
+        rescan: Duration::from_secs(2),
+    };
+    assert_eq!(config(file, &[("HEADWATER_WATCH_SETTLE_SECONDS", "9")]).watch, expected);
+}
+
+#[test]
+fn an_empty_variable_does_not_clobber_the_file() {
+    let file = "tenant = 'a'\n[worker]\nslots = 3\n";
+    let pairs = [("HEADWATER_TENANT", ""), ("HEADWATER_WORKER_SLOTS", "")];
+    assert_eq!(config(file, &pairs), config(file, &[]));
+}
+
+#[test]
+fn the_flag_overrides_file_and_environment() {
+    let file = Some((Path::new("headwater.toml"), "data_dir = 'from-file'"));
+    let environment = variables(&[("HEADWATER_DATA_DIR", "from-environment")]);
+    let config = resolve(file, &environment, Some(Path::new("from-flag")), CORES).unwrap();
+    assert_eq!(config.data_dir, Path::new("from-flag"));
+    assert_eq!(origin_path(&config), "from-flag/origin");
+}
+
+#[test]
+fn defaults_in_the_data_folder_follow_whoever_moved_it() {
+    for config in [
+        config("data_dir = '/d'", &[]),
+        config("", &[("HEADWATER_DATA_DIR", "/d")]),
+        config("data_dir = '/elsewhere'", &[("HEADWATER_DATA_DIR", "/d")]),
+    ] {
+        assert_eq!(config.watch.folder, Path::new("/d/drop"));
+        assert_eq!(origin_path(&config), "/d/origin");
+    }
+}
+
+#[test]
+fn what_was_said_does_not_follow_the_data_folder() {
+    let file = "[watch]\nfolder = '/in'\n[origin]\npath = '/out'\n";
+    let config = config(file, &[("HEADWATER_DATA_DIR", "/d")]);
+    assert_eq!((config.watch.folder.to_str().unwrap(), origin_path(&config)), ("/in", "/out"));
+}
+
+#[test]
+fn relative_paths_start_at_the_file_or_at_the_current_folder() {
+    let in_file = config("data_dir = 'data'\npipelines_dir = '../pipelines'", &[]);
+    assert_eq!(in_file.data_dir, Path::new("/etc/hw/data"));
+    assert_eq!(in_file.pipelines_dir.as_deref(), Some(Path::new("/etc/hw/../pipelines")));
+    assert_eq!(config("", &[("HEADWATER_DATA_DIR", "data")]).data_dir, Path::new("data"));
+    assert_eq!(config("", &[]).data_dir, Path::new("headwater-data"));
+}
+
+#[test]
+fn a_public_url_loses_its_last_slash() {
+    let url = |text| config("", &[("HEADWATER_HTTP_PUBLIC_URL", text)]).http.public_url.unwrap();
+    assert_eq!(url("https://a.example/"), "https://a.example");
+    assert_eq!(url("http://a.example:8080/headwater"), "http://a.example:8080/headwater");
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    check(
+        "data_folder = '/d'\ntennant = 'x'\n[wacth]\nfolder = '/in'\n",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:1:1: unknown key `data_folder`
+          1 | data_folder = '/d'
+            | ^^^^^^^^^^^
+        hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origin`, `http`, `log`
+
+        /etc/hw/headwater.toml:2:1: unknown key `tennant`
+          2 | tennant = 'x'
+            | ^^^^^^^
+        hint: did you mean `tenant`?
+
+        /etc/hw/headwater.toml:3:2: unknown key `wacth`
+          3 | [wacth]
+            |  ^^^^^
+        hint: did you mean `watch`?"#]],
+    );
+    check(
+        "[worker]\nslot = 4\n",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:2:1: unknown key `worker.slot`
+          2 | slot = 4
+            | ^^^^
+        hint: did you mean `slots`?"#]],
+    );
+    check(
+        "[database]\nurl = 'postgres://'\n",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:1:2: unknown key `database`
+          1 | [database]
+            |  ^^^^^^^^
+        hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origin`, `http`, `log`"#]],
+    );
+}
+
+#[test]
+fn unknown_variables_name_the_nearest() {
+    check(
+        "",
+        &[("HEADWATER_WORKERS_SLOTS", "4"), ("HEADWATER_COLOUR", "red")],
+        expect![[r#"
+            HEADWATER_COLOUR: unknown environment variable
+            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WORKER_SLOTS, ORIGIN_NAME, ORIGIN_KIND, ORIGIN_PATH, HTTP_LISTEN, HTTP_PUBLIC_URL, LOG_FILTER, LOG_FORMAT, CONFIG, STRICT
+
+            HEADWATER_WORKERS_SLOTS: unknown environment variable
+            hint: did you mean `HEADWATER_WORKER_SLOTS`?"#]],
+    );
+}
+
+#[test]
+fn other_known_variables_are_no_settings() {
+    for other in OTHERS {
+        assert_eq!(config("", &[(other.variable, other.example)]), config("", &[]));
+    }
+}
+
+#[test]
+fn bad_values_in_the_file() {
+    check(
+        "data_dir = ''\ntenant = 'Station 1'\npipeline = 'pipelines/news.toml'\n\
+         [watch]\nsettle_seconds = 0\nrescan_seconds = '10'\n[worker]\nslots = 0\n",
+        &[],
+        expect![[r#"
+            /etc/hw/headwater.toml:1:12: `data_dir` is empty instead of a path
+              1 | data_dir = ''
+                |            ^^
+            hint: for example `data_dir = "/var/lib/headwater"` (folder for everything that the service keeps: catalog, spool, drop folder, packages; when left out, `headwater-data` in the current folder)
+
+            /etc/hw/headwater.toml:2:10: `Station 1` is not a usable name: use 1 to 120 of the characters a-z 0-9 . _ - and start with a letter or digit
+              2 | tenant = 'Station 1'
+                |          ^^^^^^^^^^^
+            hint: for example `tenant = "station-1"` (tenant that titles belong to: the first part of every object key; when left out, `main`)
+
+            /etc/hw/headwater.toml:3:12: `pipelines/news.toml` is a file, not the name of a pipeline
+              3 | pipeline = 'pipelines/news.toml'
+                |            ^^^^^^^^^^^^^^^^^^^^^
+            hint: for example `pipeline = "copy"` (name of the pipeline for masters that come without one; when left out, `vod-h264`)
+
+            /etc/hw/headwater.toml:5:18: settle_seconds = 0 is outside 0.1 to 3600
+              5 | settle_seconds = 0
+                |                  ^
+            hint: for example `settle_seconds = 30` (how long size and time of a file must stand still before it counts as complete, 0.1 to 3600; when left out, 5)
+
+            /etc/hw/headwater.toml:6:18: `watch.rescan_seconds` must be a number, not a string
+              6 | rescan_seconds = '10'
+                |                  ^^^^
+            hint: take the quotes away
+
+            /etc/hw/headwater.toml:8:9: slots = 0 is outside 1 to 256
+              8 | slots = 0
+                |         ^
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)"#]],
+    );
+    check(
+        "[origin]\nname = 'My origin'\nkind = 's3'\npath = 7\n\
+         [http]\nlisten = 'localhost'\npublic_url = 'example.org'\n\
+         [log]\nfilter = 'headwater=loud'\nformat = 'jsno'\n",
+        &[],
+        expect![[r#"
+            /etc/hw/headwater.toml:2:8: `My origin` is not 1 to 64 of a-z, 0-9 and -
+              2 | name = 'My origin'
+                |        ^^^^^^^^^^^
+            hint: for example `name = "basement"` (name of the origin, which findings mention; when left out, `local`)
+
+            /etc/hw/headwater.toml:3:8: `s3` is no kind of origin
+              3 | kind = 's3'
+                |        ^^^^
+            hint: known: `directory`
+
+            /etc/hw/headwater.toml:4:8: `origin.path` must be a string in quotes, not a whole number
+              4 | path = 7
+                |        ^
+
+            /etc/hw/headwater.toml:6:10: `localhost` is not an IP address and a port
+              6 | listen = 'localhost'
+                |          ^^^^^^^^^^^
+            hint: for example `listen = "0.0.0.0:8080"` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
+
+            /etc/hw/headwater.toml:7:14: `example.org` is not the address of a site
+              7 | public_url = 'example.org'
+                |              ^^^^^^^^^^^^^
+            hint: for example `public_url = "https://headwater.example.org"` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
+
+            /etc/hw/headwater.toml:9:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+              9 | filter = 'headwater=loud'
+                |          ^^^^^^^^^^^^^^^^
+            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info`)
+
+            /etc/hw/headwater.toml:10:10: `jsno` is no log format
+              10 | format = 'jsno'
+                 |          ^^^^^^
+            hint: did you mean `json`?"#]],
+    );
+    check(
+        "watch = 'drop'\n",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:1:9: `watch` must be a table, not a string
+          1 | watch = 'drop'
+            |         ^^^^^^"#]],
+    );
+    check(
+        "[watch\nfolder = 1",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:1:7: not TOML: unclosed table, expected `]`
+          1 | [watch
+            |       ^"#]],
+    );
+}
+
+#[test]
+fn bad_values_in_the_environment() {
+    check(
+        "",
+        &[
+            ("HEADWATER_TENANT", "../x"),
+            ("HEADWATER_PIPELINE", "news.toml"),
+            ("HEADWATER_WATCH_FOLDER", " "),
+            ("HEADWATER_WATCH_SETTLE_SECONDS", "nan"),
+            ("HEADWATER_WATCH_RESCAN_SECONDS", "10s"),
+            ("HEADWATER_WORKER_SLOTS", "all"),
+            ("HEADWATER_ORIGIN_NAME", "Ä"),
+            ("HEADWATER_ORIGIN_KIND", "directry"),
+            ("HEADWATER_HTTP_LISTEN", "8080"),
+            ("HEADWATER_HTTP_PUBLIC_URL", "https://"),
+            ("HEADWATER_LOG_FILTER", "a=b=c"),
+            ("HEADWATER_LOG_FORMAT", "xml"),
+        ],
+        expect![[r#"
+            HEADWATER_TENANT: `../x` is not a usable name: use 1 to 120 of the characters a-z 0-9 . _ - and start with a letter or digit
+            hint: for example `HEADWATER_TENANT=station-1` (tenant that titles belong to: the first part of every object key; when left out, `main`)
+
+            HEADWATER_PIPELINE: `news.toml` is a file, not the name of a pipeline
+            hint: for example `HEADWATER_PIPELINE=copy` (name of the pipeline for masters that come without one; when left out, `vod-h264`)
+
+            HEADWATER_WATCH_FOLDER: `watch.folder` is empty instead of a path
+            hint: for example `HEADWATER_WATCH_FOLDER=/srv/aspera/incoming` (drop folder: masters that are put here become titles; when left out, `drop` in `data_dir`)
+
+            HEADWATER_WATCH_SETTLE_SECONDS: `nan` is not a number from 0.1 to 3600
+            hint: for example `HEADWATER_WATCH_SETTLE_SECONDS=30` (how long size and time of a file must stand still before it counts as complete, 0.1 to 3600; when left out, 5)
+
+            HEADWATER_WATCH_RESCAN_SECONDS: `10s` is not a number from 0.1 to 86400
+            hint: for example `HEADWATER_WATCH_RESCAN_SECONDS=60` (how often the drop folder is listed in case a notification got lost, 0.1 to 86400; when left out, 10)
+
+            HEADWATER_WORKER_SLOTS: `all` is not a whole number from 1 to 256
+            hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+
+            HEADWATER_ORIGIN_NAME: `Ä` is not 1 to 64 of a-z, 0-9 and -
+            hint: for example `HEADWATER_ORIGIN_NAME=basement` (name of the origin, which findings mention; when left out, `local`)
+
+            HEADWATER_ORIGIN_KIND: `directry` is no kind of origin
+            hint: did you mean `directory`?
+
+            HEADWATER_HTTP_LISTEN: `8080` is not an IP address and a port
+            hint: for example `HEADWATER_HTTP_LISTEN=0.0.0.0:8080` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
+
+            HEADWATER_HTTP_PUBLIC_URL: `https://` is not the address of a site
+            hint: for example `HEADWATER_HTTP_PUBLIC_URL=https://headwater.example.org` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
+
+            HEADWATER_LOG_FILTER: `a=b=c` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info`)
+
+            HEADWATER_LOG_FORMAT: `xml` is no log format
+            hint: known: `text`, `json`"#]],
+    );
+}
+
+#[test]
+fn a_mistake_is_reported_although_something_overrides_it() {
+    check(
+        "tenant = 'A B'",
+        &[("HEADWATER_TENANT", "good")],
+        expect![[r#"
+            /etc/hw/headwater.toml:1:10: `A B` is not a usable name: use 1 to 120 of the characters a-z 0-9 . _ - and start with a letter or digit
+              1 | tenant = 'A B'
+                |          ^^^^^
+            hint: for example `tenant = "station-1"` (tenant that titles belong to: the first part of every object key; when left out, `main`)"#]],
+    );
+}
+
+#[test]
+fn mistakes_of_file_and_environment_come_together() {
+    check(
+        "[worker]\nslots = -1\n",
+        &[("HEADWATER_LOG_FORMAT", "xml")],
+        expect![[r#"
+            /etc/hw/headwater.toml:2:9: slots = -1 is outside 1 to 256
+              2 | slots = -1
+                |         ^^
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+
+            HEADWATER_LOG_FORMAT: `xml` is no log format
+            hint: known: `text`, `json`"#]],
+    );
+}
+
+#[test]
+fn folders_that_lie_in_each_other() {
+    check(
+        "[watch]\nfolder = '/data'\n[origin]\npath = '/data/packages'\n",
+        &[],
+        expect![[r#"
+            `origin.path` (`/data/packages`) lies in `watch.folder` (`/data`)
+            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
+    );
+    check(
+        "[watch]\nfolder = '/srv/drop'\n[origin]\npath = '/srv'\n",
+        &[],
+        expect![[r#"
+            `watch.folder` (`/srv/drop`) lies in `origin.path` (`/srv`)
+            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
+    );
+    check(
+        "[watch]\nfolder = '/srv'\n[origin]\npath = '/srv'\n",
+        &[],
+        expect![[r#"
+            `origin.path` (`/srv`) lies in `watch.folder` (`/srv`)
+            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
+    );
+    check(
+        "data_dir = '/srv/drop/data'\n[watch]\nfolder = '/srv/drop'\n",
+        &[("HEADWATER_ORIGIN_PATH", "/o")],
+        expect![[r#"
+            `data_dir` (`/srv/drop/data`) lies in `watch.folder` (`/srv/drop`)
+            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
+    );
+    check(
+        "",
+        &[("HEADWATER_WATCH_FOLDER", "./headwater-data")],
+        expect![[r#"
+            `origin.path` (`headwater-data/origin`) lies in `watch.folder` (`./headwater-data`)
+            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
+    );
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named.toml");
+    let flags = Flags { config: Some(path.clone()), data_dir: None };
+    let error = Config::load(&flags, &BTreeMap::new()).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
+    let environment = variables(&[("HEADWATER_CONFIG", path.to_str().unwrap())]);
+    assert!(Config::load(&Flags::default(), &environment).is_err());
+
+    std::fs::write(&path, "tenant = 'a'\ndata_dir = 'd'").unwrap();
+    let config = Config::load(&flags, &BTreeMap::new()).unwrap();
+    assert_eq!((config.tenant.as_str(), config.data_dir), ("a", folder.path().join("d")));
+    assert_eq!(Config::load(&Flags::default(), &environment).unwrap().tenant.as_str(), "a");
+
+    let other = folder.path().join("other.toml");
+    std::fs::write(&other, "tenant = 'b'").unwrap();
+    let flags = Flags { config: Some(other), data_dir: None };
+    let config = Config::load(&flags, &environment).unwrap();
+    assert_eq!(config.tenant.as_str(), "b", "the flag names another file than the variable");
+}
