@@ -88,9 +88,7 @@ create table tasks (
     -- Frames of the picture that it makes, and how many of them are done in this try.
     frames integer not null default 0,
     frames_done integer not null default 0,
-    -- How the last failed try ended, and when.
-    code text,
-    message text,
+    -- What the transcoder said last in the try that failed last, and when that was; the reason is in the history.
     last_words text,
     failed_at integer,
     -- When it was first claimed.
@@ -121,7 +119,6 @@ create table objects (
 create table findings (
     package_id integer not null references packages on delete cascade,
     position integer not null,
-    object text not null,
     -- Finding as JSON.
     finding text not null,
     primary key (package_id, position)

@@ -4,7 +4,8 @@
 //                 [--seconds N] [--rate R] [--seek T]... [--max-stall S] [--timeout S]
 //
 // Prints one line of JSON (see `verdict`). Exit code: 0 played well, 1 did not (`reasons` says why), 2 usage or no
-// browser. Without --seconds it plays to the end. A file is served across origins, as a CDN would.
+// browser. Without --seconds it plays to the end. A file is served across origins, as a CDN would. The variable
+// CHROMIUM names a browser elsewhere than at /usr/bin/chromium.
 
 import fs from 'node:fs';
 import http from 'node:http';

@@ -156,9 +156,11 @@ struct Title {
 }
 
 impl Title {
-    /// The last line is the answer: earlier ones, if any, are news of the work.
+    /// Either all of it is the answer, or the last line is and earlier ones are news of the work.
     fn parse(output: &str) -> Option<Self> {
-        serde_json::from_str(output.lines().last()?).ok()
+        serde_json::from_str(output)
+            .or_else(|_| serde_json::from_str(output.lines().last().unwrap_or_default()))
+            .ok()
     }
 
     fn is_final(&self) -> bool {

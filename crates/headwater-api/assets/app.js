@@ -22,7 +22,10 @@ const $ = (id) => document.getElementById(id);
 const rows = new Map();
 const player = new Player({
   opened: (title) => history.replaceState(null, "", `#${title}`),
-  closed: () => history.replaceState(null, "", location.pathname),
+  closed: (title) => {
+    history.replaceState(null, "", location.pathname);
+    rows.get(title)?.part(".play").focus();
+  },
 });
 // An address that ends in #title plays that title as soon as there is something to play.
 let wanted = location.hash.slice(1);
@@ -66,6 +69,18 @@ function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
+// A sentence in which `names` are set in backticks.
+function prose(element, sentence) {
+  if (element.textContent === sentence.replaceAll("`", "")) return;
+  const parts = sentence.split("`").map((part, place) => {
+    if (place % 2 === 0) return part;
+    const name = document.createElement("code");
+    name.textContent = part;
+    return name;
+  });
+  element.replaceChildren(...parts);
+}
+
 function link(element, address) {
   element.hidden = !address;
   if (address) element.href = address;
@@ -78,7 +93,10 @@ class Row {
     this.name = name;
     text(this.part("h3"), name);
     this.part(".play").setAttribute("aria-label", `Play ${name}`);
-    this.part(".play").addEventListener("click", () => player.open(this.title));
+    this.part(".play").addEventListener("click", () => {
+      player.open(this.title);
+      $("video").focus();
+    });
     this.part("progress").setAttribute("aria-label", `Progress of ${name}`);
     this.part("details").addEventListener("toggle", () => this.showHistory());
   }
@@ -104,17 +122,17 @@ class Row {
 
     this.part(".refusal").hidden = !title.code;
     if (title.code) {
-      text(this.part(".refusal code"), title.code);
-      text(this.part(".message"), title.message);
-      text(this.part(".next"), title.next_step);
+      text(this.part(".code"), title.code);
+      prose(this.part(".message"), title.message);
+      prose(this.part(".next"), title.next_step);
     }
 
     this.part(".play").hidden = !title.live;
-    text(this.part(".play"), "Play");
     link(this.part(".hls"), title.hls);
     link(this.part(".mpd"), title.mpd);
     text(this.part(".master"), `Master: ${title.master.path} · pipeline ${title.pipeline}`);
-    if (before && before.updated_ms !== title.updated_ms) this.showHistory();
+    const moves = !FINAL.includes(title.state) || before?.updated_ms !== title.updated_ms;
+    if (before && moves) this.showHistory();
   }
 
   async showHistory() {
@@ -128,7 +146,9 @@ class Row {
         const time = document.createElement("time");
         time.dateTime = new Date(event.at_ms).toISOString();
         time.textContent = clock.format(event.at_ms);
-        line.append(time, event.text);
+        const what = document.createElement("span");
+        prose(what, event.text);
+        line.append(time, what);
         return line;
       }),
     );
@@ -138,7 +158,7 @@ class Row {
     this.part(".findings").replaceChildren(
       ...detail.findings.map((finding) => {
         const line = document.createElement("li");
-        line.textContent = finding.text;
+        prose(line, finding.text);
         return line;
       }),
     );

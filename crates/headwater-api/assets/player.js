@@ -185,7 +185,7 @@ export class Player {
   close() {
     this.#stop();
     $("player").hidden = true;
-    this.#hooks.closed();
+    this.#hooks.closed(this.#title.title);
   }
 
   #stop() {

@@ -12,7 +12,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::map_response;
 use axum::response::Response;
@@ -61,7 +61,7 @@ async fn no_such_page(request: Request) -> Problem {
     Problem::new(Code::NoSuchPage, format!("there is nothing at `{}`", request.uri().path()))
 }
 
-async fn wrong_method(State(_): State<Api>, request: Request) -> Problem {
+async fn wrong_method(request: Request) -> Problem {
     let (method, path) = (request.method(), request.uri().path());
     Problem::new(Code::MethodNotAllowed, format!("`{path}` cannot be asked to {method}"))
 }

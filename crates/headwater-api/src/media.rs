@@ -19,7 +19,7 @@ use futures_util::stream;
 use headwater_model::id::{Tenant, TitleId, Version};
 use headwater_model::key::{CACHE_FOREVER, CACHE_POINTER, HLS_NAME, MPD_NAME, ObjectKey};
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{Any, CorsLayer, Vary};
 
 use crate::Api;
 use crate::problem::{Code, Problem};
@@ -39,8 +39,11 @@ pub(crate) fn routes() -> Router<Api> {
         .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
         .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH])
         .expose_headers([header::CONTENT_LENGTH, header::CONTENT_RANGE, header::ETAG])
-        .max_age(PREFLIGHT);
-    Router::new().route("/media/{*key}", get(file)).route_layer(cors)
+        .max_age(PREFLIGHT)
+        // The same for every web origin, so caches need not keep one copy for each.
+        .vary(Vary::list([]));
+    // The layer has to be around the fallback too, which is where a preflight arrives.
+    Router::new().route("/media/{*key}", get(file).fallback(crate::wrong_method).layer(cors))
 }
 
 /// GET and HEAD: axum leaves the body away for the latter.

@@ -74,37 +74,42 @@ async fn a_published_title_has_addresses_for_players() {
     let scene = scene();
     scene.submit("film").await.expect("submit");
     scene.work().await.expect("work");
-    check_json(&scene, "/api/titles", expect![[r#"
-        200 OK ("application/json", "no-store")
-        {
-          "more": false,
-          "titles": [
+    check_json(
+        &scene,
+        "/api/titles",
+        expect![[r#"
+            200 OK ("application/json", "no-store")
             {
-              "created_ms": 1767225600000,
-              "hls": "/media/main/film/index.m3u8",
-              "live": 1,
-              "master": {
-                "path": "/drop/film.mp4",
-                "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
-              },
-              "mpd": "/media/main/film/manifest.mpd",
-              "pipeline": "vod-h264",
-              "progress": {
-                "duration_ms": 12000,
-                "frames": 300,
-                "frames_done": 300,
-                "spans": 1,
-                "spans_done": 1,
-                "working_ms": 0
-              },
-              "state": "published",
-              "title": "film",
-              "updated_ms": 1767225600000,
-              "version": 1
+              "more": false,
+              "titles": [
+                {
+                  "created_ms": 1767225600000,
+                  "hls": "/media/main/film/index.m3u8",
+                  "live": 1,
+                  "master": {
+                    "path": "/drop/film.mp4",
+                    "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
+                  },
+                  "mpd": "/media/main/film/manifest.mpd",
+                  "pipeline": "vod-h264",
+                  "progress": {
+                    "duration_ms": 12000,
+                    "frames": 300,
+                    "frames_done": 300,
+                    "spans": 1,
+                    "spans_done": 1,
+                    "working_ms": 0
+                  },
+                  "state": "published",
+                  "title": "film",
+                  "updated_ms": 1767225600000,
+                  "version": 1
+                }
+              ]
             }
-          ]
-        }
-    "#]]).await;
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -114,34 +119,39 @@ async fn a_title_in_the_making_tells_how_far_it_is() {
     let claimed = scene.work_until(TaskKind::Span(1)).await.expect("claim");
     scene.clock.advance_ms(10_000);
     scene.catalog.renew(&claimed.lease, 30_000, 75).await.expect("renew");
-    check_json(&scene, "/api/titles", expect![[r#"
-        200 OK ("application/json", "no-store")
-        {
-          "more": false,
-          "titles": [
+    check_json(
+        &scene,
+        "/api/titles",
+        expect![[r#"
+            200 OK ("application/json", "no-store")
             {
-              "created_ms": 1767225600000,
-              "master": {
-                "path": "/drop/film.mp4",
-                "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
-              },
-              "pipeline": "vod-h264",
-              "progress": {
-                "duration_ms": 36000,
-                "frames": 900,
-                "frames_done": 375,
-                "spans": 3,
-                "spans_done": 1,
-                "working_ms": 10000
-              },
-              "state": "transcoding",
-              "title": "film",
-              "updated_ms": 1767225600000,
-              "version": 1
+              "more": false,
+              "titles": [
+                {
+                  "created_ms": 1767225600000,
+                  "master": {
+                    "path": "/drop/film.mp4",
+                    "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
+                  },
+                  "pipeline": "vod-h264",
+                  "progress": {
+                    "duration_ms": 36000,
+                    "frames": 900,
+                    "frames_done": 375,
+                    "spans": 3,
+                    "spans_done": 1,
+                    "working_ms": 10000
+                  },
+                  "state": "transcoding",
+                  "title": "film",
+                  "updated_ms": 1767225600000,
+                  "version": 1
+                }
+              ]
             }
-          ]
-        }
-    "#]]).await;
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -149,42 +159,47 @@ async fn a_rejected_title_tells_why_and_what_to_do() {
     let scene = scene();
     scene.submit("film").await.expect("submit");
     scene.end(TaskKind::Prepare, Code::NoVideoTrack).await.expect("end");
-    check_json(&scene, "/api/titles/film", expect![[r#"
-        200 OK ("application/json", "no-store")
-        {
-          "code": "no-video-track",
-          "created_ms": 1767225600000,
-          "events": [
+    check_json(
+        &scene,
+        "/api/titles/film",
+        expect![[r#"
+            200 OK ("application/json", "no-store")
             {
-              "at_ms": 1767225600000,
-              "text": "queued from /drop/film.mp4 with pipeline vod-h264"
-            },
-            {
-              "at_ms": 1767225600000,
-              "text": "rejected: no-video-track: it did not work"
+              "code": "no-video-track",
+              "created_ms": 1767225600000,
+              "events": [
+                {
+                  "at_ms": 1767225600000,
+                  "text": "queued from /drop/film.mp4 with pipeline vod-h264"
+                },
+                {
+                  "at_ms": 1767225600000,
+                  "text": "rejected: no-video-track: it did not work"
+                }
+              ],
+              "findings": [],
+              "master": {
+                "path": "/drop/film.mp4"
+              },
+              "message": "it did not work",
+              "next_step": "Ask the supplier for the file again.",
+              "pipeline": "vod-h264",
+              "progress": {
+                "duration_ms": 0,
+                "frames": 0,
+                "frames_done": 0,
+                "spans": 0,
+                "spans_done": 0,
+                "working_ms": 0
+              },
+              "state": "rejected",
+              "title": "film",
+              "updated_ms": 1767225600000,
+              "version": 1
             }
-          ],
-          "findings": [],
-          "master": {
-            "path": "/drop/film.mp4"
-          },
-          "message": "it did not work",
-          "next_step": "Ask the supplier for the file again.",
-          "pipeline": "vod-h264",
-          "progress": {
-            "duration_ms": 0,
-            "frames": 0,
-            "frames_done": 0,
-            "spans": 0,
-            "spans_done": 0,
-            "working_ms": 0
-          },
-          "state": "rejected",
-          "title": "film",
-          "updated_ms": 1767225600000,
-          "version": 1
-        }
-    "#]]).await;
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -295,46 +310,66 @@ async fn a_long_list_ends_and_says_so() {
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_document() {
     let scene = scene();
-    check_json(&scene, "/api/titles/unknown", expect![[r#"
-        404 Not Found ("application/problem+json", "no-store")
-        {
-          "code": "no-such-title",
-          "detail": "there is no title `unknown`",
-          "status": 404,
-          "title": "Not Found",
-          "type": "about:blank"
-        }
-    "#]]).await;
-    check_json(&scene, "/api/titles/Not%20A%20Name", expect![[r#"
-        404 Not Found ("application/problem+json", "no-store")
-        {
-          "code": "no-such-title",
-          "detail": "there is no title `Not A Name`",
-          "status": 404,
-          "title": "Not Found",
-          "type": "about:blank"
-        }
-    "#]]).await;
-    check_json(&scene, "/nowhere", expect![[r#"
-        404 Not Found ("application/problem+json", "no-store")
-        {
-          "code": "no-such-page",
-          "detail": "there is nothing at `/nowhere`",
-          "status": 404,
-          "title": "Not Found",
-          "type": "about:blank"
-        }
-    "#]]).await;
-    check_json(&scene, "/assets/another-build/app.js", expect![[r#"
-        404 Not Found ("application/problem+json", "no-store")
-        {
-          "code": "no-such-page",
-          "detail": "this build of the page has no such file",
-          "status": 404,
-          "title": "Not Found",
-          "type": "about:blank"
-        }
-    "#]]).await;
+    check_json(
+        &scene,
+        "/api/titles/unknown",
+        expect![[r#"
+            404 Not Found ("application/problem+json", "no-store")
+            {
+              "code": "no-such-title",
+              "detail": "there is no title `unknown`",
+              "status": 404,
+              "title": "Not Found",
+              "type": "about:blank"
+            }
+        "#]],
+    )
+    .await;
+    check_json(
+        &scene,
+        "/api/titles/Not%20A%20Name",
+        expect![[r#"
+            404 Not Found ("application/problem+json", "no-store")
+            {
+              "code": "no-such-title",
+              "detail": "there is no title `Not A Name`",
+              "status": 404,
+              "title": "Not Found",
+              "type": "about:blank"
+            }
+        "#]],
+    )
+    .await;
+    check_json(
+        &scene,
+        "/nowhere",
+        expect![[r#"
+            404 Not Found ("application/problem+json", "no-store")
+            {
+              "code": "no-such-page",
+              "detail": "there is nothing at `/nowhere`",
+              "status": 404,
+              "title": "Not Found",
+              "type": "about:blank"
+            }
+        "#]],
+    )
+    .await;
+    check_json(
+        &scene,
+        "/assets/another-build/app.js",
+        expect![[r#"
+            404 Not Found ("application/problem+json", "no-store")
+            {
+              "code": "no-such-page",
+              "detail": "this build of the page has no such file",
+              "status": 404,
+              "title": "Not Found",
+              "type": "about:blank"
+            }
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -350,12 +385,17 @@ async fn only_reading_is_allowed() {
 
 #[tokio::test]
 async fn the_service_says_that_it_is_well() {
-    check_json(&scene(), "/healthz", expect![[r#"
-        200 OK ("application/json", "no-store")
-        {
-          "status": "ok"
-        }
-    "#]]).await;
+    check_json(
+        &scene(),
+        "/healthz",
+        expect![[r#"
+            200 OK ("application/json", "no-store")
+            {
+              "status": "ok"
+            }
+        "#]],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@
 //!
 //! Every change is one transaction that takes the write lock first (`begin immediate`) and the time second, so changes
 //! happen one after another in the order of their times. A result is accepted, its title is taken on and the tasks that
-//! follow are queued in one such transaction: there is no moment at which a title has nothing to do and is not finished.
+//! follow are queued in one such transaction: at no moment has a title nothing to do and is not finished.
 //!
 //! # If we crash here
 //!

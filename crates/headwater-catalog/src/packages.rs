@@ -95,13 +95,12 @@ pub(crate) async fn record_findings(
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
     sqlx::query("delete from findings where package_id = $1").bind(id).execute(&mut *tx).await?;
     let texts = findings.iter().map(rows::json).collect::<Result<Vec<_>, _>>()?;
-    let numbered: Vec<_> = (0i64..).zip(findings).zip(texts).collect();
+    let numbered: Vec<_> = (0i64..).zip(texts).collect();
     for some in numbered.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "insert into findings (package_id, position, object, finding) ",
-        );
-        insert.push_values(some, |mut row, ((position, finding), text)| {
-            row.push_bind(id).push_bind(*position).push_bind(&finding.object).push_bind(text);
+        let mut insert =
+            QueryBuilder::<Sqlite>::new("insert into findings (package_id, position, finding) ");
+        insert.push_values(some, |mut row, (position, text)| {
+            row.push_bind(id).push_bind(*position).push_bind(text);
         });
         insert.build().execute(&mut *tx).await?;
     }

@@ -166,8 +166,8 @@ pub(crate) async fn fail(
     let again = try_again_at(failure, failures, lease, now);
     let Failure { refusal, last_words, .. } = failure;
     sqlx::query(
-        "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, code = $6, message = $7, \
-             last_words = $8, failed_at = $9, worker = null, frames_done = 0, updated_at = $9 \
+        "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
+             failed_at = $7, worker = null, frames_done = 0, updated_at = $7 \
          where id = $1",
     )
     .bind(held.task)
@@ -175,8 +175,6 @@ pub(crate) async fn fail(
     .bind(again.unwrap_or(now).0)
     .bind(again.is_none().then_some(now.0))
     .bind(failures)
-    .bind(refusal.code.as_str())
-    .bind(&refusal.message)
     .bind(last_words)
     .bind(now.0)
     .execute(&mut *tx)

@@ -17,7 +17,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{ConnectOptions, Sqlite, Transaction};
 
 use crate::error::Fault;
 use crate::{packages, results, tasks, titles};
@@ -59,7 +59,9 @@ impl SqliteCatalog {
             .journal_mode(SqliteJournalMode::Wal)
             // A decision that was answered must survive a power cut; `normal` may lose the last ones.
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // What fails says which operation it was; a slow disk is no news.
+            .disable_statement_logging();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)

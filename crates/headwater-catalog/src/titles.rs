@@ -20,8 +20,8 @@ pub(crate) async fn submit(
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
     let known = sqlx::query(
-        "select t.id as title_id, p.id as package_id, p.version, p.state, p.code, p.message, p.master_path, p.pipeline, \
-                p.plan is not null as planned, \
+        "select t.id as title_id, p.id as package_id, p.version, p.state, p.code, p.message, p.master_path, \
+                p.pipeline, p.plan is not null as planned, \
                 (select max(version) from packages where title_id = t.id) as highest \
          from titles t join packages p on p.title_id = t.id and p.version = t.newest \
          where t.tenant = $1 and t.title = $2",

@@ -64,9 +64,10 @@ pub(crate) fn of_origin(name: &str, error: &OriginError) -> Failure {
 /// A file operation in the spool that failed.
 pub(crate) fn of_spool(operation: &str, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            later(Code::DiskFull, format!("the spool folder has no space left: failed to {operation}: {error}"))
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => later(
+            Code::DiskFull,
+            format!("the spool folder has no space left: failed to {operation}: {error}"),
+        ),
         _ => later(Code::Internal, format!("failed to {operation} in the spool folder: {error}")),
     }
 }

@@ -12,6 +12,9 @@ use tracing::{info, warn};
 /// A lease is renewed when a third of it has passed: two renewals may fail before it is in danger.
 const RENEWALS_PER_LEASE: u32 = 3;
 
+/// While frames are being done, they are told this often: people watch a title grow, and a database does not notice.
+const PROGRESS: Duration = Duration::from_secs(2);
+
 /// A claim in use.
 pub(crate) struct Hold {
     catalog: Arc<dyn Catalog>,
@@ -48,17 +51,23 @@ impl Hold {
     /// Keeps the claim alive; ends only when it is lost. A catalog that cannot be asked for as long as the lease lasts
     /// has, for all this worker knows, given the task to somebody else.
     pub(crate) async fn keep(&self) {
-        let mut asked = Instant::now();
+        let third = self.lasts / RENEWALS_PER_LEASE;
+        let (mut asked, mut told) = (Instant::now(), 0);
         loop {
-            sleep(self.lasts / RENEWALS_PER_LEASE).await;
+            sleep(PROGRESS.min(third)).await;
+            let (now, frames) = (Instant::now(), self.frames_done.load(Ordering::Relaxed));
+            if frames == told && now - asked < third {
+                continue;
+            }
             let ends = asked + self.lasts;
-            let now = Instant::now();
             match timeout_at(ends, self.confirm()).await {
-                Ok(Ok(())) => asked = now,
-                Ok(Err(error @ CatalogError::LeaseLost { .. })) => return info!(%error, "work dropped"),
+                Ok(Ok(())) => (asked, told) = (now, frames),
+                Ok(Err(error @ CatalogError::LeaseLost { .. })) => {
+                    return info!(%error, "work dropped");
+                }
                 Ok(Err(error)) if Instant::now() < ends => warn!(%error, "lease not renewed yet"),
                 Ok(Err(error)) => return warn!(%error, "lease ran out; work dropped"),
-                Err(_) => return warn!("lease ran out while the catalog did not answer; work dropped"),
+                Err(_) => return warn!("lease ran out without an answer; work dropped"),
             }
         }
     }

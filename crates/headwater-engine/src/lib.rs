@@ -10,6 +10,7 @@ pub mod life;
 mod lease;
 
 mod prepare;
+
 mod master;
 
 mod make;
@@ -19,6 +20,7 @@ mod spool;
 mod seal;
 
 mod verify;
+
 mod listing;
 
 mod publish;
@@ -27,6 +29,7 @@ mod failure;
 mod hash;
 
 mod watch;
+
 mod settling;
 
 pub use life::{Config, Engine, Pipelines, Ports};

@@ -1,4 +1,62 @@
-//! The loop that takes tasks from the queue, works on them under a lease, and hands in what came of it.
+//! The life of a title, and the loop that takes it through: claim a task, work on it under a lease, hand in the result.
+//!
+//! # Overview
+//!
+//! The catalog holds a queue of tasks. [`Engine::run`] claims them by role, in this process or in many, and each task
+//! ends in one call that hands its result to the catalog, which accepts it and queues what follows in one transaction
+//! (`headwater_model::life::after`). The engine keeps nothing in memory that matters: what is not in the catalog or
+//! listed in an inventory on the origin did not happen.
+//!
+//! # Order of events
+//!
+//! 1. A file that stands still in the drop folder, or a call of [`Engine::submit`], queues `Prepare`.
+//! 2. `Prepare` hashes the master, looks for the same master elsewhere, has it probed and indexed, and makes the plan.
+//! 3. Spans and audio tracks are made in any order and anywhere. A child writes segments into its spool folder; each
+//!    goes up as soon as it is finished. Init segments go up last, after they were compared with those of other spans.
+//! 4. `Seal`, when all are done: playlists and MPD, then the inventory, last of the package.
+//! 5. `Verify` reads the inventory back from the origin and asks the origin about everything in it.
+//! 6. `Publish` replaces the title's two pointers and reads them back.
+//!
+//! # What is true at each point
+//!
+//! - An object that the catalog has as a row was stored under its final key with that content.
+//! - Nothing that viewers get is ever written to: a package has its own folder, and only `Publish` touches pointers.
+//! - Where an inventory is, everything that it lists was stored before it.
+//! - A pointer that viewers can see leads into a package that was proven since it was sealed.
+//! - All spans of a package were read from the same bytes: those whose SHA-256 is in the plan.
+//!
+//! # If we crash here
+//!
+//! - While a part is made: its claim runs out, or is ended at the next start, and the part is made again, as the same
+//!   bytes under the same keys (R1). Parts that were handed in are not.
+//! - After uploading, before handing in: the same. The objects on the origin are replaced by themselves.
+//! - While sealing or proving: both start over from rows and inventory, which nobody else changes.
+//! - Between the two pointers: HLS viewers get the new package and DASH viewers the one before, both proven and whole,
+//!   until `Publish` is done again.
+//! - After the pointers, before handing in: `Publish` writes the same pointers again.
+//!
+//! # Cancellation
+//!
+//! Work is one future. It is dropped when the lease is lost and when the process shuts down, and dropping it kills the
+//! transcoder child. On shutdown the claim is given back and does not count as a try. Threads that were reading for it
+//! finish the block at hand and stop; their results are dropped.
+//!
+//! A worker that was cut off from the catalog stops when its lease has run out by its own clock. What it still writes
+//! meanwhile is what the worker that has the task now writes too (R1), and its result is refused. `Publish`, whose
+//! writes viewers see, asks for the lease right before the first pointer.
+//!
+//! # Retries
+//!
+//! Each has one owner. Calls to storage are retried by the origin's adapter. A task that failed is tried again by the
+//! queue, with back-off, unless its failure says that another try cannot help; what is wrong with a master never is
+//! tried again. The engine itself repeats only the handing in of a result, while the lease can last.
+//!
+//! # What is left behind
+//!
+//! - In the spool: nothing but folders of a process that was killed, which the next start sweeps.
+//! - On the origin: objects of parts that were never handed in and of packages that failed. No inventory lists them or
+//!   no pointer leads to them, and a proof does not mind them.
+//! - Beside the master: nothing, ever.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -75,7 +133,7 @@ pub struct Config {
     pub spool: PathBuf,
     /// Prepare, span and audio tasks at once: as many as the machine has cores for.
     pub slots: usize,
-    /// For how long a task is claimed. A dead worker's tasks wait that long; progress is as fresh as a third of it.
+    /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
     pub lease: Duration,
     /// When every object is read back before publishing.
     pub read_back: ReadBack,
@@ -115,9 +173,10 @@ impl Engine {
     ///
     /// Dropping the returned future is like killing the process: leases stay until they run out.
     pub async fn run(&self, roles: &[Role], shutdown: CancellationToken) -> Result<(), SpoolError> {
-        let _spool = match roles.contains(&Role::Worker) {
-            true => Some(Spool::take(&self.config.spool).await?),
-            false => None,
+        let _spool = if roles.contains(&Role::Worker) {
+            Some(Spool::take(&self.config.spool).await?)
+        } else {
+            None
         };
         let lanes = [
             (Role::Worker, self.config.slots.max(1)),
@@ -140,7 +199,8 @@ impl Engine {
             if running.len() < bound {
                 match self.claim(role).await {
                     Ok(Some(claimed)) => {
-                        let span = info_span!("task", package = %claimed.package, kind = %claimed.kind);
+                        let span =
+                            info_span!("task", package = %claimed.package, kind = %claimed.kind);
                         let work = self.clone().attend(claimed, shutdown.clone());
                         running.spawn(work.instrument(span));
                         trouble = false;
@@ -176,8 +236,7 @@ impl Engine {
     async fn attend(self, claimed: Claimed, shutdown: CancellationToken) {
         info!(attempt = claimed.attempt, "started");
         let spool = spool::folder_of(&self.config.spool, &claimed.lease);
-        let hold =
-            Hold::new(self.ports.catalog.clone(), claimed.lease.clone(), self.config.lease);
+        let hold = Hold::new(self.ports.catalog.clone(), claimed.lease.clone(), self.config.lease);
         // Whichever ends first drops the others, and dropping the work kills its child.
         let end = tokio::select! {
             biased;
@@ -206,10 +265,15 @@ impl Engine {
         }
     }
 
-    /// Tells the catalog how a task ended, for as long as the lease can last: nobody else has the task until then.
+    /// Tells the catalog how a task ended, for as long as the lease can last: nobody else has the task until then. A
+    /// claim is given back with one try, since the process is about to end and the claim will run out by itself.
     async fn hand_in(&self, hold: &Hold, end: End) {
         let catalog = &self.ports.catalog;
-        let until = Instant::now() + self.config.lease;
+        let patience = match end {
+            End::Done(_) | End::Halted(_) => self.config.lease,
+            End::Shutdown => Duration::ZERO,
+        };
+        let until = Instant::now() + patience;
         loop {
             let lease = hold.lease();
             let told = match &end {
@@ -222,8 +286,10 @@ impl Engine {
                 End::Shutdown => catalog.release(&lease).await,
             };
             match told {
-                Ok(()) => return info!("done"),
-                Err(error @ CatalogError::LeaseLost { .. }) => return info!(%error, "result dropped"),
+                Ok(()) => return info!("handed in"),
+                Err(error @ CatalogError::LeaseLost { .. }) => {
+                    return info!(%error, "result dropped");
+                }
                 Err(error) if Instant::now() + HAND_IN_AGAIN < until => {
                     warn!(%error, "result not handed in yet");
                     sleep(HAND_IN_AGAIN).await;

@@ -40,7 +40,8 @@ pub(crate) async fn make(
     part: Part,
     folder: &Path,
 ) -> Result<Outcome, Halt> {
-    let plan = claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let plan =
+        claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let planned = parts::objects_of(plan, part);
     if planned.is_empty() {
         return Err(never(Code::Internal, format!("the plan has no {}", claimed.kind)).into());
@@ -64,8 +65,11 @@ pub(crate) async fn make(
     let mut objects = stored.segments;
     let inits = stored.inits.iter().map(|init| init.object.clone());
     objects.extend(inits);
-    parts::check_complete(&planned, &objects, &done.codecs)
-        .map_err(|refusal| Failure { refusal, retry: Retry::Later, last_words: None })?;
+    parts::check_complete(&planned, &objects, &done.codecs).map_err(|refusal| Failure {
+        refusal,
+        retry: Retry::Later,
+        last_words: None,
+    })?;
     store_inits(ports, &claimed.package, stored.inits).await?;
     objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome::Made { objects, codecs: done.codecs })
@@ -78,9 +82,8 @@ async fn same_master(ports: &Ports, claimed: &Claimed, plan: &Plan) -> Result<St
     let path = Path::new(&claimed.master_path);
     let stamp = master::look(path).await?;
     let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;
-    let noted = title
-        .and_then(|t| t.facts)
-        .map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
+    let noted =
+        title.and_then(|t| t.facts).map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
     if noted == Some(stamp) {
         return Ok(stamp);
     }
@@ -118,13 +121,14 @@ async fn store_all(
     spool: &Path,
     mut reports: mpsc::Receiver<Report>,
 ) -> Result<Stored, Failure> {
-    let made = stream::poll_fn(move |cx| reports.poll_recv(cx)).filter_map(async |report| match report {
-        Report::Made(made) => Some(made),
-        Report::Progress { frames } => {
-            hold.progress(frames);
-            None
-        }
-    });
+    let made =
+        stream::poll_fn(move |cx| reports.poll_recv(cx)).filter_map(async |report| match report {
+            Report::Made(made) => Some(made),
+            Report::Progress { frames } => {
+                hold.progress(frames);
+                None
+            }
+        });
     let mut stored = made
         .map(async |made| {
             let (object, body) = take(planned, spool, made).await?;
@@ -153,10 +157,16 @@ async fn take(
     made: Made,
 ) -> Result<(Object, Bytes), Failure> {
     let Made { file, path, role } = made;
-    parts::check_made(planned, &path, &role)
-        .map_err(|refusal| Failure { refusal, retry: Retry::Later, last_words: None })?;
+    parts::check_made(planned, &path, &role).map_err(|refusal| Failure {
+        refusal,
+        retry: Retry::Later,
+        last_words: None,
+    })?;
     let file = inside(spool, &file).ok_or_else(|| {
-        later(Code::TranscoderFailed, format!("the transcoder named `{}`, which is outside its spool folder", file.display()))
+        later(
+            Code::TranscoderFailed,
+            format!("the transcoder named `{}`, which is outside its spool folder", file.display()),
+        )
     })?;
     let read = spawn_blocking(move || {
         // A link could lead anywhere, and the child is the least trusted of all processes here.
@@ -169,10 +179,15 @@ async fn take(
     });
     let body = match read.await {
         Ok(read) => read.map_err(|e| of_spool(&format!("take `{path}`"), &e))?,
-        Err(error) => return Err(later(Code::Internal, format!("reading `{path}` ended early: {error}"))),
+        Err(error) => {
+            return Err(later(Code::Internal, format!("reading `{path}` ended early: {error}")));
+        }
     };
     if body.is_empty() {
-        return Err(later(Code::TranscoderFailed, format!("the transcoder made `{path}` without any bytes")));
+        return Err(later(
+            Code::TranscoderFailed,
+            format!("the transcoder made `{path}` without any bytes"),
+        ));
     }
     let digests = hash::digests_of(body.clone()).await;
     let object =
@@ -187,6 +202,7 @@ fn inside(spool: &Path, file: &Path) -> Option<PathBuf> {
     below.components().all(|c| matches!(c, Component::Normal(_))).then_some(file.clone())
 }
 
+/// Stores one object of a package.
 pub(crate) async fn put(
     ports: &Ports,
     package: &PackageId,

@@ -59,7 +59,10 @@ pub(crate) fn changed(path: &Path, before: u64, after: u64) -> Failure {
     } else {
         format!("had {before} bytes and has {after} now")
     };
-    never(Code::MasterChanged, format!("the master `{}` changed while it was read: it {what}", path.display()))
+    never(
+        Code::MasterChanged,
+        format!("the master `{}` changed while it was read: it {what}", path.display()),
+    )
 }
 
 async fn off_runtime<T: Send + 'static>(
@@ -69,7 +72,9 @@ async fn off_runtime<T: Send + 'static>(
     let path: PathBuf = path.to_owned();
     match spawn_blocking(move || work(&path)).await {
         Ok(result) => result,
-        Err(error) => Err(later(Code::Internal, format!("reading the master ended early: {error}"))),
+        Err(error) => {
+            Err(later(Code::Internal, format!("reading the master ended early: {error}")))
+        }
     }
 }
 
@@ -79,7 +84,10 @@ fn look_blocking(path: &Path) -> Result<Stamp, Failure> {
     if metadata.is_dir() {
         Err(never(Code::NotAFile, format!("`{shown}` is a folder, not a media file")))
     } else if !metadata.is_file() {
-        Err(never(Code::NotAFile, format!("`{shown}` is a device, pipe or socket, not a media file")))
+        Err(never(
+            Code::NotAFile,
+            format!("`{shown}` is a device, pipe or socket, not a media file"),
+        ))
     } else if metadata.len() == 0 {
         Err(never(Code::EmptyFile, format!("the master `{shown}` is empty: it has 0 bytes")))
     } else {
@@ -105,9 +113,10 @@ fn refuse(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             never(Code::MasterGone, format!("there is no file `{shown}` any more"))
         }
-        io::ErrorKind::PermissionDenied => {
-            never(Code::Unreadable, format!("the service may not read the master `{shown}`: {error}"))
-        }
+        io::ErrorKind::PermissionDenied => never(
+            Code::Unreadable,
+            format!("the service may not read the master `{shown}`: {error}"),
+        ),
         // A disk or a network share may recover; if it does not, the last try says so.
         _ => later(Code::Unreadable, format!("the master `{shown}` cannot be read: {error}")),
     }

@@ -85,9 +85,10 @@ pub(crate) fn check_made(
         (Some(_), _) => {
             refuse(Code::Internal, format!("`{path}` is not what the plan has under this name"))
         }
-        (None, _) => {
-            refuse(Code::Internal, format!("`{path}` was made, but this part of the plan has no such object"))
-        }
+        (None, _) => refuse(
+            Code::Internal,
+            format!("`{path}` was made, but this part of the plan has no such object"),
+        ),
     }
 }
 

@@ -42,12 +42,12 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
 
     // The index of two hours of film has 200,000 units.
     let (facts, plan) = hash::compute(move || {
-        let plan =
-            plan(sha256, &pipeline, &engine, &facts, &inspection.index, inspection.zero_ns);
+        let plan = plan(sha256, &pipeline, &engine, &facts, &inspection.index, inspection.zero_ns);
         (facts, plan)
     })
     .await;
-    let plan = plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
+    let plan =
+        plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
     Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan) })
 }
@@ -57,7 +57,9 @@ async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {
     match spawn_blocking(move || pipelines.pipeline(&name)).await {
         Ok(Ok(pipeline)) => Ok(pipeline),
         Ok(Err(refusal)) => Err(Failure { refusal, retry: Retry::Never, last_words: None }),
-        Err(error) => Err(later(Code::Internal, format!("reading the pipeline ended early: {error}"))),
+        Err(error) => {
+            Err(later(Code::Internal, format!("reading the pipeline ended early: {error}")))
+        }
     }
 }
 

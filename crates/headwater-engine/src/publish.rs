@@ -30,7 +30,8 @@ pub(crate) async fn publish(
 ) -> Result<Outcome, Halt> {
     let package = &claimed.package;
     let name = ports.origin.name();
-    let plan = claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let plan =
+        claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let inventory = verify::load(ports, package).await.map_err(|e| e.into_halt(name))?;
     let inventory = inventory.map_err(|finding| not_proven(&finding))?;
     let (pointers, inventory) = hash::compute({
@@ -58,18 +59,14 @@ pub(crate) async fn publish(
     hold.confirm().await?;
     for (key, text) in &pointers {
         let hash::Digests { sha256, md5, .. } = hash::digests(text);
-        let put = Put {
-            key: key.clone(),
-            body: text.clone(),
-            sha256,
-            md5,
-            cache_control: CACHE_POINTER,
-        };
+        let put =
+            Put { key: key.clone(), body: text.clone(), sha256, md5, cache_control: CACHE_POINTER };
         ports.origin.put(put).await.map_err(|e| of_origin(name, &e))?;
     }
     for (key, text) in &pointers {
         if read(ports, key).await? != text {
-            let message = format!("pointer `{key}` on origin {name} is not what was just stored there");
+            let message =
+                format!("pointer `{key}` on origin {name} is not what was just stored there");
             return Err(later(Code::NotProven, message).into());
         }
     }
@@ -84,8 +81,9 @@ fn render(
 ) -> Result<[(ObjectKey, Bytes); 2], Failure> {
     let codecs: Vec<(String, String)> =
         inventory.header.renditions.iter().map(|r| (r.name.clone(), r.codec.clone())).collect();
-    let view = PackageView::new(plan, &inventory.objects, &codecs)
-        .map_err(|e| never(Code::Internal, format!("the inventory is not that of the plan: {e}")))?;
+    let view = PackageView::new(plan, &inventory.objects, &codecs).map_err(|e| {
+        never(Code::Internal, format!("the inventory is not that of the plan: {e}"))
+    })?;
     let place = Place::Title(package.version);
     let [hls_key, mpd_key] = package.pointers();
     Ok([

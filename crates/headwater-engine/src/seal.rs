@@ -2,9 +2,7 @@
 //! then on is the truth about the package (R7).
 
 use headwater_model::inventory::{FORMAT, Header, Object, ObjectRole, RenditionHeader};
-use headwater_model::key::{
-    HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PackageId,
-};
+use headwater_model::key::{HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PackageId};
 use headwater_model::life::PackageRecord;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
@@ -22,13 +20,17 @@ use crate::make::put;
 /// The same objects give the same bytes, so sealing again after a crash replaces every file by itself.
 pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
     let package = &claimed.package;
-    let plan = claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let plan =
+        claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let Some(PackageRecord { codecs, .. }) = ports.catalog.package(package).await? else {
         return Err(never(Code::Internal, "the catalog does not know the package").into());
     };
     let objects = ports.catalog.objects(package).await?;
-    let sealed =
-        hash::compute({ let package = package.clone(); move || render(&package, &plan, objects, &codecs) }).await?;
+    let sealed = hash::compute({
+        let package = package.clone();
+        move || render(&package, &plan, objects, &codecs)
+    })
+    .await?;
     for (object, text) in sealed.manifests {
         put(ports, package, &object, text.into()).await?;
     }
@@ -60,8 +62,9 @@ fn render(
     mut objects: Vec<Object>,
     codecs: &[(String, String)],
 ) -> Result<Sealed, Failure> {
-    let view = PackageView::new(plan, &objects, codecs)
-        .map_err(|incomplete| never(Code::Internal, format!("the package is not complete: {incomplete}")))?;
+    let view = PackageView::new(plan, &objects, codecs).map_err(|incomplete| {
+        never(Code::Internal, format!("the package is not complete: {incomplete}"))
+    })?;
     let media = view.tracks().map(|track| {
         (format!("{}/{MEDIA_PLAYLIST_NAME}", track.name), hls::media_playlist(&view, track))
     });
@@ -76,6 +79,7 @@ fn render(
         name: track.name.clone(),
         codec: track.codec.clone(),
         timescale: track.timescale,
+        delay: track.delay,
         version: package.version,
     });
     let header = Header {

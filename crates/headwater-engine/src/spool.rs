@@ -1,6 +1,6 @@
 //! The spool: where transcoder children put their files, one private folder per claim, empty before and after.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,14 +61,18 @@ fn take_blocking(root: &Path) -> Result<Spool, SpoolError> {
     })?;
     for entry in fs::read_dir(root).map_err(io)? {
         let entry = entry.map_err(io)?;
-        if entry.file_name() == LOCK_NAME {
-            continue;
+        if entry.file_name() != LOCK_NAME {
+            sweep(&entry).map_err(io)?;
         }
-        let kind = entry.file_type().map_err(io)?;
-        let path = entry.path();
-        if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(io)?;
     }
     Ok(Spool { _lock: lock })
+}
+
+fn sweep(leftover: &DirEntry) -> io::Result<()> {
+    let (kind, path) = (leftover.file_type()?, leftover.path());
+    let swept = if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    // A child of a dead run may be tidying up after itself.
+    swept.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// The folder of one claim. The token is in its name: a child of an older claim of the same task that is still dying

@@ -22,15 +22,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Config, Engine, Ports, ReadBack};
 
-mod gated_origin;
-
 mod one_title;
+
 mod bad_masters;
+
 mod proofs;
+
 mod versions;
+
 mod leases;
+
 mod crashes;
+
 mod drop_folder;
+
+mod gated_catalog;
+mod gated_origin;
 
 const ALL: [Role; 3] = [Role::Worker, Role::Verifier, Role::Publisher];
 
@@ -49,6 +56,7 @@ struct Lab {
     catalog: Arc<MemoryCatalog>,
     origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
+    slots: usize,
     read_back: ReadBack,
 }
 
@@ -63,18 +71,23 @@ impl Lab {
             catalog: Arc::new(MemoryCatalog::new(Arc::new(TokioClock(Instant::now())))),
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
+            slots: 2,
             read_back: ReadBack::ByGrade,
         }
     }
 
     fn engine(&self) -> Engine {
-        self.engine_on(self.origin.clone())
+        self.engine_by(self.catalog.clone(), self.origin.clone())
     }
 
-    /// An engine on the same catalog, and another way to the origin.
+    /// An engine with another way to the origin.
     fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
+        self.engine_by(self.catalog.clone(), origin)
+    }
+
+    fn engine_by(&self, catalog: Arc<dyn Catalog>, origin: Arc<dyn Origin>) -> Engine {
         let ports = Ports {
-            catalog: self.catalog.clone(),
+            catalog,
             origin,
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
@@ -82,7 +95,7 @@ impl Lab {
         let config = Config {
             worker: "w1".to_owned(),
             spool: self.spool(),
-            slots: 2,
+            slots: self.slots,
             lease: Duration::from_secs(30),
             read_back: self.read_back,
         };
@@ -124,13 +137,15 @@ impl Lab {
     }
 
     async fn wait(&self, title: &str, until: impl Fn(&TitleRecord) -> bool) -> TitleRecord {
-        loop {
+        // Paused time runs away while threads outside the runtime compute: an hour would not be enough.
+        for _ in 0..200_000 {
             let record = self.record(title).await;
             if until(&record) {
                 return record;
             }
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_secs(1)).await;
         }
+        panic!("title `{title}` is stuck:\n{}", self.history(title).await);
     }
 
     /// Submits and works until the title needs nothing more.

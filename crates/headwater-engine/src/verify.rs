@@ -179,7 +179,9 @@ async fn prove(
                     manifests.insert(package.key(&object.path), body.into());
                 }
             }
-            Look::Wrong(kind) => proof.findings.push(finding(origin, package.key(&object.path), kind)),
+            Look::Wrong(kind) => {
+                proof.findings.push(finding(origin, package.key(&object.path), kind))
+            }
         }
     }
     if pointers == Pointers::Checked {
@@ -260,7 +262,7 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
     }
     let wrong = match (&object.role, rendition) {
         (ObjectRole::Init { .. }, Some(rendition)) => check::init(rendition, object, &body),
-        (ObjectRole::Segment { .. }, _) => check::segment(object, &body),
+        (ObjectRole::Segment { .. }, Some(rendition)) => check::segment(rendition, object, &body),
         (ObjectRole::Init { .. } | ObjectRole::Manifest, _) => None,
     };
     match wrong {
@@ -284,9 +286,8 @@ pub(crate) async fn load(
     package: &PackageId,
 ) -> Result<Result<Inventory, Finding>, VerifyError> {
     let record = ports.catalog.package(package).await?;
-    let expected = record
-        .and_then(|r| r.inventory)
-        .ok_or_else(|| VerifyError::NotSealed(package.clone()))?;
+    let expected =
+        record.and_then(|r| r.inventory).ok_or_else(|| VerifyError::NotSealed(package.clone()))?;
     let key = package.key(INVENTORY_NAME);
     let body = match ports.origin.get(&key, None).await {
         Ok(body) => body,

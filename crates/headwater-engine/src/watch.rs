@@ -63,7 +63,11 @@ impl Engine {
     ///
     /// A file becomes the title of its name. A folder in the drop folder becomes a title too, which `Prepare` rejects,
     /// so that whoever dropped it sees what happened; files inside it are not looked at.
-    pub async fn watch(&self, folder: DropFolder, shutdown: CancellationToken) -> Result<(), WatchError> {
+    pub async fn watch(
+        &self,
+        folder: DropFolder,
+        shutdown: CancellationToken,
+    ) -> Result<(), WatchError> {
         let path = folder.path.clone();
         let ready = spawn_blocking(move || {
             fs::create_dir_all(&path)?;
@@ -120,17 +124,19 @@ impl Engine {
         fine
     }
 
-    async fn deliver(&self, folder: &DropFolder, path: &Path, stamp: Stamp) -> Result<(), CatalogError> {
+    async fn deliver(
+        &self,
+        folder: &DropFolder,
+        path: &Path,
+        stamp: Stamp,
+    ) -> Result<(), CatalogError> {
         let (Some(text), Some(name)) = (path.to_str(), path.file_name().and_then(|n| n.to_str()))
         else {
             warn!(file = %path.display(), "ignored: the file's name is not UTF-8; rename it");
             return Ok(());
         };
-        let file = SeenFile {
-            path: text.to_owned(),
-            bytes: stamp.bytes,
-            modified_ns: stamp.modified_ns,
-        };
+        let file =
+            SeenFile { path: text.to_owned(), bytes: stamp.bytes, modified_ns: stamp.modified_ns };
         let catalog = &self.ports().catalog;
         if catalog.knows_file(&file).await? {
             return Ok(());

@@ -23,6 +23,5 @@ mod sound;
 mod copy;
 mod error;
 
-pub mod lab;
 pub use process::ChildTranscoder;
 pub use protocol::SUBCOMMAND;

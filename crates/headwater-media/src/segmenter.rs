@@ -57,7 +57,8 @@ impl Spool {
     fn write(&self, name: &str, role: ObjectRole, write: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<(), Error> {
         let file = self.folder.join(name);
         fs::File::create(&file).and_then(|mut f| write(&mut f)).map_err(Error::Spool)?;
-        (self.emit)(Report::Made(Made { file, path: format!("{}/{name}", self.rendition), role }));
+        let path = format!("{}/{name}", self.rendition);
+        (self.emit)(Report::Made(Made { file: PathBuf::from(&path), path, role }));
         Ok(())
     }
 }
@@ -68,6 +69,7 @@ pub(crate) struct VideoSegmenter {
     width: u32,
     height: u32,
     timescale: u32,
+    delay: u64,
     first_number: u32,
     segments: Vec<SegmentPlan>,
     /// When each frame of the span starts, in ticks from the span's start; one more than there are frames.
@@ -107,6 +109,7 @@ pub(crate) struct VideoGrid<'a> {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) timescale: u32,
+    pub(crate) delay: u64,
     pub(crate) first_number: u32,
     pub(crate) segments: &'a [SegmentPlan],
     pub(crate) ticks: &'a FrameTicks,
@@ -126,6 +129,7 @@ impl VideoSegmenter {
             width: grid.width,
             height: grid.height,
             timescale: grid.timescale,
+            delay: grid.delay,
             first_number: grid.first_number,
             segments: grid.segments.to_vec(),
             times,
@@ -156,9 +160,9 @@ impl VideoSegmenter {
             let (Some(decoded), Some(next), Some(shown)) = (time(n), time(n + 1), time(unit.frame)) else {
                 return Err(wrong("has more frames than the plan"));
             };
-            // Decoding time is when the n-th frame would be shown, so presentation starts at exactly 0 and offsets may
-            // be negative (trun version 1, ISO/IEC 14496-12, 8.8.8).
-            let offset = i64::try_from(shown).unwrap_or(0) - i64::try_from(decoded).unwrap_or(0);
+            // The n-th sample is decoded when the n-th frame would be shown, were there no reordering; the delay makes
+            // room for it and keeps every offset positive.
+            let offset = (shown + self.delay).checked_sub(decoded).ok_or_else(|| wrong("reorders frames further than planned"))?;
             samples.push(cmaf::Sample {
                 size: u32::try_from(unit.data.size()).map_err(|_| wrong("has a sample of more than 4 GiB"))?,
                 duration: u32::try_from(next - decoded).map_err(|_| wrong("has a frame that lasts for ever"))?,
@@ -176,7 +180,7 @@ impl VideoSegmenter {
 
 impl UnitSink for VideoSegmenter {
     fn config(&mut self, avcc: &[u8]) -> Result<(), Error> {
-        let init = cmaf::VideoInit { width: self.width, height: self.height, timescale: self.timescale, avcc, colour: None };
+        let init = cmaf::VideoInit { width: self.width, height: self.height, timescale: self.timescale, delay: self.delay, avcc, colour: None };
         self.spool.init(&init.to_bytes()?)?;
         let codec = cmaf::codec_string_avc(avcc)?;
         note(&self.result, |r| r.codec = Some(codec));

@@ -52,6 +52,7 @@ pub(crate) fn transcode(
                     width: rendition.width,
                     height: rendition.height,
                     timescale: plan.timescale,
+        delay: plan.delay,
                     first_number: span.first_segment,
                     segments: plan.segments_of(span),
                     ticks: &span.ticks,

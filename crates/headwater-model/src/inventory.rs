@@ -81,6 +81,8 @@ pub struct RenditionHeader {
     pub codec: String,
     /// Ticks per second of its segments.
     pub timescale: u32,
+    /// Ticks that its edit list takes off every presentation time.
+    pub delay: u64,
     /// The package version whose folder holds its objects: a partial re-transcode refers to older ones (R6).
     pub version: Version,
 }

@@ -24,6 +24,9 @@ const VARIABLE_TIMESCALE: u32 = 90_000;
 /// A last segment shorter than this joins the one before: a player should not fetch an object for a blink.
 const SHORTEST_TAIL_MS: u32 = 1_000;
 
+/// Frames by which x264 reorders at most: B-frames that refer to B-frames, two levels deep.
+const REORDERED_FRAMES: u64 = 2;
+
 /// RFC 8216 has no limit, but DESIGN promises segments of at most 10 s.
 const LONGEST_SEGMENT_MS: u64 = 10_000;
 
@@ -42,6 +45,9 @@ pub struct Plan {
     pub timescale: u32,
     /// Frames of every video rendition.
     pub frames: u64,
+    /// Ticks from decoding a video frame's time slot to showing it: how far B-frames may be reordered. Every composition
+    /// offset contains it and the edit list of the init segment takes it out again, so presentation starts at 0 (R2).
+    pub delay: u64,
     /// Segments in order, the same for every video rendition.
     pub segments: Vec<SegmentPlan>,
     /// Spans in order; together they are all segments.
@@ -215,6 +221,10 @@ pub fn plan(
     };
     let spans = cut_spans(&segments, span_segments, index, &order, &ticks);
 
+    let delay = match pipeline.video {
+        Video::Encode(_) => longest_run(&ticks, times.len() as u64, REORDERED_FRAMES),
+        Video::Copy => copied_delay(index, &order, &ticks),
+    };
     let swaps = track.orientation.swaps_sides();
     let video = match &pipeline.video {
         Video::Encode(encode) => resolve(
@@ -233,6 +243,7 @@ pub fn plan(
         cadence,
         timescale,
         frames: times.len() as u64,
+        delay,
         segments,
         spans,
         stream: track.stream.clone(),
@@ -355,6 +366,33 @@ fn copied_starts(
         }
     }
     Ok(starts)
+}
+
+/// Ticks of the longest `run` of consecutive frames.
+fn longest_run(ticks: &FrameTicks, frames: u64, run: u64) -> u64 {
+    match ticks {
+        FrameTicks::Each(each) => u64::from(*each) * run,
+        FrameTicks::List(_) => {
+            let sum = |first: u64| (first..first + run).map(|n| u64::from(ticks.of(n))).sum();
+            (0..frames).map(sum).max().unwrap_or(0)
+        }
+    }
+}
+
+/// How far a master reorders its own frames: the most by which any frame is decoded after its place in the order of
+/// presentation.
+fn copied_delay(index: &Index, order: &[u32], ticks: &FrameTicks) -> u64 {
+    let mut starts = Vec::with_capacity(order.len());
+    let mut place = vec![None; index.units.len()];
+    let mut now = 0u64;
+    for (n, unit) in (0u64..).zip(order) {
+        starts.push(now);
+        now += u64::from(ticks.of(n));
+        if let Some(place) = place.get_mut(*unit as usize) {
+            *place = starts.last().copied();
+        }
+    }
+    place.iter().flatten().zip(&starts).map(|(shown, slot)| slot.saturating_sub(*shown)).max().unwrap_or(0)
 }
 
 fn lay_out(starts: &[u64], frames: u64, ticks: &FrameTicks) -> Vec<SegmentPlan> {

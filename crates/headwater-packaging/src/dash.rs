@@ -15,7 +15,7 @@ use headwater_model::time::MediaTime;
 use serde::Serialize as _;
 
 use crate::view::{AudioView, PackageView, Place, TrackView, VideoView};
-use crate::{hls, language, rate};
+use crate::{language, rate};
 
 /// Names of segments as a template; expands to what `headwater_model::key::segment_name` gives.
 const SEGMENT_TEMPLATE: &str = "seg-$Number%05d$.m4s";
@@ -27,7 +27,7 @@ pub fn mpd(view: &PackageView, place: Place) -> String {
     let longest_ms = view.tracks().map(|t| ceil_ms(t.longest_segment())).max().unwrap_or(0).max(1);
     let longest = Duration::from_millis(longest_ms);
     let base = place.base();
-    let names = hls::names(&view.audio);
+    let names = view.audio_names();
     let mut adaptations = vec![video_set(view, &base, longest_ms)];
     adaptations.extend(
         (0..)

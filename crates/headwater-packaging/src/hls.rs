@@ -28,7 +28,7 @@ const EXTINF_DECIMALS: u32 = 6;
 ///
 /// m3u8-rs keeps durations as `f32`, seven digits of which the last is not to be trusted, and how many it prints is a
 /// switch for the whole process. So the crate lays out the playlist, and the number of each `#EXTINF` line is written
-/// here, from ticks: 1001/30000 s drift by less than a microsecond a segment.
+/// here, from ticks: rounding adds at most half a microsecond a segment.
 pub fn media_playlist(view: &PackageView, track: &TrackView) -> String {
     let map = Map { uri: INIT_NAME.to_owned(), ..Map::default() };
     let segments = (0u32..)
@@ -99,7 +99,7 @@ pub fn multivariant(view: &PackageView, place: Place) -> String {
     text(Playlist::MasterPlaylist(MasterPlaylist {
         version: Some(VERSION),
         independent_segments: true,
-        alternatives: audio_group(&view.audio, &base),
+        alternatives: audio_group(view, &base),
         variants,
         ..MasterPlaylist::default()
     }))
@@ -128,8 +128,9 @@ fn codecs(video: &VideoView, audio: &[AudioView]) -> String {
 
 /// EXT-X-MEDIA of all audio renditions. The first is the default; a player chooses by itself (AUTOSELECT) only between
 /// languages, so the second rendition of a language waits to be asked for (RFC 8216, 4.3.4.1.1).
-fn audio_group(audio: &[AudioView], base: &str) -> Vec<AlternativeMedia> {
-    let names = names(audio);
+fn audio_group(view: &PackageView, base: &str) -> Vec<AlternativeMedia> {
+    let audio = &view.audio;
+    let names = view.audio_names();
     let languages: Vec<Option<String>> =
         audio.iter().map(|a| a.language.as_deref().and_then(language::for_manifests)).collect();
     audio
@@ -148,23 +149,6 @@ fn audio_group(audio: &[AudioView], base: &str) -> Vec<AlternativeMedia> {
             ..AlternativeMedia::default()
         })
         .collect()
-}
-
-/// What people choose by: the language, or the number where it is not known or not the only one.
-pub(crate) fn names(audio: &[AudioView]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (n, a) in audio.iter().enumerate() {
-        let by_number = format!("Audio {}", n + 1);
-        let name = match a.language.as_deref().and_then(language::for_people) {
-            Some(language) if names.iter().any(|n| n == language) => {
-                format!("{language} ({by_number})")
-            }
-            Some(language) => language.to_owned(),
-            None => by_number,
-        };
-        names.push(name);
-    }
-    names
 }
 
 fn text(playlist: Playlist) -> String {

@@ -9,6 +9,8 @@ use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SegmentPlan};
 use headwater_model::time::{FrameRate, MediaTime};
 use thiserror::Error;
 
+use crate::language;
+
 /// A package that has every object that its plan asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageView {
@@ -31,6 +33,8 @@ pub struct TrackView {
     pub codec: String,
     /// Ticks per second.
     pub timescale: u32,
+    /// Ticks that the edit list takes off every presentation time.
+    pub delay: u64,
     /// Segments in order, without a gap.
     pub segments: Vec<SegmentView>,
 }
@@ -144,11 +148,12 @@ impl PackageView {
                 .map(|(_, codec)| codec.clone())
                 .ok_or_else(|| Incomplete::NoCodec { rendition: rendition.to_owned() })
         };
-        let mut track = |name: &str, timescale, segments: Vec<Planned>| {
+        let mut track = |name: &str, timescale, delay, segments: Vec<Planned>| {
             Ok(TrackView {
                 name: name.to_owned(),
                 codec: codec(name)?,
                 timescale,
+                delay,
                 segments: made.rendition(name, &segments)?,
             })
         };
@@ -157,7 +162,7 @@ impl PackageView {
             .iter()
             .map(|v| {
                 let segments = plan.segments.iter().map(Planned::video).collect();
-                let track = track(&v.name, plan.timescale, segments)?;
+                let track = track(&v.name, plan.timescale, plan.delay, segments)?;
                 Ok(VideoView { track, width: v.width, height: v.height })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -167,7 +172,7 @@ impl PackageView {
             .map(|a| {
                 let segments = (0..plan.segments.len()).map(|n| Planned::audio(a, n)).collect();
                 Ok(AudioView {
-                    track: track(&a.name, a.sample_rate, segments)?,
+                    track: track(&a.name, a.sample_rate, 0, segments)?,
                     language: a.language.clone(),
                     channels: a.channels,
                     sample_rate: a.sample_rate,
@@ -183,6 +188,24 @@ impl PackageView {
     /// All renditions, video first.
     pub fn tracks(&self) -> impl Iterator<Item = &TrackView> {
         self.video.iter().map(|v| &v.track).chain(self.audio.iter().map(|a| &a.track))
+    }
+
+    /// What people choose an audio rendition by: its language, or its number (from 1) where the language is not known or
+    /// not the only one of its name.
+    pub fn audio_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (n, audio) in (1..).zip(&self.audio) {
+            let by_number = format!("Audio {n}");
+            let name = match audio.language.as_deref().and_then(language::for_people) {
+                Some(language) if names.iter().any(|n| n == language) => {
+                    format!("{language} ({by_number})")
+                }
+                Some(language) => language.to_owned(),
+                None => by_number,
+            };
+            names.push(name);
+        }
+        names
     }
 }
 

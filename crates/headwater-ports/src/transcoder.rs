@@ -37,7 +37,7 @@ pub enum Part {
 /// One file that a child has finished in its spool folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// Where it is in the spool folder.
+    /// Where it is, relative to the spool folder.
     pub file: PathBuf,
     /// Its path within the package.
     pub path: String,

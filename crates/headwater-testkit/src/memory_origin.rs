@@ -93,9 +93,12 @@ impl MemoryOrigin {
 
     /// Changes an object's bytes while the origin goes on saying what it said before: only reading back shows it.
     pub fn rot(&self, key: &ObjectKey) {
-        if let Some(stored) = self.state().objects.get_mut(key) {
-            stored.body = stored.body.take().map(flipped);
-        }
+        self.replace_unseen(key, flipped);
+    }
+
+    /// Loses the end of an object, all but `bytes`, while the origin goes on saying what it said before.
+    pub fn truncate_unseen(&self, key: &ObjectKey, bytes: usize) {
+        self.replace_unseen(key, |body| body.slice(..bytes.min(body.len())));
     }
 
     /// Goes on listing an object that can no longer be read.
@@ -112,6 +115,12 @@ impl MemoryOrigin {
             stored.info.bytes = body.len() as u64;
             stored.info.md5 = Some(md5(&body));
             stored.body = Some(body);
+        }
+    }
+
+    fn replace_unseen(&self, key: &ObjectKey, change: impl FnOnce(Bytes) -> Bytes) {
+        if let Some(stored) = self.state().objects.get_mut(key) {
+            stored.body = stored.body.take().map(change);
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Mishap {
     HangAfter(usize),
     /// The child says that it cannot do it.
     Refuse(Refusal),
+    /// The master is deleted while the child reads it, which the child takes for this.
+    MasterVanishes(Refusal),
     /// Its init segments are not those of the other spans.
     OtherInit,
     /// The first segment lacks its last frame.
@@ -203,7 +205,7 @@ impl Transcoder for ScriptedTranscoder {
 
     async fn make(
         &self,
-        _master: &Path,
+        master: &Path,
         plan: &Plan,
         part: Part,
         spool: &Path,
@@ -211,10 +213,16 @@ impl Transcoder for ScriptedTranscoder {
     ) -> Result<Done, TranscodeError> {
         lock(&self.calls).push(part);
         let mishap = self.mishap(part);
-        if let Some(Mishap::Refuse(refusal)) = mishap {
-            return Err(TranscodeError::Refused(refusal));
+        match mishap {
+            Some(Mishap::Refuse(refusal)) => return Err(TranscodeError::Refused(refusal)),
+            Some(Mishap::MasterVanishes(refusal)) => {
+                tokio::fs::remove_file(master).await.map_err(TranscodeError::Start)?;
+                return Err(TranscodeError::Refused(refusal));
+            }
+            _ => {}
         }
-        let (mut files, codecs) = files_of(plan, part, &mishap).map_err(|e| crash(e.to_string()))?;
+        let (mut files, codecs) =
+            files_of(plan, part, &mishap).map_err(|e| crash(e.to_string()))?;
         match mishap {
             Some(Mishap::EmptyFile) => files[0].bytes.clear(),
             Some(Mishap::LeavesOutLast) => drop(files.pop()),
@@ -237,7 +245,10 @@ impl Transcoder for ScriptedTranscoder {
             if let (0, Some(Mishap::NamesFile(other))) = (n, &mishap) {
                 file.clone_from(other);
             }
-            if let ObjectRole::Segment { samples, .. } = &role {
+            // The first rendition stands for all: a real one encodes them side by side.
+            if let ObjectRole::Segment { rendition, samples, .. } = &role
+                && plan.video.first().is_some_and(|first| first.name == *rendition)
+            {
                 frames += u64::from(*samples);
             }
             // The receiver is gone when it stopped because of an error of its own.

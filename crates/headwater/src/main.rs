@@ -1,1 +1,16 @@
-fn main() {}
+//! Headwater: from a source master to a proven HLS and DASH package.
+
+mod app;
+mod cli;
+mod commands;
+mod config;
+mod env_vars;
+mod progress;
+mod report;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -15,6 +15,15 @@ fn the_last_line_of_an_answer_counts() {
 }
 
 #[test]
+fn an_answer_may_be_spread_over_lines() {
+    assert!(
+        Title::parse("{\n  \"title\": \"sample\",\n  \"state\": \"failed\"\n}\n")
+            .unwrap()
+            .is_final()
+    );
+}
+
+#[test]
 fn a_title_that_is_not_there_yet_is_no_answer() {
     assert!(Title::parse("").is_none());
     assert!(Title::parse("error: there is no title `sample`\n").is_none());

@@ -103,7 +103,7 @@ async fn many_that_find_no_file_make_one_together() -> Case {
         let openers: Vec<_> = (0..6)
             .map(|_| {
                 let shelf = Arc::clone(&shelf);
-                tokio::spawn(async move { shelf.open().await.map(|catalog| drop(catalog)) })
+                tokio::spawn(async move { shelf.open().await.map(drop) })
             })
             .collect();
         for opener in openers {

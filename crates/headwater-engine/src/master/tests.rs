@@ -1,6 +1,6 @@
 //! What every kind of wrong master is called.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 
@@ -60,7 +60,9 @@ fn rights_are_for_people_to_give_and_faults_may_pass() {
     check(
         refused(io::ErrorKind::PermissionDenied),
         Path::new("/in"),
-        expect!["Never unreadable: the service may not read the master `FOLDER/film.mp4`: permission denied"],
+        expect![
+            "Never unreadable: the service may not read the master `FOLDER/film.mp4`: permission denied"
+        ],
     );
     check(
         refused(io::ErrorKind::TimedOut),
@@ -80,15 +82,19 @@ async fn growth_and_rewriting_are_both_changes() {
     check(
         check_unchanged(&path, stamp).await,
         folder.path(),
-        expect!["Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it had 3 bytes and has 6 now"],
+        expect![
+            "Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it had 3 bytes and has 6 now"
+        ],
     );
 
     fs::write(&path, b"xyz").unwrap();
-    let past = SystemTime::now() - Duration::from_secs(60);
-    File::options().write(true).open(&path).unwrap().set_modified(past).unwrap();
+    let earlier = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
     check(
         check_unchanged(&path, stamp).await,
         folder.path(),
-        expect!["Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it still has 3 bytes, but was written to"],
+        expect![
+            "Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it still has 3 bytes, but was written to"
+        ],
     );
 }

@@ -81,11 +81,15 @@ async fn a_file_that_is_not_as_planned_is_refused() {
     check_made(&planned, path, &segment(start, ticks, samples)).unwrap();
     check_refused(
         check_made(&planned, path, &segment(start, ticks - 1000, samples - 1)),
-        expect!["frame-count-mismatch: `video-360p/seg-00002.m4s` has 149 frames where the plan counts 150"],
+        expect![
+            "frame-count-mismatch: `video-360p/seg-00002.m4s` has 149 frames where the plan counts 150"
+        ],
     );
     check_refused(
         check_made(&planned, path, &segment(start + 1, ticks, samples)),
-        expect!["internal: `video-360p/seg-00002.m4s` lasts 150000 ticks from tick 150001 where the plan has 150000 ticks from tick 150000"],
+        expect![
+            "internal: `video-360p/seg-00002.m4s` lasts 150000 ticks from tick 150001 where the plan has 150000 ticks from tick 150000"
+        ],
     );
     check_refused(
         check_made(&planned, path, &ObjectRole::Init { rendition: rendition() }),
@@ -93,7 +97,9 @@ async fn a_file_that_is_not_as_planned_is_refused() {
     );
     check_refused(
         check_made(&planned, "../../film2/v1/init.mp4", &segment(start, ticks, samples)),
-        expect!["internal: `../../film2/v1/init.mp4` was made, but this part of the plan has no such object"],
+        expect![
+            "internal: `../../film2/v1/init.mp4` was made, but this part of the plan has no such object"
+        ],
     );
 }
 
@@ -116,6 +122,8 @@ async fn a_part_is_complete_with_every_object_once_and_every_codec() {
     objects.truncate(2);
     check_refused(
         check_complete(&planned, &objects, &codecs),
-        expect!["transcoder-failed: the transcoder ended without `video-360p/init.mp4`: 2 of 4 objects were made"],
+        expect![
+            "transcoder-failed: the transcoder ended without `video-360p/init.mp4`: 2 of 4 objects were made"
+        ],
     );
 }

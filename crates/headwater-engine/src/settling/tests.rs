@@ -117,8 +117,18 @@ fn what_could_not_be_handed_on_is_due_at_every_look() {
 #[test]
 fn unfinished_transfers_and_hidden_files_are_ignored() {
     let names = [
-        "film.mp4", "film.mp4.part", "film.PARTIAL", "film.tmp", "a.crdownload", "film.mp4.aspx",
-        "film.FilePart", ".film.mp4", ".DS_Store", "tmp", "part.mp4", "film.partial.mp4",
+        "film.mp4",
+        "film.mp4.part",
+        "film.PARTIAL",
+        "film.tmp",
+        "a.crdownload",
+        "film.mp4.aspx",
+        "film.FilePart",
+        ".film.mp4",
+        ".DS_Store",
+        "tmp",
+        "part.mp4",
+        "film.partial.mp4",
     ];
     let kept: Vec<_> = names.into_iter().filter(|n| !ignored(n)).collect();
     expect![[r#"

@@ -25,9 +25,11 @@ async fn files_that_are_no_masters_are_refused_before_anybody_probes_them() {
     )
     .await;
     let gone = lab.title_at("gone", &lab.folder.path().join("gone.mp4"));
-    check(&lab, &gone, expect!["failed master-gone: there is no file `FOLDER/gone.mp4` any more"]).await;
+    check(&lab, &gone, expect!["failed master-gone: there is no file `FOLDER/gone.mp4` any more"])
+        .await;
     let folder = lab.title_at("folder", lab.folder.path());
-    check(&lab, &folder, expect!["rejected not-a-file: `FOLDER` is a folder, not a media file"]).await;
+    check(&lab, &folder, expect!["rejected not-a-file: `FOLDER` is a folder, not a media file"])
+        .await;
     assert_eq!(lab.transcoder.inspected(), 0);
     assert_eq!(lab.told(&lab.make(&lab.title("film", "a film")).await), "published");
 }
@@ -57,18 +59,13 @@ async fn a_probe_that_crashes_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_master_that_vanishes_half_way_is_gone_whatever_the_transcoder_says() {
-    let lab = Lab::new();
+    let lab = Lab { slots: 1, ..Lab::new() };
     let new = lab.title("film", "a film");
-    lab.transcoder.goes_wrong(Part::Span(1), Mishap::HangAfter(1));
-    let engine = lab.engine();
-    engine.submit(&new).await.unwrap();
-    let service = Service::start(&engine);
-    lab.wait("film", |r| r.progress.spans_done == 1).await;
-    fs::remove_file(&new.master_path).unwrap();
-    service.stop().await;
-    lab.transcoder.goes_wrong(Part::Span(1), Mishap::CrashAfter(1));
-    let record = lab.work(&lab.engine(), "film").await;
-    expect!["failed master-gone: there is no file `FOLDER/film.mp4` any more"].assert_eq(&lab.told(&record));
+    let refusal = Refusal::new(Code::DamagedMaster, "the file ends in the middle of a frame");
+    lab.transcoder.goes_wrong(Part::Span(1), Mishap::MasterVanishes(refusal));
+    let record = lab.make(&new).await;
+    expect!["failed master-gone: there is no file `FOLDER/film.mp4` any more"]
+        .assert_eq(&lab.told(&record));
 
     // Put back, with another time: the content decides, and what was made is kept.
     let made = lab.transcoder.calls();

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use headwater_ports::transcoder::Part;
 use headwater_testkit::scripted_transcoder::Mishap;
+use tokio::sync::Notify;
 
+use super::gated_catalog::{Gate, GatedCatalog};
 use super::gated_origin::GatedOrigin;
 use super::*;
 
@@ -50,11 +52,42 @@ async fn killed_at_every_operation_on_the_origin() {
         };
         service.kill().await;
         if !stopped {
-            assert!(n > 40, "only {n} operations");
+            assert!(n > 30, "only {n} operations");
             break;
         }
         check_restart(&lab, &format!("operation {n}")).await;
     }
+}
+
+/// Kills right before, or right after, every call of the catalog.
+async fn check_catalog_calls(gate: impl Fn(usize, Arc<Notify>) -> Gate) {
+    for n in 0.. {
+        let lab = Lab { slots: 1, ..Lab::new() };
+        lab.engine().submit(&lab.title("film", "a film")).await.unwrap();
+        let bell = Arc::new(Notify::new());
+        let catalog = GatedCatalog::new(lab.catalog.clone(), gate(n, bell.clone()));
+        let service = Service::start(&lab.engine_by(catalog, lab.origin.clone()));
+        let stopped = tokio::select! {
+            () = bell.notified() => true,
+            _ = lab.wait("film", |r| r.state.is_final()) => false,
+        };
+        service.kill().await;
+        if !stopped {
+            assert!(n > 15, "only {n} calls");
+            break;
+        }
+        check_restart(&lab, &format!("call {n}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_before_every_call_of_the_catalog() {
+    check_catalog_calls(Gate::ClosesBefore).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_every_call_of_the_catalog() {
+    check_catalog_calls(Gate::ClosesAfter).await;
 }
 
 #[tokio::test(start_paused = true)]

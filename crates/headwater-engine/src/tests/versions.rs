@@ -60,7 +60,8 @@ async fn a_master_whose_other_title_failed_is_welcome() {
 async fn a_new_version_goes_live_only_when_it_is_proven() {
     let lab = Lab::new();
     lab.make(&lab.title("film", "a film")).await;
-    let pointers = || lab.text("main/film/index.m3u8").unwrap() + &lab.text("main/film/manifest.mpd").unwrap();
+    let pointers =
+        || lab.text("main/film/index.m3u8").unwrap() + &lab.text("main/film/manifest.mpd").unwrap();
     let first = pointers();
 
     let second = NewTitle { again: true, ..lab.title("film", "b film") };

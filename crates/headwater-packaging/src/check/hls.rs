@@ -132,7 +132,7 @@ pub(super) fn media_playlist(
             );
         }
         said_in_all += said;
-        ticks_in_all += found.ticks;
+        ticks_in_all = found.ticks.saturating_add(ticks_in_all);
         let loss = PARSING_LOSS * (n + 1) as f64;
         if (said_in_all - rendition.seconds(ticks_in_all)).abs() > TOLERANCE + loss {
             findings.malformed(key, format!("its durations drift away up to `{}`", segment.uri));

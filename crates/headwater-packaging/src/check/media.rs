@@ -12,6 +12,9 @@ pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Optio
         Ok(InitFacts { timescale, .. }) if timescale != rendition.timescale => Some(malformed(
             format!("it has {timescale} ticks a second instead of {}", rendition.timescale),
         )),
+        Ok(InitFacts { delay, .. }) if delay != rendition.delay => {
+            Some(malformed(format!("its edit list skips {delay} ticks instead of {}", rendition.delay)))
+        }
         Ok(InitFacts { codec, .. }) if codec != rendition.codec => {
             Some(malformed(format!("its codec is `{codec}` instead of `{}`", rendition.codec)))
         }
@@ -22,7 +25,7 @@ pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Optio
 /// What is wrong with a media segment: its size, its boxes, that it is not where and as long as the inventory says,
 /// that it shows something before its start (R2), or that decoding cannot start with it. `None` for an object that is
 /// no media segment.
-pub fn segment(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
+pub fn segment(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Option<FindingKind> {
     let ObjectRole::Segment { start, ticks, samples, .. } = object.role else {
         return None;
     };
@@ -46,8 +49,9 @@ pub fn segment(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
         SegmentFacts { starts_with_key: false, .. } => {
             Some(malformed("its first sample is not a key"))
         }
-        SegmentFacts { earliest, .. } if i64::try_from(start) != Ok(earliest) => {
-            Some(malformed(format!("it shows its first sample at tick {earliest}, not at {start}")))
+        SegmentFacts { earliest, .. } if i64::try_from(start + rendition.delay) != Ok(earliest) => {
+            let delay = rendition.delay;
+            Some(malformed(format!("it shows its first sample at tick {earliest}, not at {start} + {delay}")))
         }
         SegmentFacts { .. } => None,
     }

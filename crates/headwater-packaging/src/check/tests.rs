@@ -548,7 +548,8 @@ fn inventory_without_an_object() {
         `v1/video-1080p/media.m3u8` names `seg-00004.m4s`, which is not part of the package
         `manifest.mpd` names `v1/video-1080p/seg-00004.m4s`, which is not part of the package
 
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

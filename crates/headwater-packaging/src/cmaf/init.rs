@@ -1,7 +1,7 @@
 //! Writes init segments (CMAF headers): `ftyp` and a `moov` that describes one track and has no samples.
 
 use mp4_atom::{
-    Audio, BufMut, Colr, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mvex, Mvhd, Pasp, Smhd,
+    Audio, BufMut, Colr, Dinf, Dref, Edts, Elst, ElstEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mvex, Mvhd, Pasp, Smhd,
     Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
@@ -30,6 +30,8 @@ pub struct VideoInit<'a> {
     pub height: u32,
     /// Ticks per second.
     pub timescale: u32,
+    /// Ticks that every composition offset contains for reordering; the edit list takes them out again.
+    pub delay: u64,
     /// AVCDecoderConfigurationRecord; goes into `avcC` byte for byte.
     pub avcc: &'a [u8],
     /// Colour, when known.
@@ -88,7 +90,7 @@ impl VideoInit<'_> {
                 Pasp { h_spacing: 1, v_spacing: 1 }.encode(buf)
             })
         };
-        init(tkhd, mdhd(self.timescale, None), hdlr(b"vide"), &Vmhd::default(), entry)
+        init(tkhd, self.delay, mdhd(self.timescale, None), hdlr(b"vide"), &Vmhd::default(), entry)
     }
 }
 
@@ -140,7 +142,7 @@ impl AudioInit<'_> {
             })
         };
         let tkhd = Tkhd { volume: 1.into(), ..tkhd() };
-        init(tkhd, mdhd(self.timescale, self.language), hdlr(b"soun"), &Smhd::default(), entry)
+        init(tkhd, 0, mdhd(self.timescale, self.language), hdlr(b"soun"), &Smhd::default(), entry)
     }
 }
 
@@ -157,14 +159,22 @@ fn hdlr(handler: &[u8; 4]) -> Hdlr {
     Hdlr { handler: handler.into(), name: "Headwater".to_owned() }
 }
 
-/// The file's promise to readers. `cmf2` is CMAF with signed composition offsets and without edit lists, `cmfc` is what
-/// readers that do not know `cmf2` look for; both stand on `iso6`, which has fragments that count from their own
-/// `moof` and carry `tfdt`. `dash` and the media profiles (`cfhd`, `caac`) would promise more than is checked here.
+/// The edit that starts the presentation `delay` ticks into the media (ISO/IEC 14496-12, 8.6.6); none when there is
+/// nothing to skip. A duration of 0 means: to the end of the fragments.
+fn edts(delay: u64) -> Option<Edts> {
+    let entry = ElstEntry { segment_duration: 0, media_time: Some(delay), media_rate: 1.into() };
+    (delay > 0).then(|| Edts { elst: Some(Elst { entries: vec![entry] }) })
+}
+
+/// The file's promise to readers. `cmfc` is CMAF whose edit list says where presentation starts; `cmf2` would forbid
+/// the list in favour of signed offsets, by which ffmpeg shows every frame too late. `iso6` has fragments that count
+/// from their own `moof` and carry `tfdt`. `dash` and the media profiles (`cfhd`, `caac`) would promise more than is
+/// checked here.
 fn ftyp() -> Ftyp {
     Ftyp {
-        major_brand: FourCC::new(b"cmf2"),
+        major_brand: FourCC::new(b"cmfc"),
         minor_version: 0,
-        compatible_brands: [b"iso6", b"cmfc", b"cmf2"].map(FourCC::new).to_vec(),
+        compatible_brands: [b"iso6", b"cmfc"].map(FourCC::new).to_vec(),
     }
 }
 
@@ -172,6 +182,7 @@ fn ftyp() -> Ftyp {
 /// 14496-12, 6.3.4 recommends them, and so that the sample entry's configuration stays as it is.
 fn init(
     tkhd: Tkhd,
+    delay: u64,
     mdhd: Mdhd,
     hdlr: Hdlr,
     media_header: &impl Encode,
@@ -185,7 +196,7 @@ fn init(
         ..Mvhd::default()
     };
     let dinf = Dinf { dref: Dref { entries: vec![Url::default().into()] } };
-    // Every default is said by each fragment (`cmf2`), so there are none here.
+    // Every default is said by each fragment, so there are none here.
     let trex = Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() };
     let mvex = Mvex { mehd: None, trex: vec![trex] };
 
@@ -195,6 +206,7 @@ fn init(
             mvhd.encode(buf)?;
             buf.encode_atom(b"trak", |buf| {
                 tkhd.encode(buf)?;
+                edts(delay).encode(buf)?;
                 buf.encode_atom(b"mdia", |buf| {
                     mdhd.encode(buf)?;
                     hdlr.encode(buf)?;

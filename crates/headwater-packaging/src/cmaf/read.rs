@@ -13,6 +13,8 @@ use super::{Error, TRACK_ID, codec_string_aac, codec_string_avc};
 pub struct InitFacts {
     /// Ticks per second.
     pub timescale: u32,
+    /// Ticks that the edit list takes off every presentation time.
+    pub delay: u64,
     /// Codec string, such as `avc1.64001f` (RFC 6381).
     pub codec: String,
     /// Language as ISO 639-2/T, `und` when not known.
@@ -169,9 +171,13 @@ pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
     if (tkhd.track_id, trex.track_id) != (TRACK_ID, TRACK_ID) {
         return Err(Error::Contradiction(format!("the track's id is {}, not 1", tkhd.track_id)));
     }
-    if optional_child(trak, b"edts")?.is_some() {
-        return Err(Error::Unexpected { kind: "edts".to_owned(), place: "a track" });
-    }
+    let delay = match optional_child(trak, b"edts")? {
+        None => 0,
+        Some(edts) => match &leaf::<mp4_atom::Elst>(edts)?.entries[..] {
+            [edit] if edit.segment_duration == 0 => edit.media_time.unwrap_or(0),
+            _ => return Err(Error::Contradiction("the edit list does more than skip a start".to_owned())),
+        },
+    };
     let mdia = child(trak, b"mdia")?;
     let mdhd: mp4_atom::Mdhd = leaf(mdia)?;
     let hdlr: mp4_atom::Hdlr = leaf(mdia)?;
@@ -192,7 +198,7 @@ pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
             return Err(Error::Contradiction(format!("nothing plays a track of kind `{handler}`")));
         }
     };
-    Ok(InitFacts { timescale: mdhd.timescale, codec, language: mdhd.language, track })
+    Ok(InitFacts { timescale: mdhd.timescale, delay, codec, language: mdhd.language, track })
 }
 
 fn video_entry(mut entry: &[u8]) -> Result<(String, Track), Error> {

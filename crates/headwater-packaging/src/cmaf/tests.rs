@@ -404,6 +404,13 @@ fn broken_segments() {
     );
     check_broken(
         |b| {
+            let at = inside(b, b"trun") + 12 + 3;
+            b[at] -= 1;
+        },
+        expect!["the samples have 159 bytes, but `mdat` has 160"],
+    );
+    check_broken(
+        |b| {
             let at = inside(b, b"trun") + 4;
             b[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
         },

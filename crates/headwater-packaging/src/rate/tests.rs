@@ -29,6 +29,12 @@ fn short_heavy_tail_counts_only_with_its_neighbour() {
 }
 
 #[test]
+fn sets_longer_than_one_and_a_half_targets_do_not_count() {
+    // The heavy second never counts: by itself it is too short, and with its neighbour it is 10 s of at most 9.
+    assert_eq!(peak(&track(&[(9000, 9000), (1000, 100_000)]), 6), 8000);
+}
+
+#[test]
 fn no_set_of_segments_is_long_enough() {
     assert_eq!(peak(&track(&[(200, 100)]), 1), 4000);
     assert_eq!(peak(&track(&[]), 6), 0);

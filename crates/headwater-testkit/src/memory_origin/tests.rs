@@ -27,7 +27,7 @@ async fn refuses_bytes_that_do_not_match_their_checksums() {
 #[tokio::test]
 async fn every_door_damages_in_its_own_way() {
     let origin = MemoryOrigin::new("memory");
-    let names = ["altered", "emptied", "removed", "rotten", "truncated", "unreadable"];
+    let names = ["altered", "emptied", "removed", "rotten", "short", "truncated", "unreadable"];
     for name in names {
         origin.put(put(name, "0123456789")).await.expect("put");
     }
@@ -35,6 +35,7 @@ async fn every_door_damages_in_its_own_way() {
     origin.empty(&key("emptied"));
     origin.remove(&key("removed"));
     origin.rot(&key("rotten"));
+    origin.truncate_unseen(&key("short"), 4);
     origin.truncate(&key("truncated"), 4);
     origin.make_unreadable(&key("unreadable"));
 
@@ -51,6 +52,7 @@ async fn every_door_damages_in_its_own_way() {
             "altered 10 0123446789 true",
             "emptied 0  true",
             "rotten 10 0123446789 false",
+            "short 10 0123 false",
             "truncated 4 0123 true",
             "unreadable 10 error false",
         ]

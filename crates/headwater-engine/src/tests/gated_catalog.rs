@@ -1,0 +1,111 @@
+//! A catalog with a gate in front: a chosen call is never answered, or some calls fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use headwater_model::finding::Finding;
+use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::inventory::Object;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
+use headwater_testkit::memory_catalog::MemoryCatalog;
+use tokio::sync::Notify;
+
+/// What happens at the gate.
+pub(super) enum Gate {
+    /// The call of this number, from 0, and all after it are not made; the bell rings. Claims and renewals pass.
+    ClosesBefore(usize, Arc<Notify>),
+    /// That call is made, and its answer never arrives; the bell rings.
+    ClosesAfter(usize, Arc<Notify>),
+    /// Calls of this method fail this many times.
+    Fails(&'static str, usize),
+    /// Calls of this method are never answered.
+    Hangs(&'static str),
+}
+
+pub(super) struct GatedCatalog {
+    inner: Arc<MemoryCatalog>,
+    gate: Gate,
+    calls: AtomicUsize,
+}
+
+impl GatedCatalog {
+    pub(super) fn new(inner: Arc<MemoryCatalog>, gate: Gate) -> Arc<Self> {
+        Arc::new(Self { inner, gate, calls: AtomicUsize::new(0) })
+    }
+
+    async fn before(&self, method: &str) -> Result<usize, CatalogError> {
+        let counts = match &self.gate {
+            // How often these are called depends on how long the machine takes.
+            Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => !["claim", "renew"].contains(&method),
+            Gate::Fails(failing, _) => *failing == method,
+            Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
+            Gate::Hangs(_) => false,
+        };
+        if !counts {
+            return Ok(usize::MAX);
+        }
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        match &self.gate {
+            Gate::ClosesBefore(n, bell) if call >= *n => ring(bell).await,
+            // Calls of other tasks after the one that is never answered.
+            Gate::ClosesAfter(n, bell) if call > *n => ring(bell).await,
+            Gate::Fails(_, times) if call < *times => Err(CatalogError::Database {
+                operation: "ask the database",
+                source: "it is away".into(),
+            }),
+            _ => Ok(call),
+        }
+    }
+
+    async fn after(&self, call: usize) {
+        if let Gate::ClosesAfter(n, bell) = &self.gate
+            && call == *n
+        {
+            let _: usize = ring(bell).await.unwrap_or_default();
+        }
+    }
+}
+
+async fn ring(bell: &Notify) -> Result<usize, CatalogError> {
+    bell.notify_one();
+    std::future::pending().await
+}
+
+macro_rules! gated {
+    ($($method:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Catalog for GatedCatalog {
+            $(async fn $method(&self, $($arg: $type),*) -> Result<$out, CatalogError> {
+                let call = self.before(stringify!($method)).await?;
+                let answer = self.inner.$method($($arg),*).await;
+                self.after(call).await;
+                answer
+            })*
+        }
+    };
+}
+
+gated! {
+    submit(new: &NewTitle) -> Submitted;
+    knows_file(file: &SeenFile) -> bool;
+    remember_file(file: &SeenFile) -> bool;
+    title(tenant: &Tenant, title: &TitleId) -> Option<TitleRecord>;
+    titles(tenant: &Tenant, limit: u32) -> Vec<TitleRecord>;
+    events(tenant: &Tenant, title: &TitleId) -> Vec<Event>;
+    package(package: &PackageId) -> Option<PackageRecord>;
+    objects(package: &PackageId) -> Vec<Object>;
+    packages_of(tenant: &Tenant, master: Sha256, pipeline: Sha256) -> Vec<(PackageId, bool)>;
+    claim(worker: &str, roles: &[Role], lease_ms: i64) -> Option<Claimed>;
+    renew(lease: &Lease, lease_ms: i64, frames_done: u64) -> Lease;
+    complete(lease: &Lease, outcome: &Outcome) -> ();
+    fail(lease: &Lease, failure: &Failure) -> ();
+    release(lease: &Lease) -> ();
+    end_all_leases() -> u64;
+    record_findings(package: &PackageId, findings: &[Finding]) -> ();
+    findings(package: &PackageId) -> Vec<Finding>;
+    last_words(package: &PackageId) -> Option<String>;
+}

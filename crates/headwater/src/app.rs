@@ -1,0 +1,140 @@
+//! The only place where adapters meet the engine.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use headwater_catalog::SqliteCatalog;
+use headwater_engine::{Config as EngineConfig, Engine, Ports, ReadBack};
+use headwater_media::ChildTranscoder;
+use headwater_model::pipeline::Pipeline;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::time::Timestamp;
+use headwater_origin::DirectoryOrigin;
+use headwater_ports::catalog::Catalog;
+use headwater_ports::clock::Clock;
+use headwater_ports::origin::Origin;
+use headwater_ports::transcoder::Transcoder;
+
+use crate::config::{Config, OriginKind};
+
+/// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
+/// only has to outlast a pause of the machine.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Everything that commands work with.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) origin: Arc<dyn Origin>,
+    pub(crate) transcoder: Arc<dyn Transcoder>,
+    pub(crate) engine: Engine,
+}
+
+/// The right to work on this data folder, which one process has at a time. Given back when it goes, even by SIGKILL.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    _lock: File,
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one clock of the process")]
+    fn now(&self) -> Timestamp {
+        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+        Timestamp(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
+}
+
+impl App {
+    /// Opens what the configuration names, making folders that are not there yet.
+    pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
+        // Children and the catalog must not depend on where this process was started.
+        let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
+        let jobs = data.join("jobs");
+        std::fs::create_dir_all(&jobs).with_context(|| format!("make the data folder `{}`", data.display()))?;
+        let catalog = SqliteCatalog::open(&data.join("catalog.db"), Arc::new(SystemClock)).await;
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
+        let OriginKind::Directory { path } = &config.origin.kind;
+        let origin: Arc<dyn Origin> = Arc::new(DirectoryOrigin::open(&config.origin.name, &std::path::absolute(path)?)?);
+        let executable = std::env::current_exe().context("find this program")?;
+        let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
+        let folder = config.pipelines_dir.clone();
+        let ports = Ports {
+            catalog: catalog.clone(),
+            origin: origin.clone(),
+            transcoder: transcoder.clone(),
+            pipelines: Arc::new(move |name: &str| pipeline(folder.as_deref(), name)),
+        };
+        let engine = Engine::new(
+            ports,
+            EngineConfig {
+                worker: format!("worker-{}", std::process::id()),
+                spool: data.join("spool"),
+                slots: config.worker.slots.get(),
+                lease: LEASE,
+                read_back: ReadBack::ByGrade,
+            },
+        );
+        Ok(Self { config, catalog, origin, transcoder, engine })
+    }
+
+    /// Takes the right to work here, or `None` when another process has it. Whoever had it before is dead, so its
+    /// claims end now.
+    pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
+        let path = self.config.data_dir.join("service.lock");
+        let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("lock `{}`", path.display())),
+        }
+        self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
+        Ok(Some(Workplace { _lock: lock }))
+    }
+}
+
+/// The pipeline of that name: a file that the name is the path of, else one in `folder`, else one that is shipped.
+pub(crate) fn pipeline(folder: Option<&Path>, name: &str) -> Result<Pipeline, Refusal> {
+    let refuse = |why: String| Refusal::new(Code::PipelineMismatch, why);
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| refuse(format!("the pipeline file `{}` cannot be read: {e}", path.display())))?;
+        parse(&path.display().to_string(), &text)
+    };
+    if name.ends_with(".toml") {
+        return read(Path::new(name));
+    }
+    if let Some(path) = folder.map(|f| f.join(format!("{name}.toml"))).filter(|p| p.exists()) {
+        return read(&path);
+    }
+    if let Some(shipped) = headwater_spec::SHIPPED.iter().find(|s| s.name() == name) {
+        return parse(shipped.file, shipped.text);
+    }
+    let known = names(folder);
+    let hint = headwater_spec::nearest(name, known.iter().map(String::as_str));
+    let hint = hint.map_or_else(|| format!("known are: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    Err(refuse(format!("there is no pipeline `{name}` ({hint})")))
+}
+
+fn parse(file: &str, text: &str) -> Result<Pipeline, Refusal> {
+    headwater_spec::pipeline(file, text).map_err(|problems| {
+        let first = problems.first().map_or_else(String::new, |p| format!("{}:{}:{}: {}", p.file, p.line, p.column, p.message));
+        Refusal::new(Code::PipelineMismatch, format!("the pipeline file is not valid: {first}"))
+    })
+}
+
+/// Names of all pipelines that can be used, shipped ones included.
+pub(crate) fn names(folder: Option<&Path>) -> Vec<String> {
+    let own = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
+    let own = own.map(|entry| entry.path()).filter(|p: &PathBuf| p.extension().is_some_and(|e| e == "toml"));
+    let own = own.filter_map(|p| p.file_stem().map(|s| s.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = own.chain(headwater_spec::SHIPPED.iter().map(|s| s.name().to_owned())).collect();
+    names.sort();
+    names.dedup();
+    names
+}

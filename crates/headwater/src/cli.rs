@@ -1,0 +1,150 @@
+//! The command line: what can be asked for, and which exit code an answer gets.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use headwater_model::id::TitleId;
+
+use crate::commands::{ingest, pipelines, probe, status, up, verify};
+use crate::config::{Config, Flags};
+use crate::{env_vars, terminal};
+
+/// Turns source masters into HLS and DASH packages, and never publishes one with a hole in it.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, after_help = "Exit codes: 0 done, 1 the work failed or was refused, 2 usage.")]
+struct Cli {
+    /// Configuration file [default: headwater.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for everything that the service keeps [default: headwater-data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process: drop folder, workers, verifier, publisher and web page
+    Up,
+    /// Queue a master
+    Ingest(IngestArgs),
+    /// Show titles and what happened to them
+    Status {
+        /// One title, with its history
+        title: Option<TitleId>,
+        /// Go on showing until nothing more will happen
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Prove again that the origin holds every object of a published title
+    Verify {
+        /// The title
+        title: TitleId,
+    },
+    /// Look at pipeline files
+    #[command(subcommand)]
+    Pipelines(PipelinesCommand),
+    /// Show what is in a master
+    Probe {
+        /// The master
+        file: PathBuf,
+    },
+    /// What a worker starts for each piece of work
+    #[command(name = headwater_media::SUBCOMMAND, hide = true)]
+    TranscoderChild {
+        /// Folder with the job
+        spool: PathBuf,
+    },
+}
+
+/// `headwater ingest`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    /// The master
+    pub(crate) file: PathBuf,
+    /// Title to make of it [default: the file's name]
+    #[arg(long, value_name = "ID")]
+    pub(crate) title: Option<TitleId>,
+    /// Pipeline: a name, or a path to a .toml file [default: vod-h264, unless configured otherwise]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// Wait until it is published or refused; with no service running, do the work right here
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Transcode even if this master has been transcoded before
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum PipelinesCommand {
+    /// Check a pipeline file and show what it resolves to
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// List the pipelines that can be named
+    List,
+}
+
+/// How a command ended, when it ended as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: the answer was printed, and it is no.
+    Refused,
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::TranscoderChild { spool } = &cli.command {
+        return headwater_media::child::main(spool);
+    }
+    let flags = Flags { config: cli.config, data_dir: cli.data_dir };
+    let config = env_vars::ours(std::env::vars_os())
+        .map_err(|name| format!("the environment variable `{name}` is not UTF-8"))
+        .and_then(|environment| Config::load(&flags, &environment).map_err(|e| e.to_string()));
+    let config = match config {
+        Ok(config) => config,
+        Err(message) => {
+            terminal::complain(&message);
+            return ExitCode::from(2);
+        }
+    };
+    match answer(cli.command, config, cli.json) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::FAILURE,
+        Err(error) => {
+            terminal::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcome> {
+    terminal::start_log(&config.log)?;
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Up => up::up(config).await,
+            Command::Ingest(args) => ingest::ingest(config, args, json).await,
+            Command::Status { title, follow } => status::status(config, title, follow, json).await,
+            Command::Verify { title } => verify::verify(config, title, json).await,
+            Command::Pipelines(PipelinesCommand::Check { file }) => pipelines::check(&file, json),
+            Command::Pipelines(PipelinesCommand::List) => pipelines::list(&config, json),
+            Command::Probe { file } => probe::probe(config, &file, json).await,
+            Command::TranscoderChild { .. } => Ok(Outcome::Refused),
+        }
+    });
+    // Files that are being hashed or written on other threads are abandoned: nothing relies on them.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,114 @@
+//! `headwater ingest`: queues one master, and with `--wait` sees it through.
+
+use anyhow::Context;
+use headwater_model::id::TitleId;
+use headwater_model::life::TitleRecord;
+use headwater_model::task::NewTitle;
+use headwater_ports::catalog::Submitted;
+use serde_json::json;
+
+use crate::app::{self, App};
+use crate::cli::{IngestArgs, Outcome};
+use crate::commands::up::{ALL_ROLES, stop_signal};
+use crate::config::Config;
+use crate::progress::{Progress, REFRESH};
+use crate::report::TitleReport;
+use crate::terminal::{complain, news, say};
+
+/// Queues the master.
+pub(crate) async fn ingest(config: Config, args: IngestArgs, json: bool) -> anyhow::Result<Outcome> {
+    let path = std::path::absolute(&args.file).with_context(|| format!("find `{}`", args.file.display()))?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let title = args.title.unwrap_or_else(|| TitleId::from_file_name(&name));
+    // What cannot even be found is a slip of the pen: it gets an answer and no place in the catalog.
+    if let Err(error) = std::fs::metadata(&path) {
+        return Ok(refuse(&title, "master-gone", &format!("`{}` cannot be found: {error}", args.file.display()), json));
+    }
+    let Some(master_path) = path.to_str().map(str::to_owned) else {
+        return Ok(refuse(&title, "unreadable", "the path of the master is not UTF-8", json));
+    };
+    let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
+    let pipeline = if pipeline.ends_with(".toml") {
+        std::path::absolute(&pipeline).context("find the pipeline file")?.display().to_string()
+    } else {
+        pipeline
+    };
+    if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
+        return Ok(refuse(&title, refusal.code.as_str(), &refusal.message, json));
+    }
+    let app = App::open(config).await?;
+    let new = NewTitle { tenant: app.config.tenant.clone(), title: title.clone(), master_path, pipeline, again: args.again };
+    let submitted = app.engine.submit(&new).await?;
+    if args.wait {
+        return see_through(&app, &title, json).await;
+    }
+    let record = find(&app, &title).await?;
+    if json {
+        say(&serde_json::to_string(&TitleReport::brief(&app, &record))?);
+    } else {
+        match submitted {
+            Submitted::Queued(version) => say(&format!("{title}  queued as {version}")),
+            Submitted::InProgress(version) => say(&format!("{title}  is being worked on already, as {version}")),
+        }
+        if app.take_workplace().await?.is_some() {
+            news("hint: no service is running in this data folder: start `headwater up`, or use --wait");
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn refuse(title: &TitleId, code: &str, message: &str, json: bool) -> Outcome {
+    if json {
+        say(&json!({ "title": title, "state": "rejected", "code": code, "message": message }).to_string());
+    } else {
+        complain(&format!("{code}: {message}"));
+    }
+    Outcome::Refused
+}
+
+async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    record.with_context(|| format!("title `{title}` vanished from the catalog"))
+}
+
+/// Waits until the title is published or refused; does the work itself when nobody else does.
+async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
+    let workplace = app.take_workplace().await?;
+    let shutdown = stop_signal()?;
+    let engine = app.engine.clone();
+    let stop = shutdown.clone();
+    let work = async move {
+        match &workplace {
+            Some(_) => engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from),
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
+    };
+    let watch = async {
+        let mut progress = Progress::default();
+        loop {
+            let record = find(app, title).await?;
+            if !json {
+                progress.show(std::slice::from_ref(&record));
+            }
+            if record.state.is_final() || shutdown.is_cancelled() {
+                shutdown.cancel();
+                return anyhow::Ok(record);
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(REFRESH) => {}
+            }
+        }
+    };
+    let ((), record) = tokio::try_join!(work, watch)?;
+    let report = TitleReport::whole(app, &record).await?;
+    if json {
+        say(&serde_json::to_string(&TitleReport { events: vec![], ..report })?);
+    } else {
+        say(&TitleReport { events: vec![], ..report }.text());
+    }
+    Ok(if record.state.refusal().is_some() || !record.state.is_final() { Outcome::Refused } else { Outcome::Done })
+}

@@ -1,0 +1,74 @@
+//! `headwater probe`: what is in a master.
+
+use std::path::Path;
+
+use headwater_model::index::{Basis, cadence};
+use headwater_model::index::Cadence;
+use headwater_ports::transcoder::TranscodeError;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Outcome;
+use crate::config::Config;
+use crate::terminal::{complain, say};
+
+/// Looks at the master the way `Prepare` does.
+pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Result<Outcome> {
+    let app = App::open(config).await?;
+    let found = match app.transcoder.inspect(file).await {
+        Ok(found) => found,
+        Err(TranscodeError::Refused(refusal)) => {
+            if json {
+                say(&json!({ "file": file, "code": refusal.code, "message": refusal.message }).to_string());
+            } else {
+                complain(&refusal.to_string());
+            }
+            return Ok(Outcome::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let times = found.index.frame_times();
+    let stated = found.facts.video.first().and_then(|v| v.stated_rate);
+    let cadence = cadence(&times, stated);
+    let seconds = match (times.first(), times.last()) {
+        (Some(first), Some(last)) => (last - first) as f64 / 1e9 + 1.0 / cadence.rate().as_f64(),
+        _ => 0.0,
+    };
+    let indexed = match found.index.basis {
+        Basis::Parsed => "parsed",
+        Basis::Decoded => "decoded",
+    };
+    if json {
+        let line = json!({
+            "file": file, "container": found.facts.container, "bytes": found.facts.bytes, "video": found.facts.video,
+            "audio": found.facts.audio, "other": found.facts.other, "frames": times.len(), "cadence": cadence,
+            "seconds": seconds, "index": indexed,
+        });
+        say(&line.to_string());
+        return Ok(Outcome::Done);
+    }
+    say(&format!("{}  {}, {} bytes", file.display(), found.facts.container, found.facts.bytes));
+    for v in &found.facts.video {
+        let decoder = v.decoder.as_deref().unwrap_or("no decoder");
+        let (num, den) = v.sample_aspect;
+        let shape = if num == den { String::new() } else { format!(", sample aspect {num}:{den}") };
+        let scan = if v.interlaced { ", interlaced" } else { "" };
+        say(&format!("  video  {} {}x{}{shape}{scan}  ({decoder})", v.codec, v.width, v.height));
+    }
+    if !times.is_empty() {
+        let rate = match cadence {
+            Cadence::Constant(rate) => format!("{rate} frames per second"),
+            Cadence::Variable(rate) => format!("variable rate, about {:.3} frames per second", rate.as_f64()),
+        };
+        say(&format!("         {} frames, {rate}, {seconds:.3} s, index {indexed}", times.len()));
+    }
+    for a in &found.facts.audio {
+        let language = a.language.as_deref().unwrap_or("language not stated");
+        let decoder = a.decoder.as_deref().unwrap_or("no decoder");
+        say(&format!("  audio  {} {} Hz {} channels, {language}  ({decoder})", a.codec, a.sample_rate, a.channels));
+    }
+    for other in &found.facts.other {
+        say(&format!("  {other}"));
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,66 @@
+//! `headwater status`: titles, and what happened to them.
+
+use headwater_model::id::TitleId;
+use headwater_model::life::TitleRecord;
+
+use crate::app::App;
+use crate::cli::Outcome;
+use crate::commands::up::{show, stop_signal};
+use crate::config::Config;
+use crate::progress::{Progress, REFRESH};
+use crate::report::TitleReport;
+use crate::terminal::{complain, say};
+
+/// Titles in a list. A person reads no more; a program asks for each one by name.
+const LISTED: u32 = 1000;
+
+/// Shows one title or all.
+pub(crate) async fn status(config: Config, title: Option<TitleId>, follow: bool, json: bool) -> anyhow::Result<Outcome> {
+    let app = App::open(config).await?;
+    match title {
+        Some(title) => one(&app, &title, follow, json).await,
+        None => all(&app, follow, json).await,
+    }
+}
+
+async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Result<Outcome> {
+    let Some(mut record) = app.catalog.title(&app.config.tenant, title).await? else {
+        complain(&format!("there is no title `{title}`"));
+        return Ok(Outcome::Refused);
+    };
+    let mut progress = Progress::default();
+    while follow && !record.state.is_final() {
+        if !json {
+            progress.show(std::slice::from_ref(&record));
+        }
+        tokio::time::sleep(REFRESH).await;
+        match app.catalog.title(&app.config.tenant, title).await? {
+            Some(newer) => record = newer,
+            None => break,
+        }
+    }
+    progress.show(&[]);
+    let report = TitleReport::whole(app, &record).await?;
+    say(&if json { serde_json::to_string(&report)? } else { report.text() });
+    Ok(outcome_of(&record))
+}
+
+/// With `--follow`, a title that was refused is a failure of the command too: scripts wait with it.
+fn outcome_of(record: &TitleRecord) -> Outcome {
+    if record.state.refusal().is_some() { Outcome::Refused } else { Outcome::Done }
+}
+
+async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
+    let records = app.catalog.titles(&app.config.tenant, LISTED).await?;
+    for record in &records {
+        let report = TitleReport::brief(app, record);
+        say(&if json { serde_json::to_string(&report)? } else { report.line() });
+    }
+    if records.is_empty() && !json {
+        say(&format!("no titles yet; drop a master into {}", app.config.watch.folder.display()));
+    }
+    if follow {
+        show(app, stop_signal()?).await?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,188 @@
+//! What commands print about a title: for people and as JSON.
+
+use headwater_model::finding::Finding;
+use headwater_model::id::Version;
+use headwater_model::key::PackageId;
+use headwater_model::life::{Event, TitleRecord, TitleState};
+use serde::Serialize;
+
+use crate::app::App;
+
+/// A title as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct TitleReport {
+    /// The title.
+    pub(crate) title: String,
+    /// `queued`, `transcoding`, `sealing`, `verifying`, `publishing`, `published`, `rejected`, `failed`.
+    pub(crate) state: &'static str,
+    /// Version that the state is about.
+    pub(crate) version: Version,
+    /// Version that viewers get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<Version>,
+    /// Where players find the HLS multivariant playlist, once something is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hls: Option<String>,
+    /// Where players find the MPD, once something is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mpd: Option<String>,
+    /// Stable code of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'static str>,
+    /// Sentence of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// What can be done about a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_step: Option<&'static str>,
+    /// Path of the master.
+    pub(crate) master: String,
+    /// Name of the pipeline.
+    pub(crate) pipeline: String,
+    /// Spans in the plan.
+    pub(crate) spans: u32,
+    /// Spans done.
+    pub(crate) spans_done: u32,
+    /// Frames of every video rendition.
+    pub(crate) frames: u64,
+    /// Frames done.
+    pub(crate) frames_done: u64,
+    /// Length of the presentation in seconds.
+    pub(crate) seconds: f64,
+    /// Seconds that the work took, or has taken so far.
+    pub(crate) working_seconds: f64,
+    /// What the last proof found wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) findings: Vec<Finding>,
+    /// The last words of the transcoder, when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_words: Option<String>,
+    /// What happened so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<Event>,
+}
+
+impl TitleReport {
+    /// The report without history.
+    pub(crate) fn brief(app: &App, record: &TitleRecord) -> Self {
+        let package = package_of(record);
+        let addresses = record.live.map(|_| package.pointers().map(|key| app.origin.address(&key)));
+        let [hls, mpd] = addresses.map_or([None, None], |a| a.map(Some));
+        let refusal = record.state.refusal();
+        let p = record.progress;
+        Self {
+            title: record.title.to_string(),
+            state: record.state.name(),
+            version: record.version,
+            live: record.live,
+            hls,
+            mpd,
+            code: refusal.map(|r| r.code.as_str()),
+            message: refusal.map(|r| r.message.clone()),
+            next_step: refusal.map(|r| r.code.next_step()),
+            master: record.master_path.clone(),
+            pipeline: record.pipeline.clone(),
+            spans: p.spans,
+            spans_done: p.spans_done,
+            frames: p.frames,
+            frames_done: p.frames_done,
+            seconds: p.duration_ms as f64 / 1000.0,
+            working_seconds: p.working_ms as f64 / 1000.0,
+            findings: vec![],
+            last_words: None,
+            events: vec![],
+        }
+    }
+
+    /// The report with history, findings and last words.
+    pub(crate) async fn whole(app: &App, record: &TitleRecord) -> anyhow::Result<Self> {
+        let package = package_of(record);
+        let mut report = Self::brief(app, record);
+        report.findings = app.catalog.findings(&package).await?;
+        report.events = app.catalog.events(&record.tenant, &record.title).await?;
+        if matches!(record.state, TitleState::Failed(_)) {
+            report.last_words = app.catalog.last_words(&package).await?;
+        }
+        Ok(report)
+    }
+
+    /// One line for a list.
+    pub(crate) fn line(&self) -> String {
+        let mut line = format!("{:<32} {:<12}", self.title, self.state);
+        match (self.state, &self.code, &self.message) {
+            (_, Some(code), Some(message)) => line += &format!(" {code}: {message}"),
+            ("transcoding", ..) => line += &format!(" {} of {} spans", self.spans_done, self.spans),
+            ("published", ..) => line += &format!(" {} of {}", self.live.unwrap_or(self.version), length(self.seconds)),
+            _ => {}
+        }
+        line.trim_end().to_owned()
+    }
+
+    /// Everything, for somebody who looks at one title.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![format!("{}  {} {}", self.title, self.version, self.state)];
+        let mut row = |name: &str, value: &str| lines.push(format!("  {name:<10} {value}"));
+        if let (Some(code), Some(message)) = (self.code, &self.message) {
+            row("why", &format!("{code}: {message}"));
+        }
+        if let Some(next_step) = self.next_step {
+            row("next step", next_step);
+        }
+        row("master", &self.master);
+        row("pipeline", &self.pipeline);
+        if self.spans > 0 {
+            row("video", &format!("{} frames, {}, {} of {} spans done", self.frames, length(self.seconds), self.spans_done, self.spans));
+        }
+        if let Some(live) = self.live {
+            row("viewers get", &live.to_string());
+        }
+        for (name, address) in [("hls", &self.hls), ("mpd", &self.mpd)] {
+            if let Some(address) = address {
+                row(name, address);
+            }
+        }
+        for finding in &self.findings {
+            row("finding", &finding.to_string());
+        }
+        if let Some(words) = &self.last_words {
+            row("last words", &words.replace('\n', "\n             "));
+        }
+        if !self.events.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(self.events.iter().map(|e| format!("  {}  {}", clock(e.at.0), e.text)));
+        lines.join("\n")
+    }
+}
+
+/// The package that a title's state is about.
+pub(crate) fn package_of(record: &TitleRecord) -> PackageId {
+    PackageId { tenant: record.tenant.clone(), title: record.title.clone(), version: record.version }
+}
+
+/// Seconds as people say them: `1 h 02 min 03 s`, `42 s`.
+pub(crate) fn length(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, s) => format!("{h} h {m:02} min {s:02} s"),
+    }
+}
+
+/// A moment as `2026-11-21 22:41:07Z`.
+fn clock(ms: i64) -> String {
+    let seconds = ms.div_euclid(1000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Civil from days: Howard Hinnant's algorithm, valid for all dates of the Gregorian calendar.
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
