@@ -263,7 +263,12 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
     let wrong = match (&object.role, rendition) {
         (ObjectRole::Init { .. }, Some(rendition)) => check::init(rendition, object, &body),
         (ObjectRole::Segment { .. }, Some(rendition)) => check::segment(rendition, object, &body),
-        (ObjectRole::Init { .. } | ObjectRole::Manifest, _) => None,
+        // The inventory introduces every rendition that its objects belong to.
+        (ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. }, None) => {
+            let reason = format!("the inventory does not introduce its rendition `{rendition}`");
+            Some(FindingKind::Malformed { reason })
+        }
+        (ObjectRole::Manifest, _) => None,
     };
     match wrong {
         Some(wrong) => Look::Wrong(wrong),

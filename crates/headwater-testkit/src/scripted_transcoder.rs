@@ -313,7 +313,7 @@ fn video(
     }
     let VideoRendition { name, width, height, .. } = rendition;
     let (width, height, timescale) = (*width, *height, plan.timescale);
-    let head = VideoInit { width, height, timescale, avcc: &avcc, colour: None };
+    let head = VideoInit { width, height, timescale, delay: plan.delay, avcc: &avcc, colour: None };
     files.push(init(name, head.to_bytes()?));
     let gop = plan.gop_frames();
     for (number, segment) in (span.first_segment..).zip(plan.segments_of(span)) {
@@ -323,7 +323,7 @@ fn video(
             .map(|n| Sample {
                 size: 20,
                 duration: span.ticks.of(first + u64::from(n)),
-                composition_offset: 0,
+                composition_offset: i32::try_from(plan.delay).expect("a short delay"),
                 key: n % gop == 0,
             })
             .collect();
