@@ -242,8 +242,10 @@ async fn look(
         }
     };
     let rendition = match &object.role {
-        ObjectRole::Init { rendition } => header.renditions.iter().find(|r| r.name == *rendition),
-        ObjectRole::Segment { .. } | ObjectRole::Manifest => None,
+        ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. } => {
+            header.renditions.iter().find(|r| r.name == *rendition)
+        }
+        ObjectRole::Manifest => None,
     };
     let rendition = rendition.cloned();
     let object = object.clone();

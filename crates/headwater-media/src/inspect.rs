@@ -12,6 +12,7 @@ use headwater_model::refusal::Code;
 use headwater_model::time::FrameRate;
 use headwater_ports::transcoder::Inspection;
 
+use crate::edits::Edit;
 use crate::error::Error;
 use crate::frames::FrameReader;
 use crate::running::{Running, make};
@@ -40,6 +41,8 @@ struct Track {
     mapping: Arc<Mutex<Mapping>>,
     first_ns: Option<i64>,
     end_ns: i64,
+    /// End of the last unit on the track's own line, shown or not.
+    media_end_ns: i64,
     count: u64,
     is_video: bool,
 }
@@ -76,6 +79,7 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
     running.chain(&[&master.element(), &parse])?;
     let pipeline = running.pipeline().downgrade();
     let collected = seen.clone();
+    let edits = master.clone();
     parse.connect_pad_added(move |_, pad| {
         let Some(pipeline) = pipeline.upgrade() else { return };
         let mut seen = lock(&collected);
@@ -86,7 +90,7 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
         let track = Arc::new(Mutex::new(Track::default()));
         seen.tracks.push(track.clone());
         drop(seen);
-        if let Err(error) = collect(&pipeline, pad, track, collected.clone()) {
+        if let Err(error) = collect(&pipeline, pad, edits.edit(&tracks::number(pad)), track, collected.clone()) {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("a track cannot be read: {error}"));
         }
     });
@@ -119,11 +123,12 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
 fn collect(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
+    edit: Option<Edit>,
     track: Arc<Mutex<Track>>,
     seen: Arc<Mutex<Seen>>,
 ) -> Result<(), Error> {
     let events = track.clone();
-    let mapping = tracks::unclip(pad);
+    let mapping = tracks::unclip(pad, edit);
     {
         let mut track = lock(&track);
         track.number = tracks::number(pad);
@@ -180,10 +185,12 @@ fn note_unit(sample: &gst::Sample, track: &mut Track) {
     let pts = buffer.pts();
     let duration = buffer.duration().unwrap_or(gst::ClockTime::ZERO);
     // A frame belongs to the edit that it starts in.
-    let (visible, stream_ns) = {
+    let (visible, stream_ns, media_ns) = {
         let mapping = lock(&track.mapping);
-        (pts.is_none_or(|pts| mapping.shows(pts)), pts.and_then(|pts| mapping.stream_ns(pts)))
+        let at = |map: fn(&Mapping, gst::ClockTime) -> Option<i64>| pts.and_then(|pts| map(&mapping, pts));
+        (pts.is_none_or(|pts| mapping.shows(pts)), at(Mapping::stream_ns), at(Mapping::media_ns))
     };
+    track.media_end_ns = track.media_end_ns.max(media_ns.unwrap_or(0) + ns(duration));
     if let Some(at) = stream_ns.filter(|_| visible) {
         track.first_ns = Some(track.first_ns.map_or(at, |first| first.min(at)));
         track.end_ns = track.end_ns.max(at + ns(duration));
@@ -264,7 +271,7 @@ fn report(master: &Master, seen: &Seen, promised: Option<gst::ClockTime>, alive:
         let message = format!("no decoder for the video track's codec: {}", track.codec);
         return Err(Error::refused(Code::UnsupportedCodec, message));
     }
-    let end = tracks.iter().map(|t| t.end_ns).max().unwrap_or(0);
+    let end = tracks.iter().map(|t| t.media_end_ns.max(t.end_ns)).max().unwrap_or(0);
     if let Some(promised) = promised.and_then(|p| i64::try_from(p.nseconds()).ok()).filter(|p| end < p - CUT_OFF_NS) {
         let seconds = |ns: i64| ns as f64 / 1e9;
         return Err(Error::refused(

@@ -8,6 +8,7 @@
 mod protocol;
 mod process;
 pub mod child;
+mod edits;
 mod source;
 mod running;
 mod words;

@@ -87,6 +87,7 @@ pub(crate) fn transcode(master: &Master, settings: &AudioEncode, rendition: &Aud
         Ok(Box::new(AudioSegmenter::new(spool, rendition.clone(), kbps * 1000, skip, result.clone())))
     };
     let encoder = Encoder::audio(settings, rendition.channels, rendition.sample_rate, kbps, make_sink)?;
+    let edit = master.edit(&rendition.stream);
     let mut placement = Placement::new(total, rendition.sample_rate);
     let mut chunks = 0u64;
     while placement.left() > 0 {
@@ -99,6 +100,7 @@ pub(crate) fn transcode(master: &Master, settings: &AudioEncode, rendition: &Aud
             Some(gst::Signed::Negative(t)) => -i64::try_from(t.nseconds()).unwrap_or(i64::MAX),
             None => continue,
         };
+        let at_ns = edit.map_or(at_ns, |e| e.presented_ns(at_ns));
         let samples = (buffer.size() / frame_bytes) as u64;
         let placed = placement.place(at_ns.saturating_sub(rendition.zero_ns), samples);
         silence(&encoder, placed.silence, frame_bytes)?;

@@ -10,14 +10,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
+use crate::edits::{self, Edit};
+
 /// Most bytes handed over at once when an element reads on without saying how much it wants.
 const BLOCK: u32 = 256 * 1024;
+
+/// Boxes looked at before a file is taken to have no movie header: a fragmented film may have one per second before it.
+const MAX_TOP_LEVEL: usize = 100_000;
+
+/// The movie header of a ten-hour master has some 50 MB.
+const MAX_MOVIE_HEADER: u64 = 512 * 1024 * 1024;
 
 /// An open master.
 #[derive(Debug, Clone)]
 pub(crate) struct Master {
     file: Arc<File>,
     bytes: u64,
+    edits: Arc<[Edit]>,
+    /// Offsets of four bytes each that demuxers get to read as `free`: the types of the `edts` boxes.
+    hidden: Arc<[u64]>,
 }
 
 impl Master {
@@ -29,7 +40,20 @@ impl Master {
     /// An open file.
     pub(crate) fn new(file: File) -> std::io::Result<Self> {
         let bytes = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), bytes })
+        let nothing = (Vec::new(), Vec::new());
+        let (edits, hidden) = movie_header(&file, bytes)?
+            .and_then(|(at, moov)| {
+                let (edits, hidden) = edits::of_movie(&moov)?;
+                Some((edits, hidden.into_iter().map(|offset| at + offset as u64).collect::<Vec<_>>()))
+            })
+            .unwrap_or(nothing);
+        Ok(Self { file: Arc::new(file), bytes, edits: edits.into(), hidden: hidden.into() })
+    }
+
+    /// The edit of a track, by the number that its demuxer gives it. None for tracks whose edits the demuxer applies.
+    pub(crate) fn edit(&self, stream: &str) -> Option<Edit> {
+        let track: u32 = stream.parse().ok()?;
+        self.edits.iter().find(|e| e.track == track).copied()
     }
 
     /// Its size.
@@ -85,6 +109,45 @@ impl Master {
         let there = self.bytes.saturating_sub(at).min(u64::from(wanted));
         let mut data = vec![0; usize::try_from(there).unwrap_or(0)];
         self.file.read_exact_at(&mut data, at)?;
+        for hidden in self.hidden.iter() {
+            for (offset, byte) in (*hidden..).zip(b"free") {
+                let place = offset.checked_sub(at).and_then(|n| usize::try_from(n).ok());
+                if let Some(place) = place.and_then(|n| data.get_mut(n)) {
+                    *place = *byte;
+                }
+            }
+        }
         Ok(data)
     }
+}
+
+/// The `moov` box of an ISO base media file and where it stands; none in other files.
+fn movie_header(file: &File, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>)>> {
+    let mut at = 0;
+    for n in 0..MAX_TOP_LEVEL {
+        let mut header = [0; 16];
+        let Some(there) = bytes.checked_sub(at).filter(|there| *there >= 8) else { return Ok(None) };
+        let header = &mut header[..usize::try_from(there.min(16)).unwrap_or(16)];
+        file.read_exact_at(header, at)?;
+        let size = match (u32::from_be_bytes([header[0], header[1], header[2], header[3]]), header.get(8..16)) {
+            (0, _) => there,
+            (1, Some(long)) => u64::from_be_bytes(long.try_into().unwrap_or_default()),
+            (short, _) => u64::from(short),
+        };
+        let kind = &header[4..8];
+        let starts_like_one = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"].iter().any(|k| kind == *k);
+        if (n == 0 && !starts_like_one) || size < 8 || size > there {
+            return Ok(None);
+        }
+        if kind == b"moov" {
+            if size > MAX_MOVIE_HEADER {
+                return Ok(None);
+            }
+            let mut moov = vec![0; usize::try_from(size).unwrap_or(0)];
+            file.read_exact_at(&mut moov, at)?;
+            return Ok(Some((at, moov)));
+        }
+        at += size;
+    }
+    Ok(None)
 }

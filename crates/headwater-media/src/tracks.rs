@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::edits::Edit;
 use crate::error::Error;
 use crate::words;
 
@@ -48,6 +49,8 @@ pub(crate) fn media_type(pad: &gst::Pad) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Mapping {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// The edit that was hidden from the demuxer.
+    edit: Option<Edit>,
     /// Segments seen so far that map time differently.
     pub(crate) kinds: usize,
 }
@@ -55,6 +58,12 @@ pub(crate) struct Mapping {
 impl Mapping {
     /// When `pts` is presented, in nanoseconds; negative before the start.
     pub(crate) fn stream_ns(&self, pts: gst::ClockTime) -> Option<i64> {
+        let media_ns = self.media_ns(pts)?;
+        Some(self.edit.map_or(media_ns, |e| e.presented_ns(media_ns)))
+    }
+
+    /// Where a unit is on the track's own line, before our edit, in nanoseconds.
+    pub(crate) fn media_ns(&self, pts: gst::ClockTime) -> Option<i64> {
         let ns = |t: gst::ClockTime| i64::try_from(t.nseconds()).unwrap_or(i64::MAX);
         match self.segment.as_ref()?.to_stream_time_full(pts)? {
             gst::Signed::Positive(t) => Some(ns(t)),
@@ -62,10 +71,13 @@ impl Mapping {
         }
     }
 
-    /// Whether the edit lets a frame through that is shown at `pts`. The edit decides by where a frame starts; 1 ms for
-    /// what containers round. A segment that does not move time is no edit: partly fragmented files have one that
+    /// Whether the edit lets a frame through that is shown at `pts`: a frame belongs to the edit that it starts in; 1 ms
+    /// for what containers round. A segment that does not move time is no edit: partly fragmented files have one that
     /// begins with their first fragment, behind frames that are shown.
     pub(crate) fn shows(&self, pts: gst::ClockTime) -> bool {
+        if let (Some(edit), Some(media_ns)) = (self.edit, self.media_ns(pts)) {
+            return edit.shows(media_ns);
+        }
         let slack = gst::ClockTime::from_mseconds(1);
         self.segment.as_ref().is_none_or(|s| {
             s.start() == s.time()
@@ -77,8 +89,8 @@ impl Mapping {
 /// Lets every buffer of `pad` through to a sink, which would drop what lies outside the segment: a key frame before the
 /// start of an edit is not shown, and nothing after it can be decoded without it. What the segment said goes to the
 /// returned mapping instead.
-pub(crate) fn unclip(pad: &gst::Pad) -> Arc<Mutex<Mapping>> {
-    let mapping: Arc<Mutex<Mapping>> = Arc::default();
+pub(crate) fn unclip(pad: &gst::Pad, edit: Option<Edit>) -> Arc<Mutex<Mapping>> {
+    let mapping = Arc::new(Mutex::new(Mapping { edit, ..Mapping::default() }));
     let noted = mapping.clone();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::PadProbeData::Event(event)) = &info.data {

@@ -60,7 +60,9 @@ impl UnitReader {
         let mut reader = Self::open(master, stream)?;
         reader.running.preroll()?;
         let wanted = gst::ClockTime::from_nseconds(u64::try_from(read.first_unit_pts_ns).unwrap_or(0));
-        let Some(at) = reader.stream_ns(wanted).and_then(|ns| u64::try_from(ns).ok()) else { return Ok(None) };
+        // Demuxers seek on the line that they know, without the edits that were hidden from them.
+        let at = reader.mapping.get().and_then(|m| m.lock().unwrap_or_else(PoisonError::into_inner).media_ns(wanted));
+        let Some(at) = at.and_then(|ns| u64::try_from(ns).ok()) else { return Ok(None) };
         if !reader.running.seek_to_key(gst::ClockTime::from_nseconds(at))? {
             return Ok(None);
         }
@@ -100,8 +102,9 @@ impl UnitReader {
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(QUEUE).build();
         running.pipeline().add(&sink).map_err(|_| Error::Step("add a sink"))?;
         let target = sink.static_pad("sink").ok_or(Error::Step("find a sink's pad"))?;
+        let edit = master.edit(stream);
         let mapping = tracks::when_found(&parse, stream, move |pad| {
-            let mapping = tracks::unclip(pad);
+            let mapping = tracks::unclip(pad, edit);
             pad.link(&target).map_err(|_| Error::Step("link a track"))?;
             Ok(mapping)
         });

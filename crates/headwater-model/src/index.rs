@@ -208,7 +208,9 @@ pub fn cadence(times: &[i64], stated: Option<FrameRate>) -> Cadence {
     if let Some(rate) = sane.filter(|r| fits(*r)) {
         return Cadence::Constant(standard().find(|s| s == &rate).unwrap_or(rate));
     }
-    if let Some(rate) = standard().chain(measured).filter(|r| fits(*r)).min_by_key(|r| worst(*r)) {
+    let best =
+        standard().filter(|r| fits(*r)).min_by_key(|r| worst(*r)).or(measured.filter(|r| fits(*r)));
+    if let Some(rate) = best {
         return Cadence::Constant(rate);
     }
     let near = |r: &FrameRate| (r.as_f64() / mean - 1.0).abs();

@@ -145,7 +145,7 @@ pub struct AudioRendition {
     /// Samples per second of the rendition, which is also its timescale.
     pub sample_rate: u32,
     /// Audio frames ([`AAC_FRAME`] samples each) up to the end of every segment: boundaries lie within half an audio
-    /// frame of the video's.
+    /// frame of the video's, but every segment has at least one audio frame.
     pub ends: Vec<u64>,
     /// When the presentation starts, on the clock that the master's tracks share, in nanoseconds.
     pub zero_ns: i64,
@@ -392,7 +392,13 @@ fn copied_delay(index: &Index, order: &[u32], ticks: &FrameTicks) -> u64 {
             *place = starts.last().copied();
         }
     }
-    place.iter().flatten().zip(&starts).map(|(shown, slot)| slot.saturating_sub(*shown)).max().unwrap_or(0)
+    place
+        .iter()
+        .flatten()
+        .zip(&starts)
+        .map(|(shown, slot)| slot.saturating_sub(*shown))
+        .max()
+        .unwrap_or(0)
 }
 
 fn lay_out(starts: &[u64], frames: u64, ticks: &FrameTicks) -> Vec<SegmentPlan> {
@@ -491,19 +497,31 @@ fn audio_renditions(
         let name = by_language
             .filter(|name| renditions.iter().all(|r| &r.name != name))
             .unwrap_or_else(|| format!("audio-{}", track + 1));
-        let scale = u64::from(AAC_FRAME);
-        let ends = ends.iter().map(|t| (t.rescale(sample_rate) + scale / 2) / scale).collect();
         renditions.push(AudioRendition {
             name,
             stream: a.stream.clone(),
             language,
             channels,
             sample_rate,
-            ends,
+            ends: audio_ends(ends, sample_rate),
             zero_ns,
         });
     }
     renditions
+}
+
+/// Audio frames up to each of these times, rounded half up. They increase strictly: a video segment that is shorter than
+/// an audio frame, as of a title of one picture, still gets a whole one, since a segment without samples cannot be
+/// written.
+fn audio_ends(ends: &[MediaTime], sample_rate: u32) -> Vec<u64> {
+    let frame = u64::from(AAC_FRAME);
+    let mut before = 0;
+    ends.iter()
+        .map(|end| {
+            before = ((end.rescale(sample_rate) + frame / 2) / frame).max(before + 1);
+            before
+        })
+        .collect()
 }
 
 #[cfg(test)]

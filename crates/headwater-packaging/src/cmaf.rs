@@ -4,8 +4,9 @@
 //! [`segment_head`] gives `styp`, `moof` and the header of `mdat`, and the caller appends the sample bytes, which are
 //! therefore never copied here. [`read_init`] and [`read_segment`] say what bytes of unknown origin really contain.
 //!
-//! Every track is track 1 of its own file, starts at tick 0 and has no edit list: a frame that is shown before it is
-//! decoded gets a negative composition offset instead (`cmf2`, R2).
+//! Every track is track 1 of its own file, is decoded from tick 0 on and presented from 0 on (R2). Where frames are
+//! reordered, every composition offset contains the same delay, so that none is negative, and the init segment has the
+//! edit list that takes it out (`cmfc`; ISO/IEC 23000-19, 7.5.13). `docs/decisions/001` says why.
 
 use thiserror::Error;
 
@@ -44,6 +45,14 @@ pub enum Error {
         value: u64,
         /// The largest that fits.
         limit: u64,
+    },
+    /// A sample was to be presented before it is decoded.
+    #[error("sample {number} is presented {ticks} ticks before it is decoded")]
+    Early {
+        /// Its place in the segment, from 0.
+        number: usize,
+        /// How much too early.
+        ticks: u32,
     },
     /// A segment without samples was to be written.
     #[error("a segment needs at least one sample")]

@@ -28,6 +28,9 @@ pub(crate) const AVCC: [u8; 45] = [
 /// AudioSpecificConfig of AAC-LC, 48 kHz, stereo, as avenc_aac writes it: with a word on SBR at the end.
 pub(crate) const ASC: [u8; 5] = [0x11, 0x90, 0x56, 0xe5, 0x00];
 
+/// Ticks by which two frames of reordering put off the presentation of video.
+pub(crate) const DELAY: u64 = 2 * 1001;
+
 /// Frames of each segment.
 const FRAMES: [u32; 4] = [180, 180, 180, 120];
 
@@ -75,6 +78,7 @@ pub(crate) fn plan() -> Plan {
         engine: "test".to_owned(),
         cadence: Cadence::Constant(FrameRate::new(30_000, 1001).expect("a rate")),
         timescale: 30_000,
+        delay: DELAY,
         stream: "000".to_owned(),
         frames: FRAMES.iter().map(|n| u64::from(*n)).sum(),
         segments,
@@ -190,6 +194,7 @@ pub(crate) fn inventory() -> Inventory {
             name: t.name.clone(),
             codec: t.codec.clone(),
             timescale: t.timescale,
+            delay: t.delay,
             version: Version(1),
         })
         .collect();

@@ -33,7 +33,7 @@ pub struct TrackView {
     pub codec: String,
     /// Ticks per second.
     pub timescale: u32,
-    /// Ticks that the edit list takes off every presentation time.
+    /// Ticks that the edit list takes off every presentation time. Segments start and end without it.
     pub delay: u64,
     /// Segments in order, without a gap.
     pub segments: Vec<SegmentView>,

@@ -131,6 +131,21 @@ fn a_blink_of_a_tail_joins_the_segment_before() {
 }
 
 #[test]
+fn title_of_one_picture_has_one_audio_frame() {
+    // 1/120 s are 400 samples at 48 kHz: less than half an audio frame.
+    let p = make(&pipeline(), &at(120, 1, 1), 1, FrameRate::new(120, 1)).unwrap();
+    assert_eq!((p.segments.len(), p.audio[0].frames_of(0)), (1, 0..1));
+}
+
+#[test]
+fn segment_of_one_picture_has_an_audio_frame_of_its_own() {
+    let end_of = |ticks| MediaTime { ticks, timescale: 50 };
+    // At 8 kHz an audio frame lasts 128 ms, a picture 20 ms: the last boundaries are 47.03, 47.19 and 47.34.
+    let ends = [end_of(301), end_of(302), end_of(303)];
+    assert_eq!(audio_ends(&ends, 8000), [47, 48, 49]);
+}
+
+#[test]
 fn uneven_frames_keep_their_times() {
     let mut times = at(30, 1, 1000);
     times.retain(|t| t % 7 != 3);
@@ -206,6 +221,9 @@ proptest! {
             prop_assert!(u64::from(s.read.first_unit) <= first && first < u64::from(s.read.first_unit) + gop as u64);
         }
         prop_assert_eq!(segment as usize, p.segments.len());
+        for n in 0..p.segments.len() {
+            prop_assert!(!p.audio[0].frames_of(n).is_empty());
+        }
         for (s, end) in p.segments.iter().zip(&p.audio[0].ends) {
             let video = (s.start + s.ticks) as f64 / f64::from(p.timescale);
             let audio = (end * 1024) as f64 / 48000.0;

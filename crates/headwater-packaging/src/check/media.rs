@@ -5,16 +5,17 @@ use headwater_model::inventory::{Object, ObjectRole, RenditionHeader};
 
 use crate::cmaf::{InitFacts, SegmentFacts, read_init, read_segment};
 
-/// What is wrong with an init segment: its size, its boxes, or that codec or timescale are not its rendition's.
+/// What is wrong with an init segment: its size, its boxes, or that timescale, delay or codec are not its rendition's.
 pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Option<FindingKind> {
     size(object, bytes).or_else(|| match read_init(bytes) {
         Err(why) => Some(malformed(why)),
         Ok(InitFacts { timescale, .. }) if timescale != rendition.timescale => Some(malformed(
             format!("it has {timescale} ticks a second instead of {}", rendition.timescale),
         )),
-        Ok(InitFacts { delay, .. }) if delay != rendition.delay => {
-            Some(malformed(format!("its edit list skips {delay} ticks instead of {}", rendition.delay)))
-        }
+        Ok(InitFacts { delay, .. }) if delay != rendition.delay => Some(malformed(format!(
+            "its edit list skips {delay} ticks instead of {}",
+            rendition.delay
+        ))),
         Ok(InitFacts { codec, .. }) if codec != rendition.codec => {
             Some(malformed(format!("its codec is `{codec}` instead of `{}`", rendition.codec)))
         }
@@ -23,8 +24,8 @@ pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Optio
 }
 
 /// What is wrong with a media segment: its size, its boxes, that it is not where and as long as the inventory says,
-/// that it shows something before its start (R2), or that decoding cannot start with it. `None` for an object that is
-/// no media segment.
+/// that decoding cannot start with it, or that its first frame is not presented at its start, once the edit list of its
+/// rendition has taken the delay off (R2). `None` for an object that is no media segment.
 pub fn segment(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Option<FindingKind> {
     let ObjectRole::Segment { start, ticks, samples, .. } = object.role else {
         return None;
@@ -49,9 +50,11 @@ pub fn segment(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Op
         SegmentFacts { starts_with_key: false, .. } => {
             Some(malformed("its first sample is not a key"))
         }
-        SegmentFacts { earliest, .. } if i64::try_from(start + rendition.delay) != Ok(earliest) => {
+        SegmentFacts { earliest, .. } if start.checked_add(rendition.delay) != Some(earliest) => {
             let delay = rendition.delay;
-            Some(malformed(format!("it shows its first sample at tick {earliest}, not at {start} + {delay}")))
+            Some(malformed(format!(
+                "its first frame is presented at tick {earliest} instead of {start} + {delay}"
+            )))
         }
         SegmentFacts { .. } => None,
     }

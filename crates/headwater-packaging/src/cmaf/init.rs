@@ -1,8 +1,8 @@
 //! Writes init segments (CMAF headers): `ftyp` and a `moov` that describes one track and has no samples.
 
 use mp4_atom::{
-    Audio, BufMut, Colr, Dinf, Dref, Edts, Elst, ElstEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mvex, Mvhd, Pasp, Smhd,
-    Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
+    Audio, BufMut, Colr, Dinf, Dref, Edts, Elst, ElstEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mvex,
+    Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
 use super::{Error, TRACK_ID, codec_string_aac, codec_string_avc};
@@ -62,7 +62,7 @@ impl VideoInit<'_> {
     /// The bytes of the init segment.
     ///
     /// # Errors
-    /// When a side is longer than 65,535 or the record is malformed.
+    /// When a side is longer than 65,535, the delay is more than 2^63 - 1 or the record is malformed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         codec_string_avc(self.avcc)?;
         let side = |what, value: u32| {
@@ -160,7 +160,7 @@ fn hdlr(handler: &[u8; 4]) -> Hdlr {
 }
 
 /// The edit that starts the presentation `delay` ticks into the media (ISO/IEC 14496-12, 8.6.6); none when there is
-/// nothing to skip. A duration of 0 means: to the end of the fragments.
+/// nothing to skip. A duration of 0 means: to the end, however many fragments follow.
 fn edts(delay: u64) -> Option<Edts> {
     let entry = ElstEntry { segment_duration: 0, media_time: Some(delay), media_rate: 1.into() };
     (delay > 0).then(|| Edts { elst: Some(Elst { entries: vec![entry] }) })

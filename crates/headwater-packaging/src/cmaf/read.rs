@@ -3,7 +3,7 @@
 //! What is read is exactly what CMAF and this crate allow: one track, one fragment, samples right behind `moof`.
 //! Anything else is an error, never a panic, whatever the bytes are.
 
-use mp4_atom::{Atom, Audio, Decode, FourCC, Header, Visual};
+use mp4_atom::{Atom, Audio, Decode, ElstEntry, FourCC, Header, Visual};
 
 use super::segment::DELTA_FLAGS;
 use super::{Error, TRACK_ID, codec_string_aac, codec_string_avc};
@@ -55,8 +55,8 @@ pub struct SegmentFacts {
     pub samples: u32,
     /// Whether decoding can start with its first sample.
     pub starts_with_key: bool,
-    /// When the sample that is shown first is shown, in ticks.
-    pub earliest: i64,
+    /// When the sample that is presented first is presented, in ticks, before the edit list takes the delay off.
+    pub earliest: u64,
 }
 
 /// One box among its siblings.
@@ -152,7 +152,8 @@ fn expect(found: &Found<'_>, kind: &[u8; 4], place: &'static str) -> Result<(), 
 /// What an init segment says.
 ///
 /// # Errors
-/// When it is not exactly one `ftyp` and one `moov` with one track of AVC video or AAC audio, set up for fragments.
+/// When it is not exactly one `ftyp` and one `moov` with one track of AVC video or AAC audio, set up for fragments, or
+/// when an edit list does anything but skip a start.
 pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
     let parts = boxes(bytes).collect::<Result<Vec<_>, _>>()?;
     let place = "an init segment";
@@ -171,13 +172,7 @@ pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
     if (tkhd.track_id, trex.track_id) != (TRACK_ID, TRACK_ID) {
         return Err(Error::Contradiction(format!("the track's id is {}, not 1", tkhd.track_id)));
     }
-    let delay = match optional_child(trak, b"edts")? {
-        None => 0,
-        Some(edts) => match &leaf::<mp4_atom::Elst>(edts)?.entries[..] {
-            [edit] if edit.segment_duration == 0 => edit.media_time.unwrap_or(0),
-            _ => return Err(Error::Contradiction("the edit list does more than skip a start".to_owned())),
-        },
-    };
+    let delay = optional_child(trak, b"edts")?.map_or(Ok(0), delay)?;
     let mdia = child(trak, b"mdia")?;
     let mdhd: mp4_atom::Mdhd = leaf(mdia)?;
     let hdlr: mp4_atom::Hdlr = leaf(mdia)?;
@@ -201,6 +196,19 @@ pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
     Ok(InitFacts { timescale: mdhd.timescale, delay, codec, language: mdhd.language, track })
 }
 
+/// How many ticks the edit list skips, which is all that it may do: it must have one edit, from there to the end, at
+/// normal speed. An empty edit (no media time) would put off the start instead.
+fn delay(edts: &[u8]) -> Result<u64, Error> {
+    match leaf::<mp4_atom::Elst>(edts)?.entries[..] {
+        [ElstEntry { segment_duration: 0, media_time: Some(delay), media_rate }]
+            if media_rate == 1.into() =>
+        {
+            Ok(delay)
+        }
+        _ => Err(Error::Contradiction("the edit list does more than skip a start".to_owned())),
+    }
+}
+
 fn video_entry(mut entry: &[u8]) -> Result<(String, Track), Error> {
     let visual = Visual::decode(&mut entry).map_err(failed(FourCC::new(b"avc1")))?;
     let track = Track::Video { width: visual.width.into(), height: visual.height.into() };
@@ -221,8 +229,8 @@ fn audio_entry(mut entry: &[u8]) -> Result<(String, Track), Error> {
 /// What a media segment contains, after checking that its boxes agree with each other and with its length.
 ///
 /// # Errors
-/// When it is not exactly an optional `styp`, one `moof` and one `mdat`, or when the samples that `trun` describes do
-/// not fill `mdat` exactly.
+/// When it is not exactly an optional `styp`, one `moof` and one `mdat`, when the samples that `trun` describes do not
+/// fill `mdat` exactly, or when one is presented before it is decoded.
 pub fn read_segment(bytes: &[u8]) -> Result<SegmentFacts, Error> {
     let parts = boxes(bytes).collect::<Result<Vec<_>, _>>()?;
     let place = "a segment";
@@ -266,8 +274,8 @@ pub fn read_segment(bytes: &[u8]) -> Result<SegmentFacts, Error> {
         )));
     }
     let start = tfdt.base_media_decode_time;
-    let earliest = i64::try_from(start).ok().and_then(|start| start.checked_add(run.earliest));
-    let (Some(earliest), Some(_)) = (earliest, start.checked_add(run.ticks)) else {
+    let (Some(earliest), Some(_)) = (start.checked_add(run.earliest), start.checked_add(run.ticks))
+    else {
         return Err(Error::Contradiction(format!("it starts at tick {start}")));
     };
     Ok(SegmentFacts {
@@ -286,8 +294,8 @@ struct Run {
     bytes: u64,
     ticks: u64,
     starts_with_key: bool,
-    /// Presentation time of the sample shown first, after the first decoding time.
-    earliest: i64,
+    /// From the first decoding time to the first presentation time, in ticks.
+    earliest: u64,
 }
 
 fn run(tfhd: &mp4_atom::Tfhd, trun: &mp4_atom::Trun) -> Result<Run, Error> {
@@ -311,7 +319,7 @@ fn run(tfhd: &mp4_atom::Tfhd, trun: &mp4_atom::Trun) -> Result<Run, Error> {
         bytes: 0,
         ticks: 0,
         starts_with_key,
-        earliest: i64::MAX,
+        earliest: u64::MAX,
     };
     match &trun.samples {
         // All alike: multiplied, since the count is only a number and may be a lie.
@@ -321,9 +329,15 @@ fn run(tfhd: &mp4_atom::Tfhd, trun: &mp4_atom::Trun) -> Result<Run, Error> {
             run.earliest = 0;
         }
         mp4_atom::TrunSamples::Explicit(entries) => {
-            for entry in entries {
+            for (number, entry) in entries.iter().enumerate() {
+                let offset = entry.cts.unwrap_or(0);
+                let Ok(offset) = u64::try_from(offset) else {
+                    // A `trun` has 32 bits for an offset.
+                    let ticks = u32::try_from(offset.unsigned_abs()).unwrap_or(u32::MAX);
+                    return Err(Error::Early { number, ticks });
+                };
                 // At most 2^32 additions of less than 2^32: no overflow.
-                run.earliest = run.earliest.min(run.ticks as i64 + entry.cts.unwrap_or(0));
+                run.earliest = run.earliest.min(run.ticks + offset);
                 run.bytes += size(entry.size)?;
                 run.ticks += duration(entry.duration)?;
             }

@@ -13,7 +13,10 @@ pub struct Sample {
     pub size: u32,
     /// How long until the next one is decoded, in ticks.
     pub duration: u32,
-    /// Presentation time minus decoding time, in ticks; may be negative. All 0 for audio.
+    /// Presentation time minus decoding time, in ticks, the track's delay ([`VideoInit::delay`]) included: never
+    /// negative. All 0 for audio.
+    ///
+    /// [`VideoInit::delay`]: super::VideoInit::delay
     pub composition_offset: i32,
     /// Decoding can start here. True for every sample of AAC.
     pub key: bool,
@@ -34,7 +37,7 @@ const MDAT_HEADER: u32 = 8;
 /// ticks.
 ///
 /// # Errors
-/// When there are no samples, or 4 GiB of them.
+/// When there are no samples, or 4 GiB of them, or one has a negative composition offset.
 pub fn segment_head(
     sequence: u32,
     base_decode_time: u64,
@@ -42,6 +45,10 @@ pub fn segment_head(
 ) -> Result<Vec<u8>, Error> {
     if samples.is_empty() {
         return Err(Error::NoSamples);
+    }
+    let early = |s: &Sample| s.composition_offset < 0;
+    if let Some((number, sample)) = samples.iter().enumerate().find(|(_, s)| early(s)) {
+        return Err(Error::Early { number, ticks: sample.composition_offset.unsigned_abs() });
     }
     let payload: u64 = samples.iter().map(|s| u64::from(s.size)).sum();
     let limit = u64::from(u32::MAX - MDAT_HEADER);
@@ -85,13 +92,13 @@ pub fn segment_head(
     Ok(head)
 }
 
-/// `msdh`: a media segment of DASH; `cmfs` and `cmff`: a CMAF segment that is one fragment; `cmf2` as in the init
+/// `msdh`: a media segment of DASH; `cmfs` and `cmff`: a CMAF segment that is one fragment; `cmfc` as in the init
 /// segment.
 fn styp() -> Styp {
     Styp {
         major_brand: FourCC::new(b"cmfs"),
         minor_version: 0,
-        compatible_brands: [b"cmfs", b"cmff", b"cmf2", b"msdh"].map(FourCC::new).to_vec(),
+        compatible_brands: [b"cmfs", b"cmff", b"cmfc", b"msdh"].map(FourCC::new).to_vec(),
     }
 }
 
@@ -121,6 +128,8 @@ fn compact(samples: &[Sample]) -> (Tfhd, Vec<TrunEntry>) {
                 (None, true) => (n == 0).then_some(KEY_FLAGS),
                 (None, false) => Some(flags(s)),
             },
+            // mp4-atom makes this version 1 of `trun`, whose offsets are signed: up to 2^31 - 1, which is all that a
+            // `Sample` can say, both versions have the same bits, and `cmfc` leaves the choice open.
             cts: any_offset.then_some(s.composition_offset.into()),
         })
         .collect();

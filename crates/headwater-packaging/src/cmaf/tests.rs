@@ -7,16 +7,17 @@ use mp4_atom::{Buf as _, Decode as _, Header};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{ASC, AVCC};
+use crate::fixture::{ASC, AVCC, DELAY};
 
 /// A frame of video: its size, its offset and whether it is a key.
 fn frame(size: u32, composition_offset: i32, key: bool) -> Sample {
     Sample { size, duration: 1001, composition_offset, key }
 }
 
-/// `I P B` twice, the second group a key again: presented in the order 0 2 1.
+/// `I P B b` twice, the second group a key again: presented in the order 0 3 2 1, two frames of delay in each offset.
 fn two_groups() -> Vec<Sample> {
-    let group = [frame(50, 0, true), frame(20, 1001, false), frame(10, -1001, false)];
+    let offsets = [(50, 2, true), (20, 4, false), (10, 2, false), (5, 0, false)];
+    let group = offsets.map(|(size, frames, key)| frame(size, frames * 1001, key));
     [group, group].concat()
 }
 
@@ -35,7 +36,7 @@ fn segment(sequence: u32, start: u64, samples: &[Sample]) -> Vec<u8> {
 
 fn video_init() -> VideoInit<'static> {
     let colour = Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false });
-    VideoInit { width: 320, height: 180, timescale: 30_000, avcc: &AVCC, colour }
+    VideoInit { width: 320, height: 180, timescale: 30_000, delay: DELAY, avcc: &AVCC, colour }
 }
 
 fn audio_init() -> AudioInit<'static> {
@@ -52,8 +53,8 @@ fn audio_init() -> AudioInit<'static> {
 /// The boxes as a tree: size and kind, and the bytes of those without children.
 fn tree(bytes: &[u8]) -> String {
     fn walk(mut rest: &[u8], depth: usize, out: &mut String) {
-        const CONTAINERS: [&str; 9] =
-            ["moov", "trak", "mdia", "minf", "dinf", "stbl", "mvex", "moof", "traf"];
+        const CONTAINERS: [&str; 10] =
+            ["moov", "trak", "edts", "mdia", "minf", "dinf", "stbl", "mvex", "moof", "traf"];
         while !rest.is_empty() {
             let before = rest.len();
             let header = Header::decode(&mut rest).expect("a header");
@@ -101,32 +102,34 @@ fn video_init_segment() {
     check_tree(
         &video_init().to_bytes().expect("an init segment"),
         expect![[r#"
-        ftyp 28 636d6632 00000000 69736f36 636d6663 636d6632
-        moov 704
-          mvhd 120 01000000 00000000 00000000 00000000 00000000 00007530 00000000 00000000 00010000 01000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002
-          trak 536
-            tkhd 104 01000007 00000000 00000000 00000000 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 01400000 00b40000
-            mdia 424
-              mdhd 44 01000000 00000000 00000000 00000000 00000000 00007530 00000000 00000000 55c40000
-              hdlr 42 00000000 00000000 76696465 00000000 00000000 00000000 48656164 77617465 7200
-              minf 330
-                vmhd 20 00000001 00000000 00000000
-                dinf 36
-                  dref 28 00000000 00000001
-                    url  12 00000001
-                stbl 266
-                  stsd 190 00000000 00000001
-                    avc1 174 00000000 00000001 00000000 00000000 00000000 00000000 014000b4 00480000 00480000 00000000 00010000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000018 ffff
-                      avcC 53 0164000d ffe10018 6764000d acd94141 9f9f0110 00003e90 000ea600 f1429960 01000668 ebe3cb22 c0fdf8f8 00
-                      colr 19 6e636c78 00010001 000100
-                      pasp 16 00000001 00000001
-                  stts 16 00000000 00000000
-                  stsc 16 00000000 00000000
-                  stsz 20 00000000 00000000 00000000
-                  stco 16 00000000 00000000
-          mvex 40
-            trex 32 00000000 00000001 00000001 00000000 00000000 00000000
-    "#]],
+            ftyp 24 636d6663 00000000 69736f36 636d6663
+            moov 740
+              mvhd 120 01000000 00000000 00000000 00000000 00000000 00007530 00000000 00000000 00010000 01000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002
+              trak 572
+                tkhd 104 01000007 00000000 00000000 00000000 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 01400000 00b40000
+                edts 36
+                  elst 28 00000000 00000001 00000000 000007d2 00010000
+                mdia 424
+                  mdhd 44 01000000 00000000 00000000 00000000 00000000 00007530 00000000 00000000 55c40000
+                  hdlr 42 00000000 00000000 76696465 00000000 00000000 00000000 48656164 77617465 7200
+                  minf 330
+                    vmhd 20 00000001 00000000 00000000
+                    dinf 36
+                      dref 28 00000000 00000001
+                        url  12 00000001
+                    stbl 266
+                      stsd 190 00000000 00000001
+                        avc1 174 00000000 00000001 00000000 00000000 00000000 00000000 014000b4 00480000 00480000 00000000 00010000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000018 ffff
+                          avcC 53 0164000d ffe10018 6764000d acd94141 9f9f0110 00003e90 000ea600 f1429960 01000668 ebe3cb22 c0fdf8f8 00
+                          colr 19 6e636c78 00010001 000100
+                          pasp 16 00000001 00000001
+                      stts 16 00000000 00000000
+                      stsc 16 00000000 00000000
+                      stsz 20 00000000 00000000 00000000
+                      stco 16 00000000 00000000
+              mvex 40
+                trex 32 00000000 00000001 00000001 00000000 00000000 00000000
+        "#]],
     );
 }
 
@@ -135,30 +138,30 @@ fn audio_init_segment() {
     check_tree(
         &audio_init().to_bytes().expect("an init segment"),
         expect![[r#"
-        ftyp 28 636d6632 00000000 69736f36 636d6663 636d6632
-        moov 604
-          mvhd 120 01000000 00000000 00000000 00000000 00000000 0000bb80 00000000 00000000 00010000 01000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002
-          trak 436
-            tkhd 104 01000007 00000000 00000000 00000000 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 01000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000
-            mdia 324
-              mdhd 44 01000000 00000000 00000000 00000000 00000000 0000bb80 00000000 00000000 10b50000
-              hdlr 42 00000000 00000000 736f756e 00000000 00000000 00000000 48656164 77617465 7200
-              minf 230
-                smhd 16 00000000 00000000
-                dinf 36
-                  dref 28 00000000 00000001
-                    url  12 00000001
-                stbl 170
-                  stsd 94 00000000 00000001
-                    mp4a 78 00000000 00000001 00000000 00000000 00020010 00000000 bb800000
-                      esds 42 00000000 031c0000 00041440 15000600 00022400 0001f400 05051190 56e50006 0102
-                  stts 16 00000000 00000000
-                  stsc 16 00000000 00000000
-                  stsz 20 00000000 00000000 00000000
-                  stco 16 00000000 00000000
-          mvex 40
-            trex 32 00000000 00000001 00000001 00000000 00000000 00000000
-    "#]],
+            ftyp 24 636d6663 00000000 69736f36 636d6663
+            moov 604
+              mvhd 120 01000000 00000000 00000000 00000000 00000000 0000bb80 00000000 00000000 00010000 01000000 00000000 00000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002
+              trak 436
+                tkhd 104 01000007 00000000 00000000 00000000 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 01000000 00010000 00000000 00000000 00000000 00010000 00000000 00000000 00000000 40000000 00000000 00000000
+                mdia 324
+                  mdhd 44 01000000 00000000 00000000 00000000 00000000 0000bb80 00000000 00000000 10b50000
+                  hdlr 42 00000000 00000000 736f756e 00000000 00000000 00000000 48656164 77617465 7200
+                  minf 230
+                    smhd 16 00000000 00000000
+                    dinf 36
+                      dref 28 00000000 00000001
+                        url  12 00000001
+                    stbl 170
+                      stsd 94 00000000 00000001
+                        mp4a 78 00000000 00000001 00000000 00000000 00020010 00000000 bb800000
+                          esds 42 00000000 031c0000 00041440 15000600 00022400 0001f400 05051190 56e50006 0102
+                      stts 16 00000000 00000000
+                      stsc 16 00000000 00000000
+                      stsz 20 00000000 00000000 00000000
+                      stco 16 00000000 00000000
+              mvex 40
+                trex 32 00000000 00000001 00000001 00000000 00000000 00000000
+        "#]],
     );
 }
 
@@ -167,15 +170,15 @@ fn video_segment_with_two_groups() {
     check_tree(
         &segment(7, 360_360, &two_groups()),
         expect![[r#"
-        styp 32 636d6673 00000000 636d6673 636d6666 636d6632 6d736468
-        moof 164
-          mfhd 16 00000000 00000007
-          traf 140
-            tfhd 20 00020008 00000001 000003e9
-            tfdt 20 01000000 00000000 00057fa8
-            trun 92 01000e01 00000006 000000ac 00000032 02000000 00000000 00000014 01010000 000003e9 0000000a 01010000 fffffc17 00000032 02000000 00000000 00000014 01010000 000003e9 0000000a 01010000 fffffc17
-        mdat 168
-    "#]],
+            styp 32 636d6673 00000000 636d6673 636d6666 636d6663 6d736468
+            moof 188
+              mfhd 16 00000000 00000007
+              traf 164
+                tfhd 20 00020008 00000001 000003e9
+                tfdt 20 01000000 00000000 00057fa8
+                trun 116 01000e01 00000008 000000c4 00000032 02000000 000007d2 00000014 01010000 00000fa4 0000000a 01010000 000007d2 00000005 01010000 00000000 00000032 02000000 000007d2 00000014 01010000 00000fa4 0000000a 01010000 000007d2 00000005 01010000 00000000
+            mdat 178
+        "#]],
     );
 }
 
@@ -185,15 +188,15 @@ fn video_segment_with_one_group_says_flags_once() {
     check_tree(
         &segment(1, 0, &samples),
         expect![[r#"
-        styp 32 636d6673 00000000 636d6673 636d6666 636d6632 6d736468
-        moof 112
-          mfhd 16 00000000 00000001
-          traf 88
-            tfhd 24 00020028 00000001 000003e9 01010000
-            tfdt 20 01000000 00000000 00000000
-            trun 36 01000205 00000003 00000078 02000000 00000032 00000014 0000000a
-        mdat 88
-    "#]],
+            styp 32 636d6673 00000000 636d6673 636d6666 636d6663 6d736468
+            moof 112
+              mfhd 16 00000000 00000001
+              traf 88
+                tfhd 24 00020028 00000001 000003e9 01010000
+                tfdt 20 01000000 00000000 00000000
+                trun 36 01000205 00000003 00000078 02000000 00000032 00000014 0000000a
+            mdat 88
+        "#]],
     );
 }
 
@@ -202,15 +205,15 @@ fn audio_segment_has_only_sizes() {
     check_tree(
         &segment(2, 288_768, &sound(&[341, 342])),
         expect![[r#"
-        styp 32 636d6673 00000000 636d6673 636d6666 636d6632 6d736468
-        moof 104
-          mfhd 16 00000000 00000002
-          traf 80
-            tfhd 24 00020028 00000001 00000400 02000000
-            tfdt 20 01000000 00000000 00046800
-            trun 28 01000201 00000002 00000070 00000155 00000156
-        mdat 691
-    "#]],
+            styp 32 636d6673 00000000 636d6673 636d6666 636d6663 6d736468
+            moof 104
+              mfhd 16 00000000 00000002
+              traf 80
+                tfhd 24 00020028 00000001 00000400 02000000
+                tfdt 20 01000000 00000000 00046800
+                trun 28 01000201 00000002 00000070 00000155 00000156
+            mdat 691
+        "#]],
     );
 }
 
@@ -219,15 +222,15 @@ fn samples_that_are_all_alike_take_no_bytes() {
     check_tree(
         &segment(2, 288_768, &sound(&[341, 341, 341])),
         expect![[r#"
-        styp 32 636d6673 00000000 636d6673 636d6666 636d6632 6d736468
-        moof 100
-          mfhd 16 00000000 00000002
-          traf 76
-            tfhd 28 00020038 00000001 00000400 00000155 02000000
-            tfdt 20 01000000 00000000 00046800
-            trun 20 01000001 00000003 0000006c
-        mdat 1031
-    "#]],
+            styp 32 636d6673 00000000 636d6673 636d6666 636d6663 6d736468
+            moof 100
+              mfhd 16 00000000 00000002
+              traf 76
+                tfhd 28 00020038 00000001 00000400 00000155 02000000
+                tfdt 20 01000000 00000000 00046800
+                trun 20 01000001 00000003 0000006c
+            mdat 1031
+        "#]],
     );
 }
 
@@ -255,6 +258,7 @@ fn init_segments_are_read_back() {
         video.expect("it was just written"),
         InitFacts {
             timescale: 30_000,
+            delay: DELAY,
             codec: "avc1.64000d".to_owned(),
             language: "und".to_owned(),
             track: Track::Video { width: 320, height: 180 },
@@ -265,11 +269,91 @@ fn init_segments_are_read_back() {
         audio.expect("it was just written"),
         InitFacts {
             timescale: 48_000,
+            delay: 0,
             codec: "mp4a.40.2".to_owned(),
             language: "deu".to_owned(),
             track: Track::Audio { sample_rate: 48_000, channels: 2 },
         }
     );
+}
+
+#[test]
+fn video_without_reordering_has_no_edit_list() {
+    let bytes = VideoInit { delay: 0, ..video_init() }.to_bytes().expect("an init segment");
+    assert!(!tree(&bytes).contains("edts"), "{}", tree(&bytes));
+    assert_eq!(read_init(&bytes).expect("it was just written").delay, 0);
+}
+
+#[test]
+fn delay_that_needs_64_bits_is_read_back() {
+    let delay = u64::from(u32::MAX) + 1;
+    let bytes = VideoInit { delay, ..video_init() }.to_bytes().expect("an init segment");
+    assert_eq!(read_init(&bytes).expect("it was just written").delay, delay);
+}
+
+/// What reading says about an init segment that has these bytes instead of its `edts`, sizes put right.
+fn check_edit_list(edts: &[u8], expected: Expect) {
+    let mut bytes = video_init().to_bytes().expect("an init segment");
+    let edts_start = inside(&bytes, b"edts") - 8;
+    let size = |bytes: &[u8], at: usize| {
+        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
+    };
+    let old = size(&bytes, edts_start);
+    for at in [inside(&bytes, b"moov") - 8, inside(&bytes, b"trak") - 8] {
+        let new = u32::try_from(size(&bytes, at) + edts.len() - old).expect("a small box");
+        bytes[at..at + 4].copy_from_slice(&new.to_be_bytes());
+    }
+    bytes.splice(edts_start..edts_start + old, edts.iter().copied());
+    let found = match read_init(&bytes) {
+        Ok(facts) => format!("skips {}", facts.delay),
+        Err(why) => why.to_string(),
+    };
+    expected.assert_eq(&found);
+}
+
+/// An edit list, version 0, of edits that are (duration, media time, rate as 16.16).
+fn edts(edits: &[(u32, i32, u32)]) -> Vec<u8> {
+    let mut elst = vec![0; 4];
+    elst.extend((edits.len() as u32).to_be_bytes());
+    for (duration, media_time, rate) in edits {
+        elst.extend(duration.to_be_bytes());
+        elst.extend(media_time.to_be_bytes());
+        elst.extend(rate.to_be_bytes());
+    }
+    in_box(b"edts", &in_box(b"elst", &elst))
+}
+
+fn in_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let size = (content.len() as u32 + 8).to_be_bytes();
+    [&size, &kind[..], content].concat()
+}
+
+#[test]
+fn edit_list_that_only_skips_a_start_is_read() {
+    check_edit_list(&edts(&[(0, 3003, 0x1_0000)]), expect!["skips 3003"]);
+    check_edit_list(&edts(&[(0, 0, 0x1_0000)]), expect!["skips 0"]);
+}
+
+#[test]
+fn edit_list_that_does_anything_else_is_refused() {
+    let more = || expect!["the edit list does more than skip a start"];
+    // Ends early; an empty edit, alone and before the media; half and no speed; no edit at all.
+    check_edit_list(&edts(&[(9, 2002, 0x1_0000)]), more());
+    check_edit_list(&edts(&[(0, -1, 0x1_0000)]), more());
+    check_edit_list(&edts(&[(9, -1, 0x1_0000), (0, 2002, 0x1_0000)]), more());
+    check_edit_list(&edts(&[(0, 2002, 0x1_0000), (0, 2002, 0x1_0000)]), more());
+    check_edit_list(&edts(&[(0, 2002, 0x8000)]), more());
+    check_edit_list(&edts(&[(0, 2002, 0)]), more());
+    check_edit_list(&edts(&[]), more());
+    check_edit_list(
+        &edts(&[(0, -2, 0x1_0000)]),
+        expect![
+            "failed to read box `elst`: unsupported: elst media_time must be -1 or non-negative"
+        ],
+    );
+    check_edit_list(&in_box(b"edts", &[]), expect!["there is no box `elst`"]);
+    let two = [edts(&[(0, 2002, 0x1_0000)]), edts(&[(0, 2002, 0x1_0000)])].concat();
+    check_edit_list(&two, expect!["there is more than one box `edts`"]);
 }
 
 #[test]
@@ -279,10 +363,10 @@ fn segments_are_read_back() {
         SegmentFacts {
             sequence: 7,
             start: 360_360,
-            ticks: 6006,
-            samples: 6,
+            ticks: 8008,
+            samples: 8,
             starts_with_key: true,
-            earliest: 360_360,
+            earliest: 362_362,
         }
     );
     // All alike: not one entry in `trun`.
@@ -291,12 +375,27 @@ fn segments_are_read_back() {
 }
 
 #[test]
-fn delay_of_reordering_is_seen() {
-    let samples = [frame(50, 2002, true), frame(20, 3003, false), frame(10, 1001, false)];
+fn earliest_frame_need_not_be_the_first() {
+    let samples = [frame(50, 3003, true), frame(20, 1001, false), frame(10, 1001, false)];
     let facts = read_segment(&segment(1, 0, &samples)).expect("it was just written");
     assert_eq!(facts.earliest, 2002);
-    let samples = [frame(50, -5, true)];
-    assert_eq!(read_segment(&segment(1, 0, &samples)).expect("just written").earliest, -5);
+}
+
+#[test]
+fn frame_presented_before_it_is_decoded_is_refused() {
+    check_refusal(
+        segment_head(1, 0, &[frame(50, 1001, true), frame(20, -1001, false)]),
+        expect!["sample 1 is presented 1001 ticks before it is decoded"],
+    );
+    check_broken(
+        |b| {
+            // Its header, the first sample's size, flags and offset; then the second's size and flags.
+            let at = inside(b, b"trun") + 12 + 12 + 8;
+            assert_eq!(b[at..at + 4], 4004u32.to_be_bytes());
+            b[at..at + 4].copy_from_slice(&(-1001i32).to_be_bytes());
+        },
+        expect!["sample 1 is presented 1001 ticks before it is decoded"],
+    );
 }
 
 #[test]
@@ -327,6 +426,10 @@ fn wrong_input_is_refused() {
     check_refusal(
         VideoInit { width: 70_000, ..video_init() }.to_bytes(),
         expect!["70000 is too much for the picture width: at most 65535"],
+    );
+    check_refusal(
+        VideoInit { delay: 1 << 63, ..video_init() }.to_bytes(),
+        expect!["failed to write the boxes: unsupported: elst media_time exceeds i64::MAX"],
     );
     check_refusal(
         VideoInit { avcc: &AVCC[..20], ..video_init() }.to_bytes(),
@@ -392,7 +495,7 @@ fn broken_segments() {
             b[at..at + 4].copy_from_slice(&9i32.to_be_bytes());
         },
         expect![
-            "`trun` says that the samples start at byte 9 of the fragment, they start at byte 172"
+            "`trun` says that the samples start at byte 9 of the fragment, they start at byte 196"
         ],
     );
     check_broken(
@@ -400,14 +503,14 @@ fn broken_segments() {
             let at = inside(b, b"trun") + 12 + 3;
             b[at] += 1;
         },
-        expect!["the samples have 161 bytes, but `mdat` has 160"],
+        expect!["the samples have 171 bytes, but `mdat` has 170"],
     );
     check_broken(
         |b| {
             let at = inside(b, b"trun") + 12 + 3;
             b[at] -= 1;
         },
-        expect!["the samples have 159 bytes, but `mdat` has 160"],
+        expect!["the samples have 169 bytes, but `mdat` has 170"],
     );
     check_broken(
         |b| {
@@ -475,7 +578,7 @@ proptest! {
     #[test]
     fn what_is_written_is_what_is_read(
         samples in prop::collection::vec(
-            (1..2000u32, 1..5000u32, -9000..9000i32, any::<bool>()),
+            (1..2000u32, 1..5000u32, 0..9000i32, any::<bool>()),
             1..40,
         ),
         sequence: u32,
@@ -488,11 +591,10 @@ proptest! {
             })
             .collect();
         let facts = read_segment(&segment(sequence, start, &samples)).expect("just written");
-        let mut now = i64::try_from(start).expect("it fits");
-        let mut earliest = i64::MAX;
+        let (mut now, mut earliest) = (start, u64::MAX);
         for sample in &samples {
-            earliest = earliest.min(now + i64::from(sample.composition_offset));
-            now += i64::from(sample.duration);
+            earliest = earliest.min(now + u64::from(sample.composition_offset.unsigned_abs()));
+            now += u64::from(sample.duration);
         }
         prop_assert_eq!(facts, SegmentFacts {
             sequence,
