@@ -6,7 +6,7 @@
 //!
 //! Every track is track 1 of its own file, is decoded from tick 0 on and presented from 0 on (R2). Where frames are
 //! reordered, every composition offset contains the same delay, so that none is negative, and the init segment has the
-//! edit list that takes it out (`cmfc`; ISO/IEC 23000-19, 7.5.13). `docs/decisions/001` says why.
+//! edit list that takes it out (brand `cmfc` of ISO/IEC 23000-19); `docs/decisions/001` says why.
 
 use thiserror::Error;
 

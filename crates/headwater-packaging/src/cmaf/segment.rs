@@ -128,8 +128,8 @@ fn compact(samples: &[Sample]) -> (Tfhd, Vec<TrunEntry>) {
                 (None, true) => (n == 0).then_some(KEY_FLAGS),
                 (None, false) => Some(flags(s)),
             },
-            // mp4-atom makes this version 1 of `trun`, whose offsets are signed: up to 2^31 - 1, which is all that a
-            // `Sample` can say, both versions have the same bits, and `cmfc` leaves the choice open.
+            // mp4-atom makes this version 1 of `trun`, with signed offsets, which `cmfc` allows. What a
+            // sample can say, 0 to 2^31 - 1, has the same bits in version 0.
             cts: any_offset.then_some(s.composition_offset.into()),
         })
         .collect();
