@@ -13,6 +13,7 @@ use headwater_ports::transcoder::{Done, Part};
 
 use crate::error::Error;
 use crate::protocol::{Job, Line};
+use crate::running::make;
 use crate::segmenter::Emit;
 use crate::source::Master;
 use crate::{copy, inspect, sound, span};
@@ -37,35 +38,56 @@ pub fn main(spool: &Path) -> ExitCode {
     if matches!(last, Line::Refused(_)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run(spool: &Path, say: &(impl Fn(&Line) + Clone + Send + Sync + 'static)) -> Result<Line, Error> {
+fn run(
+    spool: &Path,
+    say: &(impl Fn(&Line) + Clone + Send + Sync + 'static),
+) -> Result<Line, Error> {
     let job = Job::read(spool).map_err(Error::Spool)?;
-    gst::init().map_err(|e| Error::Refused(Refusal::new(Code::Internal, format!("GStreamer does not start: {e}"))))?;
-    let master = || Master::from_stdin().map_err(|e| Error::refused(Code::Unreadable, format!("the master cannot be read: {e}")));
+    gst::init().map_err(|e| {
+        Error::Refused(Refusal::new(Code::Internal, format!("GStreamer does not start: {e}")))
+    })?;
+    let master = || {
+        Master::from_stdin().map_err(|e| {
+            Error::refused(Code::Unreadable, format!("the master cannot be read: {e}"))
+        })
+    };
     match job {
         Job::Engine => Ok(Line::Engine(engine())),
-        Job::Inspect => Ok(Line::Inspected(Box::new(inspect::inspect(&master()?, || say(&Line::Alive))?))),
+        Job::Inspect => {
+            Ok(Line::Inspected(Box::new(inspect::inspect(&master()?, || say(&Line::Alive))?)))
+        }
         Job::Make { plan, part } => {
             let say = say.clone();
             let emit: Emit = Arc::new(move |report| say(&Line::Report(report)));
-            Ok(Line::Done(make(&master()?, &plan, part, spool, emit)?))
+            Ok(Line::Done(make_part(&master()?, &plan, part, spool, emit)?))
         }
     }
 }
 
-fn make(master: &Master, plan: &Plan, part: Part, spool: &Path, emit: Emit) -> Result<Done, Error> {
+fn make_part(
+    master: &Master,
+    plan: &Plan,
+    part: Part,
+    spool: &Path,
+    emit: Emit,
+) -> Result<Done, Error> {
     let missing = || Error::Refused(Refusal::new(Code::Internal, "the plan has no such part"));
     match part {
         Part::Span(n) => {
             let span = plan.spans.get(n as usize).ok_or_else(missing)?;
             match &plan.pipeline.video {
-                Video::Encode(settings) => span::transcode(master, plan, settings, span, spool, emit),
+                Video::Encode(settings) => {
+                    span::transcode(master, plan, settings, span, spool, emit)
+                }
                 Video::Copy => copy::video(master, plan, span, spool, emit),
             }
         }
         Part::Audio(n) => {
             let rendition = plan.audio.get(n as usize).ok_or_else(missing)?;
             match &plan.pipeline.audio {
-                Audio::Encode(settings) => sound::transcode(master, settings, rendition, spool, emit),
+                Audio::Encode(settings) => {
+                    sound::transcode(master, settings, rendition, spool, emit)
+                }
                 Audio::Copy => copy::audio(master, rendition, spool, emit),
             }
         }
@@ -73,16 +95,20 @@ fn make(master: &Master, plan: &Plan, part: Part, spool: &Path, emit: Emit) -> R
 }
 
 /// This build and the libraries whose output goes into segments: another version of any of them may give other bytes.
+/// Their versions are in the names of the files that the elements have loaded.
 fn engine() -> String {
-    let plugin = |factory: &str| {
-        let plugin = gst::ElementFactory::find(factory).and_then(|f| gst::prelude::PluginFeatureExt::plugin(&f));
-        plugin.map_or_else(|| "none".to_owned(), |p| p.version().to_string())
-    };
-    format!(
-        "headwater {} gstreamer {} x264enc {} libav {}",
-        env!("CARGO_PKG_VERSION"),
-        gst::version_string().trim_start_matches("GStreamer "),
-        plugin("x264enc"),
-        plugin("avenc_aac")
-    )
+    // An element that is not installed has loaded nothing; whoever needs it says so.
+    let _elements: Vec<_> = ["x264enc", "avenc_aac"].into_iter().map(make).collect();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let counts = ["libx264.", "libavcodec.", "libavutil.", "libswresample."];
+    let mut libraries: Vec<&str> = maps
+        .lines()
+        .filter_map(|line| line.rsplit('/').next())
+        .filter(|name| counts.iter().any(|l| name.starts_with(l)))
+        .collect();
+    libraries.sort_unstable();
+    libraries.dedup();
+    let gstreamer = gst::version_string();
+    let gstreamer = gstreamer.trim_start_matches("GStreamer ");
+    format!("headwater {} gstreamer {gstreamer} {}", env!("CARGO_PKG_VERSION"), libraries.join(" "))
 }

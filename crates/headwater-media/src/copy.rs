@@ -10,13 +10,21 @@ use headwater_ports::transcoder::{Done, Report};
 
 use crate::encode::{Unit, UnitSink};
 use crate::error::Error;
-use crate::segmenter::{AudioSegmenter, Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished};
+use crate::segmenter::{
+    AudioSegmenter, Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished,
+};
 use crate::source::Master;
 use crate::units::UnitReader;
 use crate::words;
 
 /// Copies the video track.
-pub(crate) fn video(master: &Master, plan: &Plan, span: &SpanPlan, spool: &Path, emit: Emit) -> Result<Done, Error> {
+pub(crate) fn video(
+    master: &Master,
+    plan: &Plan,
+    span: &SpanPlan,
+    spool: &Path,
+    emit: Emit,
+) -> Result<Done, Error> {
     let rendition = plan.video.first().ok_or(Error::Step("find the rendition in the plan"))?;
     let mut units = UnitReader::span(master, &plan.stream, &span.read)?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
@@ -30,7 +38,11 @@ pub(crate) fn video(master: &Master, plan: &Plan, span: &SpanPlan, spool: &Path,
         segments,
         ticks: &span.ticks,
     };
-    let mut segmenter = VideoSegmenter::new(Spool::new(spool, &rendition.name, emit.clone())?, grid, result.clone());
+    let mut segmenter = VideoSegmenter::new(
+        Spool::new(spool, &rendition.name, emit.clone())?,
+        grid,
+        result.clone(),
+    );
     let mut first_frame = 0;
     for (n, segment) in segments.iter().enumerate() {
         // A segment begins with a closed key, so its units are exactly the next ones.
@@ -56,13 +68,19 @@ pub(crate) fn video(master: &Master, plan: &Plan, span: &SpanPlan, spool: &Path,
 }
 
 /// Copies an audio track: the packets nearest to the video's zero and end.
-pub(crate) fn audio(master: &Master, rendition: &AudioRendition, spool: &Path, emit: Emit) -> Result<Done, Error> {
+pub(crate) fn audio(
+    master: &Master,
+    rendition: &AudioRendition,
+    spool: &Path,
+    emit: Emit,
+) -> Result<Done, Error> {
     let mut units = UnitReader::whole(master, &rendition.stream)?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
     let total = rendition.ends.last().copied().unwrap_or(0);
     let spool = Spool::new(spool, &rendition.name, emit)?;
     let mut segmenter = AudioSegmenter::new(spool, rendition.clone(), 0, 0, result.clone());
-    let half_packet_ns = i64::from(AAC_FRAME) * 500_000_000 / i64::from(rendition.sample_rate.max(1));
+    let half_packet_ns =
+        i64::from(AAC_FRAME) * 500_000_000 / i64::from(rendition.sample_rate.max(1));
     let mut configured = false;
     let mut count = 0;
     let mut last = None;
@@ -84,7 +102,10 @@ pub(crate) fn audio(master: &Master, rendition: &AudioRendition, spool: &Path, e
     // Sound often ends a few packets before the picture. The last packet again is at worst an echo of 21 ms each time;
     // more than a second of it would be a different film.
     if total.saturating_sub(count) > u64::from(rendition.sample_rate / AAC_FRAME) {
-        let message = format!("the sound cannot be copied: it is {} packets shorter than the picture", total - count);
+        let message = format!(
+            "the sound cannot be copied: it is {} packets shorter than the picture",
+            total - count
+        );
         return Err(Error::refused(Code::PipelineMismatch, message));
     }
     while let Some(data) = last.clone().filter(|_| count < total) {
@@ -97,11 +118,19 @@ pub(crate) fn audio(master: &Master, rendition: &AudioRendition, spool: &Path, e
 /// The decoder configuration in a sample's caps, or a refusal when the stream is of another kind.
 fn config(sample: &gst::Sample, wanted: &str) -> Result<Vec<u8>, Error> {
     let caps = sample.caps().ok_or(Error::Step("learn a track's codec"))?;
-    let refuse = || Error::refused(Code::PipelineMismatch, format!("the track cannot be copied: it is {}", words::codec(caps)));
+    let refuse = || {
+        Error::refused(
+            Code::PipelineMismatch,
+            format!("the track cannot be copied: it is {}", words::codec(caps)),
+        )
+    };
     if words::media_type(caps) != wanted {
         return Err(refuse());
     }
-    let data = caps.structure(0).and_then(|s| s.get::<gst::Buffer>("codec_data").ok()).ok_or_else(refuse)?;
+    let data = caps
+        .structure(0)
+        .and_then(|s| s.get::<gst::Buffer>("codec_data").ok())
+        .ok_or_else(refuse)?;
     let data = data.map_readable().map_err(|_| Error::Step("read a decoder configuration"))?;
     Ok(data.to_vec())
 }

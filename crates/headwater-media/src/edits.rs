@@ -76,7 +76,8 @@ fn walk(data: &[u8], base: usize, depth: usize, movie: &mut Movie) -> Option<()>
         let (size, kind) = header.split_at(4);
         let size = u32_at(size, 0)? as usize;
         // Boxes of 64-bit size do not occur inside a movie header; size 0 means: to the end.
-        let end = if size == 0 { data.len() } else { at.checked_add(size).filter(|_| size >= 8)? };
+        let end =
+            if size == 0 { data.len() } else { at.checked_add(size).filter(|_| size >= 8)? };
         let body = data.get(at + 8..end)?;
         let version_1 = body.first() == Some(&1);
         match kind {
@@ -86,8 +87,13 @@ fn walk(data: &[u8], base: usize, depth: usize, movie: &mut Movie) -> Option<()>
                 walk(body, base + at + 8, depth + 1, movie)?;
             }
             b"mvhd" => movie.timescale = Some(u32_at(body, if version_1 { 20 } else { 12 })?),
-            b"tkhd" => movie.tracks.last_mut()?.id = Some(u32_at(body, if version_1 { 20 } else { 12 })?),
-            b"mdhd" => movie.tracks.last_mut()?.timescale = Some(u32_at(body, if version_1 { 20 } else { 12 })?),
+            b"tkhd" => {
+                movie.tracks.last_mut()?.id = Some(u32_at(body, if version_1 { 20 } else { 12 })?)
+            }
+            b"mdhd" => {
+                movie.tracks.last_mut()?.timescale =
+                    Some(u32_at(body, if version_1 { 20 } else { 12 })?)
+            }
             b"edts" => movie.tracks.last_mut()?.list = Some((base + at + 4, entries(body)?)),
             _ => {}
         }
@@ -104,9 +110,17 @@ fn entries(edts: &[u8]) -> Option<Vec<Entry>> {
     let mut list = Vec::new();
     for entry in body.get(8..)?.chunks_exact(size).take(count) {
         list.push(if version == 1 {
-            Entry { duration: u64_at(entry, 0)?, media_time: u64_at(entry, 8)?.cast_signed(), rate: u32_at(entry, 16)? }
+            Entry {
+                duration: u64_at(entry, 0)?,
+                media_time: u64_at(entry, 8)?.cast_signed(),
+                rate: u32_at(entry, 16)?,
+            }
         } else {
-            Entry { duration: u32_at(entry, 0)?.into(), media_time: u32_at(entry, 4)?.cast_signed().into(), rate: u32_at(entry, 8)? }
+            Entry {
+                duration: u32_at(entry, 0)?.into(),
+                media_time: u32_at(entry, 4)?.cast_signed().into(),
+                rate: u32_at(entry, 8)?,
+            }
         });
     }
     (list.len() == count).then_some(list)

@@ -18,6 +18,15 @@ use crate::running::{Running, make};
 /// Pictures that wait for an encoder: enough to keep it busy while the scaler works on the next one.
 const PICTURES_WAITING: u64 = 3;
 
+/// Which frames are IDRs.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    /// Exactly these, counted from 0.
+    pub(crate) at: HashSet<u64>,
+    /// How far apart they are at most: the encoder looks no further ahead than to the next one.
+    pub(crate) every: u32,
+}
+
 /// What an encoder puts out.
 pub(crate) struct Unit {
     /// Its bytes.
@@ -56,11 +65,11 @@ impl Encoder {
         rendition: &VideoRendition,
         info: &gst_video::VideoInfo,
         rate: FrameRate,
-        keys: HashSet<u64>,
+        keys: Keys,
         sink: Box<dyn UnitSink>,
     ) -> Result<Self, Error> {
         let encoder = first_installed(&settings.encoders)?;
-        x264_settings(&encoder, &settings.preset, rendition);
+        x264_settings(&encoder, &settings.preset, keys.every, rendition);
         let caps = info.to_caps().map_err(|_| Error::Step("describe a picture"))?;
         let source = gst_app::AppSrc::builder()
             .name(&rendition.name)
@@ -69,13 +78,17 @@ impl Encoder {
             .block(true)
             .max_buffers(PICTURES_WAITING)
             .build();
-        force_keys(&source, keys)?;
+        force_keys(&source, keys.at)?;
         let filter = make("capsfilter")?;
-        let wanted = gst::Caps::builder("video/x-h264").field("stream-format", "avc").field("alignment", "au").field("profile", "high");
+        let wanted = gst::Caps::builder("video/x-h264")
+            .field("stream-format", "avc")
+            .field("alignment", "au")
+            .field("profile", "high");
         filter.set_property("caps", wanted.build());
         let frame_number = move |from_first_ns: u64| {
             let (num, den) = (u128::from(rate.num()), u128::from(rate.den()) * 1_000_000_000);
-            u64::try_from((2 * u128::from(from_first_ns) * num + den) / (2 * den)).unwrap_or(u64::MAX)
+            u64::try_from((2 * u128::from(from_first_ns) * num + den) / (2 * den))
+                .unwrap_or(u64::MAX)
         };
         Self::start(&rendition.name, source, vec![encoder, filter], frame_number, sink)
     }
@@ -93,14 +106,21 @@ impl Encoder {
         if encoder.find_property("bitrate").is_some() {
             encoder.set_property_from_str("bitrate", &(kbps * 1000).to_string());
         }
-        let info = gst_audio::AudioInfo::builder(gst_audio::AudioFormat::F32le, sample_rate, channels)
-            .build()
-            .map_err(|_| Error::Step("describe the sound"))?;
+        let info =
+            gst_audio::AudioInfo::builder(gst_audio::AudioFormat::F32le, sample_rate, channels)
+                .build()
+                .map_err(|_| Error::Step("describe the sound"))?;
         let caps = info.to_caps().map_err(|_| Error::Step("describe the sound"))?;
-        let source = gst_app::AppSrc::builder().format(gst::Format::Time).caps(&caps).block(true).max_buffers(16).build();
+        let source = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .caps(&caps)
+            .block(true)
+            .max_buffers(16)
+            .build();
         let convert = make("audioconvert")?;
         let filter = make("capsfilter")?;
-        let wanted = gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw");
+        let wanted =
+            gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw");
         filter.set_property("caps", wanted.build());
         // Packets are counted, not timed: their order is all that matters.
         let mut count = 0;
@@ -108,7 +128,13 @@ impl Encoder {
             count += 1;
             count - 1
         };
-        Self::start("audio", source, vec![convert, encoder, filter], number, sink(late_packets(&factory))?)
+        Self::start(
+            "audio",
+            source,
+            vec![convert, encoder, filter],
+            number,
+            sink(late_packets(&factory))?,
+        )
     }
 
     fn start(
@@ -135,7 +161,9 @@ impl Encoder {
                             .and_then(|c| c.structure(0))
                             .and_then(|s| s.get::<gst::Buffer>("codec_data").ok())
                             .ok_or(Error::Step("learn the encoder's configuration"))?;
-                        let config = config.map_readable().map_err(|_| Error::Step("read the encoder's configuration"))?;
+                        let config = config
+                            .map_readable()
+                            .map_err(|_| Error::Step("read the encoder's configuration"))?;
                         units.config(&config)?;
                         configured = true;
                     }
@@ -147,7 +175,10 @@ impl Encoder {
                     units.unit(Unit { data, frame, key })
                 };
                 take().map(|()| gst::FlowSuccess::Ok).map_err(|error| {
-                    callback_fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    callback_fault
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
                     gst::FlowError::Error
                 })
             })
@@ -192,16 +223,20 @@ impl Encoder {
 ///   threads, which cost 12 % CPU.
 /// * `scenecut=0`, closed GOPs: every rendition has its IDRs at the same frames (R2).
 /// * VBV is set on purpose in every way that x264enc knows: in `pass=qual` its default `bitrate` would cap the rate.
-fn x264_settings(encoder: &gst::Element, preset: &str, r: &VideoRendition) {
+fn x264_settings(encoder: &gst::Element, preset: &str, gop: u32, r: &VideoRendition) {
     encoder.set_property_from_str("speed-preset", preset);
     encoder.set_property_from_str("pass", "qual");
     encoder.set_property_from_str("quantizer", &format!("{}", r.crf.round()));
     encoder.set_property_from_str("bitrate", &r.max_kbps.to_string());
-    encoder.set_property_from_str("vbv-buf-capacity", &(u64::from(r.buffer_kbit) * 1000 / u64::from(r.max_kbps.max(1))).to_string());
+    encoder.set_property_from_str(
+        "vbv-buf-capacity",
+        &(u64::from(r.buffer_kbit) * 1000 / u64::from(r.max_kbps.max(1))).to_string(),
+    );
     encoder.set_property_from_str("threads", "1");
     encoder.set_property_from_str("sliced-threads", "false");
+    encoder.set_property_from_str("key-int-max", &gop.to_string());
     let options = format!(
-        "crf={}:vbv-maxrate={}:vbv-bufsize={}:scenecut=0:open-gop=0:keyint=infinite:min-keyint=1:threads=1:lookahead-threads=1",
+        "crf={}:vbv-maxrate={}:vbv-bufsize={}:scenecut=0:open-gop=0:min-keyint=1:threads=1:lookahead-threads=1",
         r.crf, r.max_kbps, r.buffer_kbit
     );
     encoder.set_property_from_str("option-string", &options);
@@ -219,7 +254,8 @@ fn force_keys(source: &gst_app::AppSrc, keys: HashSet<u64>) -> Result<(), Error>
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
         let frame = (counter.lock().unwrap_or_else(PoisonError::into_inner))();
         if frame > 0 && keys.contains(&frame) {
-            let event = gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(false).build();
+            let event =
+                gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(false).build();
             // Nobody to take it only while the pipeline shuts down.
             let _ = pad.push_event(event);
         }

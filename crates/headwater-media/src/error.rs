@@ -15,11 +15,7 @@ pub(crate) enum Error {
     NoElement(String),
     /// A pipeline posted an error.
     #[error("{element}: {message}")]
-    Pipeline {
-        element: String,
-        message: String,
-        kind: PipelineFault,
-    },
+    Pipeline { element: String, message: String, kind: PipelineFault },
     /// A pipeline did not do what it was told.
     #[error("failed to {0}")]
     Step(&'static str),
@@ -73,7 +69,8 @@ impl Error {
             PipelineFault::Other
         };
         let element = message.src().map_or_else(|| "pipeline".to_owned(), |s| s.name().to_string());
-        let detail = message.debug().map(|d| d.lines().last().unwrap_or_default().trim().to_owned());
+        let detail =
+            message.debug().map(|d| d.lines().last().unwrap_or_default().trim().to_owned());
         let message = match detail {
             Some(detail) if !detail.is_empty() => format!("{error} ({detail})"),
             _ => error.to_string(),
@@ -86,7 +83,7 @@ impl Error {
         let message = self.to_string();
         match self {
             Error::Refused(refusal) => refusal,
-            Error::NoElement(_) => Refusal::new(Code::EncoderMissing, message),
+            Error::NoElement(_) => Refusal::new(Code::ElementMissing, message),
             Error::Spool(source) => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     Refusal::new(Code::DiskFull, "the spool folder's disk is full")
@@ -94,14 +91,23 @@ impl Error {
                 _ => Refusal::new(Code::Internal, message),
             },
             Error::Pipeline { kind, .. } => match kind {
-                PipelineFault::NotMedia => {
-                    Refusal::new(Code::NotMedia, "no media container or stream was recognised in the file")
-                }
+                PipelineFault::NotMedia => Refusal::new(
+                    Code::NotMedia,
+                    "no media container or stream was recognised in the file",
+                ),
                 PipelineFault::Codec => Refusal::new(Code::UnsupportedCodec, message),
-                PipelineFault::Damaged => Refusal::new(Code::DamagedMaster, message),
-                PipelineFault::Resource | PipelineFault::Other => Refusal::new(Code::TranscoderFailed, message),
+                PipelineFault::Damaged => {
+                    let why = message.trim_end_matches(['.', ')']).replace(". (", ": ");
+                    let message = format!("the container or a stream in it cannot be read ({why})");
+                    Refusal::new(Code::DamagedMaster, message)
+                }
+                PipelineFault::Resource | PipelineFault::Other => {
+                    Refusal::new(Code::TranscoderFailed, message)
+                }
             },
-            Error::Step(_) | Error::Stuck { .. } | Error::Packaging(_) => Refusal::new(Code::TranscoderFailed, message),
+            Error::Step(_) | Error::Stuck { .. } | Error::Packaging(_) => {
+                Refusal::new(Code::TranscoderFailed, message)
+            }
         }
     }
 }

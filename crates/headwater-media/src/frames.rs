@@ -53,15 +53,32 @@ impl FrameReader {
     }
 
     /// Exactly the frames of a span, ready to be encoded.
-    pub(crate) fn span(master: &Master, stream: &str, read: &SpanRead, orientation: Orientation) -> Result<Self, Error> {
-        Self::start(UnitReader::span(master, stream, read)?, Shape::Encodable(orientation), Some(read.clone()))
+    pub(crate) fn span(
+        master: &Master,
+        stream: &str,
+        read: &SpanRead,
+        orientation: Orientation,
+    ) -> Result<Self, Error> {
+        Self::start(
+            UnitReader::span(master, stream, read)?,
+            Shape::Encodable(orientation),
+            Some(read.clone()),
+        )
     }
 
     fn start(mut units: UnitReader, shape: Shape, wanted: Option<SpanRead>) -> Result<Self, Error> {
-        let first = units.next()?.ok_or_else(|| Error::refused(Code::DamagedMaster, "the video track is empty"))?;
-        let caps = first.caps().ok_or(Error::Step("learn the codec of the video track"))?.to_owned();
+        let first = units
+            .next()?
+            .ok_or_else(|| Error::refused(Code::DamagedMaster, "the video track is empty"))?;
+        let caps =
+            first.caps().ok_or(Error::Step("learn the codec of the video track"))?.to_owned();
         let running = Running::new("decode");
-        let source = gst_app::AppSrc::builder().format(gst::Format::Time).caps(&caps).block(true).max_buffers(UNITS_WAITING).build();
+        let source = gst_app::AppSrc::builder()
+            .format(gst::Format::Time)
+            .caps(&caps)
+            .block(true)
+            .max_buffers(UNITS_WAITING)
+            .build();
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(FRAMES_WAITING).build();
         let mut chain = vec![source.clone().upcast::<gst::Element>()];
         if words::media_type(&caps) != "video/x-raw" {
@@ -86,7 +103,8 @@ impl FrameReader {
                         Ok(Some(_)) => return,
                         Ok(None) => break,
                         Err(error) => {
-                            *feeder_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                            *feeder_fault.lock().unwrap_or_else(PoisonError::into_inner) =
+                                Some(error);
                             break;
                         }
                     }
@@ -107,24 +125,38 @@ impl FrameReader {
         }
         loop {
             let Some(sample) = running.pull(&self.sink, "decode the master")? else {
-                if let Some(error) = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                if let Some(error) =
+                    self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+                {
                     return Err(error);
                 }
                 return match &self.wanted {
-                    Some(wanted) => Err(miscount(format!("the decoder gave {} frames of the {} that the index counts", self.taken, wanted.frames))),
+                    Some(wanted) => Err(miscount(format!(
+                        "the decoder gave {} frames of the {} that the index counts",
+                        self.taken, wanted.frames
+                    ))),
                     None => Ok(None),
                 };
             };
             let Some(wanted) = &self.wanted else { return Ok(Some(sample)) };
             if wanted.basis == Basis::Parsed {
-                let pts = sample.buffer().and_then(|b| b.pts()).and_then(|t| i64::try_from(t.nseconds()).ok());
-                let pts = pts.ok_or_else(|| miscount("a frame came without a time stamp".to_owned()))?;
+                let pts = sample
+                    .buffer()
+                    .and_then(|b| b.pts())
+                    .and_then(|t| i64::try_from(t.nseconds()).ok());
+                let pts =
+                    pts.ok_or_else(|| miscount("a frame came without a time stamp".to_owned()))?;
                 if pts < wanted.first_frame_pts_ns {
                     continue;
                 }
                 let (first, last) = (self.taken == 0, self.taken + 1 == wanted.frames);
-                if (first && pts != wanted.first_frame_pts_ns) || (last && pts != wanted.last_frame_pts_ns) {
-                    return Err(miscount(format!("frame {} of the span is shown at {pts} ns, which the index does not expect", self.taken)));
+                if (first && pts != wanted.first_frame_pts_ns)
+                    || (last && pts != wanted.last_frame_pts_ns)
+                {
+                    return Err(miscount(format!(
+                        "frame {} of the span is shown at {pts} ns, which the index does not expect",
+                        self.taken
+                    )));
                 }
             }
             self.taken += 1;
@@ -150,9 +182,14 @@ fn miscount(message: String) -> Error {
 /// The decoder for these caps. One thread: spans run side by side, and a second thread per decoder costs more than it
 /// gives.
 fn decoder(caps: &gst::Caps) -> Result<gst::Element, Error> {
-    let factory = words::decoder(caps)
-        .ok_or_else(|| Error::refused(Code::UnsupportedCodec, format!("no decoder for the video track's codec: {}", words::codec(caps))))?;
-    let decoder = factory.create().build().map_err(|_| Error::NoElement(factory.name().to_string()))?;
+    let factory = words::decoder(caps).ok_or_else(|| {
+        Error::refused(
+            Code::UnsupportedCodec,
+            format!("no decoder for the video track's codec: {}", words::codec(caps)),
+        )
+    })?;
+    let decoder =
+        factory.create().build().map_err(|_| Error::NoElement(factory.name().to_string()))?;
     for name in ["max-threads", "threads"] {
         if decoder.find_property(name).is_some() {
             decoder.set_property_from_str(name, "1");

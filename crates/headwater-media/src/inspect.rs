@@ -90,7 +90,9 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
         let track = Arc::new(Mutex::new(Track::default()));
         seen.tracks.push(track.clone());
         drop(seen);
-        if let Err(error) = collect(&pipeline, pad, edits.edit(&tracks::number(pad)), track, collected.clone()) {
+        if let Err(error) =
+            collect(&pipeline, pad, edits.edit(&tracks::number(pad)), track, collected.clone())
+        {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("a track cannot be read: {error}"));
         }
     });
@@ -114,7 +116,10 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
     drop(running);
     let seen = lock(&seen);
     if seen.too_many {
-        return Err(Error::refused(Code::DamagedMaster, format!("the master claims more than {MAX_TRACKS} tracks")));
+        return Err(Error::refused(
+            Code::DamagedMaster,
+            format!("the master claims more than {MAX_TRACKS} tracks"),
+        ));
     }
     report(master, &seen, promised, alive)
 }
@@ -187,7 +192,9 @@ fn note_unit(sample: &gst::Sample, track: &mut Track) {
     // A frame belongs to the edit that it starts in.
     let (visible, stream_ns, media_ns) = {
         let mapping = lock(&track.mapping);
-        let at = |map: fn(&Mapping, gst::ClockTime) -> Option<i64>| pts.and_then(|pts| map(&mapping, pts));
+        let at = |map: fn(&Mapping, gst::ClockTime) -> Option<i64>| {
+            pts.and_then(|pts| map(&mapping, pts))
+        };
         (pts.is_none_or(|pts| mapping.shows(pts)), at(Mapping::stream_ns), at(Mapping::media_ns))
     };
     track.media_end_ns = track.media_end_ns.max(media_ns.unwrap_or(0) + ns(duration));
@@ -206,7 +213,9 @@ fn note_unit(sample: &gst::Sample, track: &mut Track) {
             size: u32::try_from(buffer.size()).unwrap_or(u32::MAX),
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             skipped_leading: kind == "video/x-h265" && is_rasl(data),
-            visible: visible && !is_hidden(&kind, data) && !buffer.flags().contains(gst::BufferFlags::DECODE_ONLY),
+            visible: visible
+                && !is_hidden(&kind, data)
+                && !buffer.flags().contains(gst::BufferFlags::DECODE_ONLY),
         });
     }
 }
@@ -243,15 +252,24 @@ fn is_rasl(mut data: &[u8]) -> bool {
 }
 
 /// Turns what was collected into facts and an index.
-fn report(master: &Master, seen: &Seen, promised: Option<gst::ClockTime>, alive: impl FnMut()) -> Result<Inspection, Error> {
+fn report(
+    master: &Master,
+    seen: &Seen,
+    promised: Option<gst::ClockTime>,
+    alive: impl FnMut(),
+) -> Result<Inspection, Error> {
     let mut tracks: Vec<MutexGuard<'_, Track>> = seen.tracks.iter().map(|t| lock(t)).collect();
     tracks.sort_by(|a, b| a.number.cmp(&b.number));
     let of_kind = |kind: &str| {
         let kind = kind.to_owned();
-        tracks.iter().filter(move |t| t.caps.as_deref().is_some_and(|c| words::media_type(c).starts_with(&kind)))
+        tracks.iter().filter(move |t| {
+            t.caps.as_deref().is_some_and(|c| words::media_type(c).starts_with(&kind))
+        })
     };
     let first_video = of_kind("video/").next();
-    let zero_ns = first_video.and_then(|t| t.units.iter().filter(|u| u.visible).filter_map(|u| u.stream_ns).min()).unwrap_or(0);
+    let zero_ns = first_video
+        .and_then(|t| t.units.iter().filter(|u| u.visible).filter_map(|u| u.stream_ns).min())
+        .unwrap_or(0);
     let mut facts = MasterFacts {
         container: seen.container.clone().unwrap_or_else(|| "no container".to_owned()),
         bytes: master.bytes(),
@@ -261,7 +279,10 @@ fn report(master: &Master, seen: &Seen, promised: Option<gst::ClockTime>, alive:
         other: tracks
             .iter()
             .filter_map(|t| t.caps.as_deref())
-            .filter(|c| !words::media_type(c).starts_with("video/") && !words::media_type(c).starts_with("audio/"))
+            .filter(|c| {
+                !words::media_type(c).starts_with("video/")
+                    && !words::media_type(c).starts_with("audio/")
+            })
             .map(|c| format!("other track {}", words::codec(c)))
             .collect(),
     };
@@ -272,11 +293,17 @@ fn report(master: &Master, seen: &Seen, promised: Option<gst::ClockTime>, alive:
         return Err(Error::refused(Code::UnsupportedCodec, message));
     }
     let end = tracks.iter().map(|t| t.media_end_ns.max(t.end_ns)).max().unwrap_or(0);
-    if let Some(promised) = promised.and_then(|p| i64::try_from(p.nseconds()).ok()).filter(|p| end < p - CUT_OFF_NS) {
+    if let Some(promised) =
+        promised.and_then(|p| i64::try_from(p.nseconds()).ok()).filter(|p| end < p - CUT_OFF_NS)
+    {
         let seconds = |ns: i64| ns as f64 / 1e9;
         return Err(Error::refused(
             Code::DamagedMaster,
-            format!("the master is cut off: its header promises {:.1} s, but media ends after {:.1} s", seconds(promised), seconds(end)),
+            format!(
+                "the master is cut off: its header promises {:.1} s, but media ends after {:.1} s",
+                seconds(promised),
+                seconds(end)
+            ),
         ));
     }
     let container = container_type(&facts.container);
@@ -296,7 +323,13 @@ fn container_type(words: &str) -> &'static str {
     match () {
         () if words.contains("webm") => "video/webm",
         () if words.contains("matroska") => "video/x-matroska",
-        () if words.contains("quicktime") || words.contains("mp4") || words.contains("iso") || words.contains("3gp") => "video/quicktime",
+        () if words.contains("quicktime")
+            || words.contains("mp4")
+            || words.contains("iso")
+            || words.contains("3gp") =>
+        {
+            "video/quicktime"
+        }
         () => "",
     }
 }
@@ -307,7 +340,12 @@ fn parsed_index(track: &Track) -> Option<Index> {
         return None;
     }
     let first_key = track.units.iter().position(|u| u.key)?;
-    let second_key = track.units.iter().skip(first_key + 1).position(|u| u.key).map_or(usize::MAX, |n| first_key + 1 + n);
+    let second_key = track
+        .units
+        .iter()
+        .skip(first_key + 1)
+        .position(|u| u.key)
+        .map_or(usize::MAX, |n| first_key + 1 + n);
     let units: Vec<Unit> = track
         .units
         .iter()
@@ -327,7 +365,12 @@ fn parsed_index(track: &Track) -> Option<Index> {
         return None;
     }
     let last = times.last()?;
-    let last_duration_ns = track.units.iter().find(|u| u.pts_ns == Some(*last)).map(|u| u.duration_ns).filter(|d| *d > 0);
+    let last_duration_ns = track
+        .units
+        .iter()
+        .find(|u| u.pts_ns == Some(*last))
+        .map(|u| u.duration_ns)
+        .filter(|d| *d > 0);
     Some(Index { basis: Basis::Parsed, units, last_duration_ns })
 }
 
@@ -338,8 +381,11 @@ fn decoded_index(master: &Master, stream: &str, mut alive: impl FnMut()) -> Resu
     let mut last_duration_ns = None;
     while let Some(frame) = reader.next()? {
         let buffer = frame.buffer().ok_or(Error::Step("read a frame"))?;
-        let rate = frame.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).map(|i| i.fps());
-        let step = rate.filter(|r| r.numer() > 0).map_or(40_000_000, |r| 1_000_000_000 * i64::from(r.denom()) / i64::from(r.numer()));
+        let rate =
+            frame.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).map(|i| i.fps());
+        let step = rate
+            .filter(|r| r.numer() > 0)
+            .map_or(40_000_000, |r| 1_000_000_000 * i64::from(r.denom()) / i64::from(r.numer()));
         let before = units.last().map(|u| u.pts_ns);
         let pts = buffer.pts().and_then(|t| i64::try_from(t.nseconds()).ok());
         // A frame without a time, or one that goes back, comes one frame duration after the one before.
@@ -351,7 +397,7 @@ fn decoded_index(master: &Master, stream: &str, mut alive: impl FnMut()) -> Resu
         };
         last_duration_ns = buffer.duration().and_then(|t| i64::try_from(t.nseconds()).ok());
         units.push(Unit { pts_ns, size: 0, key: units.is_empty(), shown: true });
-        if units.len() % 100 == 0 {
+        if units.len().is_multiple_of(100) {
             alive();
         }
     }
@@ -360,16 +406,29 @@ fn decoded_index(master: &Master, stream: &str, mut alive: impl FnMut()) -> Resu
 
 /// Decodes one frame: what cannot give one is refused now and not after an hour, and only a decoded frame tells the
 /// true size, shape and scan of some codecs.
-fn look_at_first_frame(master: &Master, track: &mut VideoTrack, stream: &str, caps: &gst::CapsRef) -> Result<(), Error> {
-    let damaged = || Error::refused(Code::DamagedMaster, format!("not one frame of the {} track can be decoded", words::codec(caps)));
+fn look_at_first_frame(
+    master: &Master,
+    track: &mut VideoTrack,
+    stream: &str,
+    caps: &gst::CapsRef,
+) -> Result<(), Error> {
+    let damaged = || {
+        Error::refused(
+            Code::DamagedMaster,
+            format!("not one frame of the {} track can be decoded", words::codec(caps)),
+        )
+    };
     let mut reader = FrameReader::whole(master, stream)?;
     let frame = reader.next()?.ok_or_else(damaged)?;
-    let info = frame.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).ok_or_else(damaged)?;
+    let info =
+        frame.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).ok_or_else(damaged)?;
     track.width = info.width();
     track.height = info.height();
     track.interlaced = info.is_interlaced();
     track.bit_depth = info.comp_depth(0).into();
-    if let (Ok(num), Ok(den)) = (u32::try_from(info.par().numer()), u32::try_from(info.par().denom())) {
+    if let (Ok(num), Ok(den)) =
+        (u32::try_from(info.par().numer()), u32::try_from(info.par().denom()))
+    {
         track.sample_aspect = (num, den);
     }
     track.colorimetry = Some(info.colorimetry().to_string()).filter(|c| !c.is_empty());
@@ -386,7 +445,8 @@ fn rate_of(rate: gst::Fraction) -> Option<FrameRate> {
 fn video_track(track: &Track) -> Option<VideoTrack> {
     let caps = track.caps.as_ref()?;
     let s = caps.structure(0)?;
-    let number = |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let number =
+        |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let aspect = s.get::<gst::Fraction>("pixel-aspect-ratio").ok().and_then(rate_of);
     Some(VideoTrack {
         stream: track.number.clone(),
@@ -408,7 +468,8 @@ fn video_track(track: &Track) -> Option<VideoTrack> {
 fn audio_track(track: &Track, zero_ns: i64) -> Option<AudioTrack> {
     let caps = track.caps.as_ref()?;
     let s = caps.structure(0)?;
-    let number = |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let number =
+        |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     Some(AudioTrack {
         stream: track.number.clone(),
         codec: words::codec(caps),
@@ -418,6 +479,10 @@ fn audio_track(track: &Track, zero_ns: i64) -> Option<AudioTrack> {
         language: track.language.clone(),
         start_ns: track.first_ns.unwrap_or(0) - zero_ns,
         end_ns: track.end_ns - zero_ns,
-        decoder: if words::media_type(caps) == "audio/x-raw" { Some("none needed".to_owned()) } else { words::decoder(caps).map(|f| f.name().to_string()) },
+        decoder: if words::media_type(caps) == "audio/x-raw" {
+            Some("none needed".to_owned())
+        } else {
+            words::decoder(caps).map(|f| f.name().to_string())
+        },
     })
 }

@@ -5,24 +5,24 @@
 //! side, [`child::main`], does one job and exits. Between them: the master as the child's standard input, a job file in
 //! the spool folder, and JSON lines on standard output.
 
-mod protocol;
-mod process;
 pub mod child;
-mod edits;
-mod source;
-mod running;
-mod words;
-mod tracks;
-mod inspect;
-mod units;
-mod frames;
-mod scale;
-mod encode;
-mod segmenter;
-mod span;
-mod sound;
 mod copy;
+mod edits;
+mod encode;
 mod error;
+mod frames;
+mod inspect;
+mod process;
+mod protocol;
+mod running;
+mod scale;
+mod segmenter;
+mod sound;
+mod source;
+mod span;
+mod tracks;
+mod units;
+mod words;
 
 pub use process::ChildTranscoder;
 pub use protocol::SUBCOMMAND;

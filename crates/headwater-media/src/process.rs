@@ -27,8 +27,13 @@ const LAST_WORDS: usize = 4096;
 const LINE_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// What a child may know of its parent's environment: where GStreamer finds plugins, nothing else.
-const PASSED_ON: [&str; 5] =
-    ["PATH", "LD_LIBRARY_PATH", "GST_PLUGIN_PATH", "GST_PLUGIN_SYSTEM_PATH", "GST_PLUGIN_SYSTEM_PATH_1_0"];
+const PASSED_ON: [&str; 5] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "GST_PLUGIN_PATH",
+    "GST_PLUGIN_SYSTEM_PATH",
+    "GST_PLUGIN_SYSTEM_PATH_1_0",
+];
 
 /// Runs jobs in children: this very executable, started again.
 #[derive(Debug)]
@@ -143,8 +148,13 @@ fn unexpected(line: &Line) -> TranscodeError {
 fn open(master: &Path) -> Result<File, TranscodeError> {
     File::open(master).map_err(|error| {
         let refusal = match error.kind() {
-            std::io::ErrorKind::NotFound => Refusal::new(Code::MasterGone, format!("the master `{}` is gone", master.display())),
-            _ => Refusal::new(Code::Unreadable, format!("the master `{}` cannot be opened: {error}", master.display())),
+            std::io::ErrorKind::NotFound => {
+                Refusal::new(Code::MasterGone, format!("the master `{}` is gone", master.display()))
+            }
+            _ => Refusal::new(
+                Code::Unreadable,
+                format!("the master `{}` cannot be opened: {error}", master.display()),
+            ),
         };
         TranscodeError::Refused(refusal)
     })
@@ -153,7 +163,10 @@ fn open(master: &Path) -> Result<File, TranscodeError> {
 fn start_error(error: std::io::Error, what: &str) -> TranscodeError {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            TranscodeError::Refused(Refusal::new(Code::DiskFull, format!("the disk of {what} is full")))
+            TranscodeError::Refused(Refusal::new(
+                Code::DiskFull,
+                format!("the disk of {what} is full"),
+            ))
         }
         _ => TranscodeError::Start(error),
     }
@@ -184,9 +197,20 @@ impl Drop for Running {
 
 impl Running {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts children")]
-    fn start(executable: &Path, folder: &Path, spool: &Path, stdin: Stdio) -> Result<Self, TranscodeError> {
+    fn start(
+        executable: &Path,
+        folder: &Path,
+        spool: &Path,
+        stdin: Stdio,
+    ) -> Result<Self, TranscodeError> {
         let mut command = Command::from(std::process::Command::new(executable));
-        command.arg(SUBCOMMAND).arg(spool).env_clear().stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg(SUBCOMMAND)
+            .arg(spool)
+            .env_clear()
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         for name in PASSED_ON {
             if let Some(value) = std::env::var_os(name) {
@@ -200,7 +224,10 @@ impl Running {
 
     /// Passes reports on until the last line. `None` when the child ended without one; an error says why it has to be
     /// killed.
-    async fn listen(&mut self, reports: Option<mpsc::Sender<Report>>) -> Result<Option<Line>, String> {
+    async fn listen(
+        &mut self,
+        reports: Option<mpsc::Sender<Report>>,
+    ) -> Result<Option<Line>, String> {
         let Some(stdout) = self.child.stdout.take() else { return Ok(None) };
         let mut stdout = BufReader::with_capacity(64 * 1024, stdout);
         let mut text = Vec::new();
@@ -208,9 +235,12 @@ impl Running {
             text.clear();
             let read = (&mut stdout).take(LINE_LIMIT);
             let mut read = read;
-            let waited = tokio::time::timeout(SILENCE_LIMIT, read.read_until(b'\n', &mut text)).await;
+            let waited =
+                tokio::time::timeout(SILENCE_LIMIT, read.read_until(b'\n', &mut text)).await;
             match waited {
-                Err(_) => return Err(format!("made no progress for {} s", SILENCE_LIMIT.as_secs())),
+                Err(_) => {
+                    return Err(format!("made no progress for {} s", SILENCE_LIMIT.as_secs()));
+                }
                 Ok(Err(error)) => return Err(format!("cannot be listened to: {error}")),
                 Ok(Ok(0)) => return Ok(None),
                 Ok(Ok(_)) => {}
@@ -222,10 +252,10 @@ impl Running {
             match serde_json::from_slice(&text) {
                 Ok(Line::Alive) => {}
                 Ok(Line::Report(report)) => {
-                    if let Some(reports) = &reports {
-                        if reports.send(report).await.is_err() {
-                            return Err("was stopped: nobody takes its segments".to_owned());
-                        }
+                    if let Some(reports) = &reports
+                        && reports.send(report).await.is_err()
+                    {
+                        return Err("was stopped: nobody takes its segments".to_owned());
                     }
                 }
                 Ok(last) => {
@@ -251,7 +281,11 @@ impl Running {
     }
 
     fn kill(&mut self) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // Gone already is as good as killed.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);

@@ -22,10 +22,7 @@ pub(crate) enum Job {
     /// Look at the master on standard input.
     Inspect,
     /// Make one part of a plan.
-    Make {
-        plan: Box<Plan>,
-        part: Part,
-    },
+    Make { plan: Box<Plan>, part: Part },
 }
 
 /// One line of a child's standard output.

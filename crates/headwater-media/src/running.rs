@@ -105,7 +105,11 @@ impl Running {
     }
 
     /// The next sample of `sink`, or `None` at its end.
-    pub(crate) fn pull(&self, sink: &gst_app::AppSink, step: &'static str) -> Result<Option<gst::Sample>, Error> {
+    pub(crate) fn pull(
+        &self,
+        sink: &gst_app::AppSink,
+        step: &'static str,
+    ) -> Result<Option<gst::Sample>, Error> {
         let started = Instant::now();
         loop {
             if let Some(sample) = sink.try_pull_sample(POLL) {
@@ -127,7 +131,8 @@ impl Running {
     pub(crate) fn wait_for_end(&self, mut each: impl FnMut()) -> Result<(), Error> {
         let Some(bus) = self.pipeline.bus() else { return Err(Error::Step("watch a pipeline")) };
         loop {
-            let message = bus.timed_pop_filtered(POLL, &[gst::MessageType::Error, gst::MessageType::Eos]);
+            let message =
+                bus.timed_pop_filtered(POLL, &[gst::MessageType::Error, gst::MessageType::Eos]);
             match message.as_ref().map(|m| m.view()) {
                 Some(gst::MessageView::Error(error)) => return Err(Error::of_message(error)),
                 Some(_) => return Ok(()),

@@ -39,22 +39,41 @@ impl Spool {
     }
 
     /// Writes one segment: its head, then the samples as they are, without joining them in memory first.
-    fn segment(&self, number: u32, start: u64, samples: &[cmaf::Sample], data: &[gst::Buffer]) -> Result<(), Error> {
+    fn segment(
+        &self,
+        number: u32,
+        start: u64,
+        samples: &[cmaf::Sample],
+        data: &[gst::Buffer],
+    ) -> Result<(), Error> {
         let head = cmaf::segment_head(number + 1, start, samples)?;
         let ticks = samples.iter().map(|s| u64::from(s.duration)).sum();
-        let role = ObjectRole::Segment { rendition: self.rendition.clone(), number, start, ticks, samples: samples.len() as u32 };
+        let role = ObjectRole::Segment {
+            rendition: self.rendition.clone(),
+            number,
+            start,
+            ticks,
+            samples: samples.len() as u32,
+        };
         self.write(&segment_name(number), role, |file| {
             let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
             file.write_all(&head)?;
             for sample in data {
-                let sample = sample.map_readable().map_err(|_| std::io::Error::other("a sample is not readable"))?;
+                let sample = sample
+                    .map_readable()
+                    .map_err(|_| std::io::Error::other("a sample is not readable"))?;
                 file.write_all(&sample)?;
             }
             file.flush()
         })
     }
 
-    fn write(&self, name: &str, role: ObjectRole, write: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<(), Error> {
+    fn write(
+        &self,
+        name: &str,
+        role: ObjectRole,
+        write: impl FnOnce(&mut fs::File) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
         let file = self.folder.join(name);
         fs::File::create(&file).and_then(|mut f| write(&mut f)).map_err(Error::Spool)?;
         let path = format!("{}/{name}", self.rendition);
@@ -89,13 +108,20 @@ pub(crate) struct Rendition {
 }
 
 /// The codec of a rendition of which all `segments` were written; fewer are an error.
-pub(crate) fn finished(name: &str, rendition: &Mutex<Rendition>, segments: usize) -> Result<(String, String), Error> {
+pub(crate) fn finished(
+    name: &str,
+    rendition: &Mutex<Rendition>,
+    segments: usize,
+) -> Result<(String, String), Error> {
     let rendition = rendition.lock().unwrap_or_else(PoisonError::into_inner);
     match &rendition.codec {
         Some(codec) if rendition.segments == segments => Ok((name.to_owned(), codec.clone())),
         _ => Err(Error::refused(
             Code::FrameCountMismatch,
-            format!("{name} has {} segments of the {segments} that the plan counts", rendition.segments),
+            format!(
+                "{name} has {} segments of the {segments} that the plan counts",
+                rendition.segments
+            ),
         )),
     }
 }
@@ -143,30 +169,44 @@ impl VideoSegmenter {
         let first = segment.first_frame - self.segments.first().map_or(0, |s| s.first_frame);
         let number = self.first_number + self.done as u32;
         let wrong = |what: &str| {
-            Error::refused(Code::FrameCountMismatch, format!("segment {} of {} {what}", number + 1, self.spool.rendition))
+            Error::refused(
+                Code::FrameCountMismatch,
+                format!("segment {} of {} {what}", number + 1, self.spool.rendition),
+            )
         };
         if !self.units.first().is_some_and(|u| u.key && u.frame == first) {
             return Err(wrong("does not start with its own IDR"));
         }
-        let time = |frame: u64| usize::try_from(frame).ok().and_then(|n| self.times.get(n)).copied();
+        let time =
+            |frame: u64| usize::try_from(frame).ok().and_then(|n| self.times.get(n)).copied();
         let mut samples = Vec::with_capacity(self.units.len());
         let mut seen = vec![false; self.units.len()];
         for (n, unit) in (first..).zip(&self.units) {
-            let place = unit.frame.checked_sub(first).and_then(|p| usize::try_from(p).ok()).and_then(|p| seen.get_mut(p));
+            let place = unit
+                .frame
+                .checked_sub(first)
+                .and_then(|p| usize::try_from(p).ok())
+                .and_then(|p| seen.get_mut(p));
             match place {
                 Some(place) if !*place => *place = true,
                 _ => return Err(wrong("has a frame twice or one of another segment")),
             }
-            let (Some(decoded), Some(next), Some(shown)) = (time(n), time(n + 1), time(unit.frame)) else {
+            let (Some(decoded), Some(next), Some(shown)) = (time(n), time(n + 1), time(unit.frame))
+            else {
                 return Err(wrong("has more frames than the plan"));
             };
             // The n-th sample is decoded when the n-th frame would be shown, were there no reordering; the delay makes
             // room for it and keeps every offset positive.
-            let offset = (shown + self.delay).checked_sub(decoded).ok_or_else(|| wrong("reorders frames further than planned"))?;
+            let offset = (shown + self.delay)
+                .checked_sub(decoded)
+                .ok_or_else(|| wrong("reorders frames further than planned"))?;
             samples.push(cmaf::Sample {
-                size: u32::try_from(unit.data.size()).map_err(|_| wrong("has a sample of more than 4 GiB"))?,
-                duration: u32::try_from(next - decoded).map_err(|_| wrong("has a frame that lasts for ever"))?,
-                composition_offset: i32::try_from(offset).map_err(|_| wrong("reorders frames too far"))?,
+                size: u32::try_from(unit.data.size())
+                    .map_err(|_| wrong("has a sample of more than 4 GiB"))?,
+                duration: u32::try_from(next - decoded)
+                    .map_err(|_| wrong("has a frame that lasts for ever"))?,
+                composition_offset: i32::try_from(offset)
+                    .map_err(|_| wrong("reorders frames too far"))?,
                 key: unit.key,
             });
         }
@@ -180,7 +220,14 @@ impl VideoSegmenter {
 
 impl UnitSink for VideoSegmenter {
     fn config(&mut self, avcc: &[u8]) -> Result<(), Error> {
-        let init = cmaf::VideoInit { width: self.width, height: self.height, timescale: self.timescale, delay: self.delay, avcc, colour: None };
+        let init = cmaf::VideoInit {
+            width: self.width,
+            height: self.height,
+            timescale: self.timescale,
+            delay: self.delay,
+            avcc,
+            colour: None,
+        };
         self.spool.init(&init.to_bytes()?)?;
         let codec = cmaf::codec_string_avc(avcc)?;
         note(&self.result, |r| r.codec = Some(codec));
@@ -189,7 +236,10 @@ impl UnitSink for VideoSegmenter {
 
     fn unit(&mut self, unit: Unit) -> Result<(), Error> {
         let Some(segment) = self.segments.get(self.done).copied() else {
-            return Err(Error::refused(Code::FrameCountMismatch, format!("{} has more frames than the plan", self.spool.rendition)));
+            return Err(Error::refused(
+                Code::FrameCountMismatch,
+                format!("{} has more frames than the plan", self.spool.rendition),
+            ));
         };
         self.units.push(unit);
         if self.units.len() == segment.frames as usize { self.close(segment) } else { Ok(()) }
@@ -209,7 +259,13 @@ pub(crate) struct AudioSegmenter {
 }
 
 impl AudioSegmenter {
-    pub(crate) fn new(spool: Spool, plan: AudioRendition, bitrate: u32, skip: u64, result: Arc<Mutex<Rendition>>) -> Self {
+    pub(crate) fn new(
+        spool: Spool,
+        plan: AudioRendition,
+        bitrate: u32,
+        skip: u64,
+        result: Arc<Mutex<Rendition>>,
+    ) -> Self {
         Self { spool, plan, bitrate, skip, done: 0, packets: Vec::new(), result }
     }
 }
@@ -242,9 +298,21 @@ impl UnitSink for AudioSegmenter {
         if self.packets.len() as u64 == frames.end - frames.start {
             let data = std::mem::take(&mut self.packets);
             let size = |b: &gst::Buffer| u32::try_from(b.size()).unwrap_or(u32::MAX);
-            let samples: Vec<cmaf::Sample> =
-                data.iter().map(|b| cmaf::Sample { size: size(b), duration: AAC_FRAME, composition_offset: 0, key: true }).collect();
-            self.spool.segment(self.done as u32, frames.start * u64::from(AAC_FRAME), &samples, &data)?;
+            let samples: Vec<cmaf::Sample> = data
+                .iter()
+                .map(|b| cmaf::Sample {
+                    size: size(b),
+                    duration: AAC_FRAME,
+                    composition_offset: 0,
+                    key: true,
+                })
+                .collect();
+            self.spool.segment(
+                self.done as u32,
+                frames.start * u64::from(AAC_FRAME),
+                &samples,
+                &data,
+            )?;
             self.done += 1;
             note(&self.result, |r| r.segments = self.done);
         }

@@ -52,9 +52,13 @@ impl Placement {
 
     /// Places `samples` samples that are presented at `at_ns` after the title's start.
     pub(crate) fn place(&mut self, at_ns: i64, samples: u64) -> Placed {
-        let ns = |samples: u64| i64::try_from(u128::from(samples) * 1_000_000_000 / u128::from(self.rate)).unwrap_or(i64::MAX);
+        let ns = |samples: u64| {
+            i64::try_from(u128::from(samples) * 1_000_000_000 / u128::from(self.rate))
+                .unwrap_or(i64::MAX)
+        };
         let sample = |ns: i64| {
-            let samples = (i128::from(ns) * i128::from(self.rate) + 500_000_000).div_euclid(1_000_000_000);
+            let samples =
+                (i128::from(ns) * i128::from(self.rate) + 500_000_000).div_euclid(1_000_000_000);
             i64::try_from(samples).unwrap_or(i64::MAX)
         };
         let near = self.next > 0 && (at_ns - ns(self.next)).abs() <= JITTER_NS;
@@ -74,7 +78,13 @@ impl Placement {
 }
 
 /// Transcodes the track of `rendition` into `spool`.
-pub(crate) fn transcode(master: &Master, settings: &AudioEncode, rendition: &AudioRendition, spool: &Path, emit: Emit) -> Result<Done, Error> {
+pub(crate) fn transcode(
+    master: &Master,
+    settings: &AudioEncode,
+    rendition: &AudioRendition,
+    spool: &Path,
+    emit: Emit,
+) -> Result<Done, Error> {
     let (running, sink) = open(master, rendition)?;
     running.play()?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
@@ -84,9 +94,16 @@ pub(crate) fn transcode(master: &Master, settings: &AudioEncode, rendition: &Aud
     let total = rendition.ends.last().copied().unwrap_or(0) * u64::from(AAC_FRAME);
     let make_sink = |skip| -> Result<Box<AudioSegmenter>, Error> {
         let spool = Spool::new(spool, &rendition.name, emit.clone())?;
-        Ok(Box::new(AudioSegmenter::new(spool, rendition.clone(), kbps * 1000, skip, result.clone())))
+        Ok(Box::new(AudioSegmenter::new(
+            spool,
+            rendition.clone(),
+            kbps * 1000,
+            skip,
+            result.clone(),
+        )))
     };
-    let encoder = Encoder::audio(settings, rendition.channels, rendition.sample_rate, kbps, make_sink)?;
+    let encoder =
+        Encoder::audio(settings, rendition.channels, rendition.sample_rate, kbps, make_sink)?;
     let edit = master.edit(&rendition.stream);
     let mut placement = Placement::new(total, rendition.sample_rate);
     let mut chunks = 0u64;
@@ -105,12 +122,15 @@ pub(crate) fn transcode(master: &Master, settings: &AudioEncode, rendition: &Aud
         let placed = placement.place(at_ns.saturating_sub(rendition.zero_ns), samples);
         silence(&encoder, placed.silence, frame_bytes)?;
         if placed.take > 0 {
-            let (from, bytes) = (placed.skip as usize * frame_bytes, placed.take as usize * frame_bytes);
-            let part = buffer.copy_region(gst::BufferCopyFlags::MEMORY, from..from + bytes).map_err(|_| Error::Step("cut sound"))?;
+            let (from, bytes) =
+                (placed.skip as usize * frame_bytes, placed.take as usize * frame_bytes);
+            let part = buffer
+                .copy_region(gst::BufferCopyFlags::MEMORY, from..from + bytes)
+                .map_err(|_| Error::Step("cut sound"))?;
             encoder.push(part)?;
         }
         chunks += 1;
-        if chunks % 512 == 0 {
+        if chunks.is_multiple_of(512) {
             emit(Report::Progress { frames: 0 });
         }
     }
@@ -156,9 +176,14 @@ fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, convert: &gst::Element) -> Res
     if words::media_type(caps) == "audio/x-raw" {
         return pad.link(&target).map(|_| ()).map_err(|_| failed());
     }
-    let factory = words::decoder(caps)
-        .ok_or_else(|| Error::refused(Code::UnsupportedCodec, format!("no decoder for the audio track's codec: {}", words::codec(caps))))?;
-    let decoder = factory.create().build().map_err(|_| Error::NoElement(factory.name().to_string()))?;
+    let factory = words::decoder(caps).ok_or_else(|| {
+        Error::refused(
+            Code::UnsupportedCodec,
+            format!("no decoder for the audio track's codec: {}", words::codec(caps)),
+        )
+    })?;
+    let decoder =
+        factory.create().build().map_err(|_| Error::NoElement(factory.name().to_string()))?;
     pipeline.add(&decoder).map_err(|_| failed())?;
     decoder.link(convert).map_err(|_| failed())?;
     decoder.sync_state_with_parent().map_err(|_| failed())?;

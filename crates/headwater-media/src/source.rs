@@ -44,7 +44,10 @@ impl Master {
         let (edits, hidden) = movie_header(&file, bytes)?
             .and_then(|(at, moov)| {
                 let (edits, hidden) = edits::of_movie(&moov)?;
-                Some((edits, hidden.into_iter().map(|offset| at + offset as u64).collect::<Vec<_>>()))
+                Some((
+                    edits,
+                    hidden.into_iter().map(|offset| at + offset as u64).collect::<Vec<_>>(),
+                ))
             })
             .unwrap_or(nothing);
         Ok(Self { file: Arc::new(file), bytes, edits: edits.into(), hidden: hidden.into() })
@@ -90,7 +93,11 @@ impl Master {
                         let _ = source.push_buffer(buffer);
                     }
                     Err(error) => {
-                        gst::element_error!(source, gst::ResourceError::Read, ("the master cannot be read: {error}"));
+                        gst::element_error!(
+                            source,
+                            gst::ResourceError::Read,
+                            ("the master cannot be read: {error}")
+                        );
                         let _ = source.end_of_stream();
                     }
                 }
@@ -126,16 +133,23 @@ fn movie_header(file: &File, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>
     let mut at = 0;
     for n in 0..MAX_TOP_LEVEL {
         let mut header = [0; 16];
-        let Some(there) = bytes.checked_sub(at).filter(|there| *there >= 8) else { return Ok(None) };
+        let Some(there) = bytes.checked_sub(at).filter(|there| *there >= 8) else {
+            return Ok(None);
+        };
         let header = &mut header[..usize::try_from(there.min(16)).unwrap_or(16)];
         file.read_exact_at(header, at)?;
-        let size = match (u32::from_be_bytes([header[0], header[1], header[2], header[3]]), header.get(8..16)) {
+        let size = match (
+            u32::from_be_bytes([header[0], header[1], header[2], header[3]]),
+            header.get(8..16),
+        ) {
             (0, _) => there,
             (1, Some(long)) => u64::from_be_bytes(long.try_into().unwrap_or_default()),
             (short, _) => u64::from(short),
         };
         let kind = &header[4..8];
-        let starts_like_one = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"].iter().any(|k| kind == *k);
+        let starts_like_one = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"]
+            .iter()
+            .any(|k| kind == *k);
         if (n == 0 && !starts_like_one) || size < 8 || size > there {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use headwater_model::pipeline::VideoEncode;
 use headwater_model::plan::{Plan, SpanPlan};
 use headwater_ports::transcoder::{Done, Report};
 
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Keys};
 use crate::error::Error;
 use crate::frames::FrameReader;
 use crate::scale::LadderScaler;
@@ -30,17 +30,23 @@ pub(crate) fn transcode(
 ) -> Result<Done, Error> {
     let mut frames = FrameReader::span(master, &plan.stream, &span.read, plan.orientation)?;
     let rate = plan.cadence.rate();
-    let fraction = gst::Fraction::new(i32::try_from(rate.num()).unwrap_or(i32::MAX), i32::try_from(rate.den()).unwrap_or(i32::MAX));
+    let fraction = gst::Fraction::new(
+        i32::try_from(rate.num()).unwrap_or(i32::MAX),
+        i32::try_from(rate.den()).unwrap_or(i32::MAX),
+    );
     let sizes: Vec<(u32, u32)> = plan.video.iter().map(|r| (r.width, r.height)).collect();
     let results: Vec<Arc<Mutex<Rendition>>> = plan.video.iter().map(|_| Arc::default()).collect();
-    let keys = key_frames(plan, span);
+    let keys = Keys { at: key_frames(plan, span), every: plan.gop_frames() };
 
     let mut scaler: Option<LadderScaler> = None;
     let mut encoders: Vec<Encoder> = Vec::new();
     let mut count = 0u64;
     while let Some(sample) = frames.next()? {
         let picture = sample.buffer().ok_or(Error::Step("read a frame"))?;
-        let info = sample.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).ok_or(Error::Step("learn a picture's shape"))?;
+        let info = sample
+            .caps()
+            .and_then(|c| gst_video::VideoInfo::from_caps(c).ok())
+            .ok_or(Error::Step("learn a picture's shape"))?;
         // A master may change its picture size half-way: what comes out keeps the ladder's sizes.
         if !scaler.as_ref().is_some_and(|s| s.fits(&info)) {
             scaler = Some(LadderScaler::new(&info, &sizes, fraction)?);
@@ -52,7 +58,7 @@ pub(crate) fn transcode(
                     width: rendition.width,
                     height: rendition.height,
                     timescale: plan.timescale,
-        delay: plan.delay,
+                    delay: plan.delay,
                     first_number: span.first_segment,
                     segments: plan.segments_of(span),
                     ticks: &span.ticks,
@@ -60,11 +66,19 @@ pub(crate) fn transcode(
                 let spool = Spool::new(spool, &rendition.name, emit.clone())?;
                 let segmenter = Box::new(VideoSegmenter::new(spool, grid, result.clone()));
                 let info = scaler.info(n).ok_or(Error::Step("learn a rendition's shape"))?;
-                encoders.push(Encoder::video(settings, rendition, info, rate, keys.clone(), segmenter)?);
+                encoders.push(Encoder::video(
+                    settings,
+                    rendition,
+                    info,
+                    rate,
+                    keys.clone(),
+                    segmenter,
+                )?);
             }
         }
         let at = gst::ClockTime::from_nseconds(u64::try_from(rate.frame_ns(count)).unwrap_or(0));
-        let next = gst::ClockTime::from_nseconds(u64::try_from(rate.frame_ns(count + 1)).unwrap_or(0));
+        let next =
+            gst::ClockTime::from_nseconds(u64::try_from(rate.frame_ns(count + 1)).unwrap_or(0));
         for (encoder, mut buffer) in encoders.iter().zip(scaler.scale(picture)?) {
             let timed = buffer.make_mut();
             timed.set_pts(at);
@@ -73,7 +87,7 @@ pub(crate) fn transcode(
             encoder.push(buffer)?;
         }
         count += 1;
-        if count % REPORT_EVERY == 0 {
+        if count.is_multiple_of(REPORT_EVERY) {
             emit(Report::Progress { frames: count });
         }
     }
@@ -82,7 +96,12 @@ pub(crate) fn transcode(
         encoder.finish()?;
     }
     let segments = span.segments as usize;
-    let codecs = plan.video.iter().zip(&results).map(|(r, result)| finished(&r.name, result, segments)).collect::<Result<_, _>>()?;
+    let codecs = plan
+        .video
+        .iter()
+        .zip(&results)
+        .map(|(r, result)| finished(&r.name, result, segments))
+        .collect::<Result<_, _>>()?;
     emit(Report::Progress { frames: count });
     Ok(Done { codecs })
 }
@@ -92,5 +111,10 @@ fn key_frames(plan: &Plan, span: &SpanPlan) -> HashSet<u64> {
     let segments = plan.segments_of(span);
     let base = segments.first().map_or(0, |s| s.first_frame);
     let gop = plan.gop_frames() as usize;
-    segments.iter().flat_map(|s| (s.first_frame - base..s.first_frame - base + u64::from(s.frames)).step_by(gop)).collect()
+    segments
+        .iter()
+        .flat_map(|s| {
+            (s.first_frame - base..s.first_frame - base + u64::from(s.frames)).step_by(gop)
+        })
+        .collect()
 }

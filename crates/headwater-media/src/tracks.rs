@@ -34,7 +34,11 @@ pub(crate) fn when_found<T: Send + Sync + 'static>(
         match link(pad) {
             // Set only here, and only once.
             Ok(value) => drop(slot.set(value)),
-            Err(error) => gst::element_error!(parse, gst::CoreError::Pad, ("a track cannot be linked: {error}")),
+            Err(error) => gst::element_error!(
+                parse,
+                gst::CoreError::Pad,
+                ("a track cannot be linked: {error}")
+            ),
         }
     });
     found
@@ -81,7 +85,8 @@ impl Mapping {
         let slack = gst::ClockTime::from_mseconds(1);
         self.segment.as_ref().is_none_or(|s| {
             s.start() == s.time()
-                || (s.start().is_none_or(|start| pts + slack >= start) && s.stop().is_none_or(|stop| pts < stop + slack))
+                || (s.start().is_none_or(|start| pts + slack >= start)
+                    && s.stop().is_none_or(|stop| pts < stop + slack))
         })
     }
 }
@@ -93,20 +98,21 @@ pub(crate) fn unclip(pad: &gst::Pad, edit: Option<Edit>) -> Arc<Mutex<Mapping>> 
     let mapping = Arc::new(Mutex::new(Mapping { edit, ..Mapping::default() }));
     let noted = mapping.clone();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(gst::PadProbeData::Event(event)) = &info.data {
-            if let gst::EventView::Segment(view) = event.view() {
-                if let Some(segment) = view.segment().downcast_ref::<gst::ClockTime>() {
-                    let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-                    let maps_alike = |s: &gst::FormattedSegment<gst::ClockTime>| s.start() == segment.start() && s.time() == segment.time();
-                    if !noted.segment.as_ref().is_some_and(maps_alike) {
-                        noted.kinds += 1;
-                    }
-                    noted.segment = Some(segment.clone());
-                    let open = gst::FormattedSegment::<gst::ClockTime>::new();
-                    let open = gst::event::Segment::builder(&open).seqnum(event.seqnum()).build();
-                    info.data = Some(gst::PadProbeData::Event(open));
-                }
+        if let Some(gst::PadProbeData::Event(event)) = &info.data
+            && let gst::EventView::Segment(view) = event.view()
+            && let Some(segment) = view.segment().downcast_ref::<gst::ClockTime>()
+        {
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            let maps_alike = |s: &gst::FormattedSegment<gst::ClockTime>| {
+                s.start() == segment.start() && s.time() == segment.time()
+            };
+            if !noted.segment.as_ref().is_some_and(maps_alike) {
+                noted.kinds += 1;
             }
+            noted.segment = Some(segment.clone());
+            let open = gst::FormattedSegment::<gst::ClockTime>::new();
+            let open = gst::event::Segment::builder(&open).seqnum(event.seqnum()).build();
+            info.data = Some(gst::PadProbeData::Event(open));
         }
         gst::PadProbeReturn::Ok
     });

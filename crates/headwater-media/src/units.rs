@@ -59,9 +59,13 @@ impl UnitReader {
         }
         let mut reader = Self::open(master, stream)?;
         reader.running.preroll()?;
-        let wanted = gst::ClockTime::from_nseconds(u64::try_from(read.first_unit_pts_ns).unwrap_or(0));
+        let wanted =
+            gst::ClockTime::from_nseconds(u64::try_from(read.first_unit_pts_ns).unwrap_or(0));
         // Demuxers seek on the line that they know, without the edits that were hidden from them.
-        let at = reader.mapping.get().and_then(|m| m.lock().unwrap_or_else(PoisonError::into_inner).media_ns(wanted));
+        let at = reader
+            .mapping
+            .get()
+            .and_then(|m| m.lock().unwrap_or_else(PoisonError::into_inner).media_ns(wanted));
         let Some(at) = at.and_then(|ns| u64::try_from(ns).ok()) else { return Ok(None) };
         if !reader.running.seek_to_key(gst::ClockTime::from_nseconds(at))? {
             return Ok(None);
@@ -88,7 +92,10 @@ impl UnitReader {
             _ => {
                 return Err(Error::refused(
                     Code::FrameCountMismatch,
-                    format!("access unit {} of the master is not the one that was indexed", read.first_unit),
+                    format!(
+                        "access unit {} of the master is not the one that was indexed",
+                        read.first_unit
+                    ),
                 ));
             }
         }
@@ -136,6 +143,7 @@ impl UnitReader {
 
 fn is_first(sample: &gst::Sample, read: &SpanRead) -> bool {
     sample.buffer().is_some_and(|b| {
-        b.pts().is_some_and(|t| i64::try_from(t.nseconds()) == Ok(read.first_unit_pts_ns)) && b.size() == read.first_unit_size as usize
+        b.pts().is_some_and(|t| i64::try_from(t.nseconds()) == Ok(read.first_unit_pts_ns))
+            && b.size() == read.first_unit_size as usize
     })
 }

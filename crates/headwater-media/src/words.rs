@@ -19,7 +19,7 @@ pub(crate) fn codec(caps: &gst::CapsRef) -> String {
             _ => format!("`{fourcc}`"),
         };
     }
-    let words = pbutils::pb_utils_get_codec_description(&caps.to_owned()).to_string();
+    let words = pbutils::pb_utils_get_codec_description(caps).to_string();
     if words.contains(&plain) { plain } else { words }
 }
 
@@ -36,12 +36,18 @@ pub(crate) fn orientation(tag: &str) -> Orientation {
 
 /// A decoder for these caps: the one GStreamer ranks highest.
 pub(crate) fn decoder(caps: &gst::CapsRef) -> Option<gst::ElementFactory> {
-    let mut factories: Vec<gst::ElementFactory> =
-        gst::ElementFactory::factories_with_type(gst::ElementFactoryType::DECODER, gst::Rank::MARGINAL)
-            .into_iter()
-            .filter(|f| f.can_sink_all_caps(&caps.to_owned()) && f.klass().contains("Decoder"))
-            .collect();
+    let mut factories: Vec<gst::ElementFactory> = gst::ElementFactory::factories_with_type(
+        gst::ElementFactoryType::DECODER,
+        gst::Rank::MARGINAL,
+    )
+    .into_iter()
+    .filter(|f| f.can_sink_all_caps(caps) && f.klass().contains("Decoder"))
+    .collect();
     use gst::prelude::PluginFeatureExtManual;
-    factories.sort_by(|a, b| b.rank().cmp(&a.rank()).then_with(|| gst::prelude::GstObjectExt::name(a).cmp(&gst::prelude::GstObjectExt::name(b))));
+    factories.sort_by(|a, b| {
+        b.rank().cmp(&a.rank()).then_with(|| {
+            gst::prelude::GstObjectExt::name(a).cmp(&gst::prelude::GstObjectExt::name(b))
+        })
+    });
     factories.into_iter().next()
 }

@@ -417,6 +417,14 @@ fn lay_out(starts: &[u64], frames: u64, ticks: &FrameTicks) -> Vec<SegmentPlan> 
         .collect()
 }
 
+/// Cuts segments into as few runs of at most `most` as it takes, all as long as each other give or take one: a worker
+/// with a short last span would wait for the others.
+fn share_out(segments: &[SegmentPlan], most: u32) -> impl Iterator<Item = &[SegmentPlan]> {
+    let runs = segments.len().div_ceil(usize::try_from(most).unwrap_or(usize::MAX).max(1));
+    let start = move |n: usize| n * segments.len() / runs;
+    (0..runs).map(move |n| segments.get(start(n)..start(n + 1)).unwrap_or(&[]))
+}
+
 fn cut_spans(
     segments: &[SegmentPlan],
     span_segments: u32,
@@ -425,8 +433,7 @@ fn cut_spans(
     ticks: &FrameTicks,
 ) -> Vec<SpanPlan> {
     let mut first_segment = 0;
-    segments
-        .chunks(usize::try_from(span_segments).unwrap_or(usize::MAX))
+    share_out(segments, span_segments)
         .map(|chunk| {
             let first = chunk.first().map_or(0, |s| s.first_frame);
             let frames: u64 = chunk.iter().map(|s| u64::from(s.frames)).sum();

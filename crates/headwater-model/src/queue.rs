@@ -87,7 +87,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::PipelineMismatch => false,
         Code::Unreadable
         | Code::MasterGone
-        | Code::EncoderMissing
+        | Code::ElementMissing
         | Code::DiskFull
         | Code::OriginUnavailable
         | Code::TranscoderFailed

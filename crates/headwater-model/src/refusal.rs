@@ -32,8 +32,8 @@ pub enum Code {
     DuplicateMaster,
     /// The pipeline asks for something that this master cannot give.
     PipelineMismatch,
-    /// An encoder that the pipeline names is not installed.
-    EncoderMissing,
+    /// A GStreamer element that the work needs, such as an encoder that the pipeline names, is not installed.
+    ElementMissing,
     /// Spool or origin has no space left.
     DiskFull,
     /// The origin refuses or cannot be reached.
@@ -64,7 +64,7 @@ impl Code {
             Code::FrameCountMismatch => "frame-count-mismatch",
             Code::DuplicateMaster => "duplicate-master",
             Code::PipelineMismatch => "pipeline-mismatch",
-            Code::EncoderMissing => "encoder-missing",
+            Code::ElementMissing => "element-missing",
             Code::DiskFull => "disk-full",
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
@@ -89,7 +89,7 @@ impl Code {
             Code::MasterGone
             | Code::MasterChanged
             | Code::FrameCountMismatch
-            | Code::EncoderMissing
+            | Code::ElementMissing
             | Code::DiskFull
             | Code::OriginUnavailable
             | Code::TranscoderFailed
@@ -117,10 +117,12 @@ impl Code {
                 "Ask for the master in another codec, or install a GStreamer decoder for this one."
             }
             Code::FrameCountMismatch => "Rewrap or re-export the master, then ingest it again.",
-            Code::DuplicateMaster => "Use `headwater ingest --again` to transcode it once more.",
-            Code::PipelineMismatch => "Choose another pipeline.",
-            Code::EncoderMissing => {
-                "Install the GStreamer plugin that has the encoder, or name another in the pipeline."
+            Code::DuplicateMaster => {
+                "Use `headwater ingest FILE --again` to transcode it once more."
+            }
+            Code::PipelineMismatch => "Choose another pipeline, such as `vod-h264`.",
+            Code::ElementMissing => {
+                "Install the GStreamer plugin that has it, or name another encoder in the pipeline."
             }
             Code::DiskFull => {
                 "Free some space, then ingest the master again: finished spans are kept."
@@ -132,7 +134,7 @@ impl Code {
                 "Look at the last words below; ingest again to retry: finished spans are kept."
             }
             Code::NotProven => {
-                "The title is not live. Check the origin's storage, then run `headwater ingest --again`."
+                "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",

@@ -55,12 +55,14 @@ impl App {
         // Children and the catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
         let jobs = data.join("jobs");
-        std::fs::create_dir_all(&jobs).with_context(|| format!("make the data folder `{}`", data.display()))?;
+        std::fs::create_dir_all(&jobs)
+            .with_context(|| format!("make the data folder `{}`", data.display()))?;
         let catalog = SqliteCatalog::open(&data.join("catalog.db"), Arc::new(SystemClock)).await;
         let catalog: Arc<dyn Catalog> =
             Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
         let OriginKind::Directory { path } = &config.origin.kind;
-        let origin: Arc<dyn Origin> = Arc::new(DirectoryOrigin::open(&config.origin.name, &std::path::absolute(path)?)?);
+        let origin: Arc<dyn Origin> =
+            Arc::new(DirectoryOrigin::open(&config.origin.name, &std::path::absolute(path)?)?);
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();
@@ -102,8 +104,9 @@ impl App {
 pub(crate) fn pipeline(folder: Option<&Path>, name: &str) -> Result<Pipeline, Refusal> {
     let refuse = |why: String| Refusal::new(Code::PipelineMismatch, why);
     let read = |path: &Path| {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| refuse(format!("the pipeline file `{}` cannot be read: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            refuse(format!("the pipeline file `{}` cannot be read: {e}", path.display()))
+        })?;
         parse(&path.display().to_string(), &text)
     };
     if name.ends_with(".toml") {
@@ -117,13 +120,18 @@ pub(crate) fn pipeline(folder: Option<&Path>, name: &str) -> Result<Pipeline, Re
     }
     let known = names(folder);
     let hint = headwater_spec::nearest(name, known.iter().map(String::as_str));
-    let hint = hint.map_or_else(|| format!("known are: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    let hint = hint.map_or_else(
+        || format!("known are: {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
     Err(refuse(format!("there is no pipeline `{name}` ({hint})")))
 }
 
 fn parse(file: &str, text: &str) -> Result<Pipeline, Refusal> {
     headwater_spec::pipeline(file, text).map_err(|problems| {
-        let first = problems.first().map_or_else(String::new, |p| format!("{}:{}:{}: {}", p.file, p.line, p.column, p.message));
+        let first = problems.first().map_or_else(String::new, |p| {
+            format!("{}:{}:{}: {}", p.file, p.line, p.column, p.message)
+        });
         Refusal::new(Code::PipelineMismatch, format!("the pipeline file is not valid: {first}"))
     })
 }
@@ -131,9 +139,12 @@ fn parse(file: &str, text: &str) -> Result<Pipeline, Refusal> {
 /// Names of all pipelines that can be used, shipped ones included.
 pub(crate) fn names(folder: Option<&Path>) -> Vec<String> {
     let own = folder.and_then(|f| std::fs::read_dir(f).ok()).into_iter().flatten().flatten();
-    let own = own.map(|entry| entry.path()).filter(|p: &PathBuf| p.extension().is_some_and(|e| e == "toml"));
+    let own = own
+        .map(|entry| entry.path())
+        .filter(|p: &PathBuf| p.extension().is_some_and(|e| e == "toml"));
     let own = own.filter_map(|p| p.file_stem().map(|s| s.to_string_lossy().into_owned()));
-    let mut names: Vec<String> = own.chain(headwater_spec::SHIPPED.iter().map(|s| s.name().to_owned())).collect();
+    let mut names: Vec<String> =
+        own.chain(headwater_spec::SHIPPED.iter().map(|s| s.name().to_owned())).collect();
     names.sort();
     names.dedup();
     names

@@ -13,7 +13,11 @@ use crate::{env_vars, terminal};
 
 /// Turns source masters into HLS and DASH packages, and never publishes one with a hole in it.
 #[derive(Debug, Parser)]
-#[command(name = "headwater", version, after_help = "Exit codes: 0 done, 1 the work failed or was refused, 2 usage.")]
+#[command(
+    name = "headwater",
+    version,
+    after_help = "Exit codes: 0 done, 1 the work failed or was refused, 2 usage."
+)]
 struct Cli {
     /// Configuration file [default: headwater.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]

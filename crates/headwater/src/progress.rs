@@ -30,14 +30,19 @@ impl Progress {
     /// Takes titles that are finished already as read: only what happens from now on is news.
     pub(crate) fn after(records: &[TitleRecord]) -> Self {
         let finished = records.iter().filter(|r| r.state.is_final());
-        Self { titles: finished.map(|r| (r.title.clone(), Shown { state: r.state.name(), bar: None })).collect() }
+        Self {
+            titles: finished
+                .map(|r| (r.title.clone(), Shown { state: r.state.name(), bar: None }))
+                .collect(),
+        }
     }
 
     /// Shows how things stand now.
     pub(crate) fn show(&mut self, records: &[TitleRecord]) {
         let terminal = std::io::stderr().is_terminal();
         for record in records {
-            let shown = self.titles.entry(record.title.clone()).or_insert(Shown { state: "", bar: None });
+            let shown =
+                self.titles.entry(record.title.clone()).or_insert(Shown { state: "", bar: None });
             let changed = shown.state != record.state.name();
             shown.state = record.state.name();
             if record.state.is_final() {
@@ -62,14 +67,20 @@ impl Shown {
         let bar = self.bar.get_or_insert_with(|| {
             let bar = bars().add(ProgressBar::new(0));
             let style = ProgressStyle::with_template("{prefix:24!} {bar:24.cyan/dim} {msg}");
-            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(record.title.to_string())
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_prefix(record.title.to_string())
         });
         let p = record.progress;
         bar.set_length(p.frames.max(1));
         bar.set_position(p.frames_done);
         bar.set_message(match record.state {
             TitleState::Transcoding => {
-                format!("{} of {} spans  {}", p.spans_done, p.spans, pace(p.frames_done, p.frames, p.duration_ms, p.working_ms))
+                format!(
+                    "{} of {} spans  {}",
+                    p.spans_done,
+                    p.spans,
+                    pace(p.frames_done, p.frames, p.duration_ms, p.working_ms)
+                )
             }
             TitleState::Queued => "reading the master".to_owned(),
             TitleState::Sealing => "writing playlists and inventory".to_owned(),
@@ -105,4 +116,3 @@ fn last_line(record: &TitleRecord) -> String {
         ),
     }
 }
-

@@ -1,9 +1,10 @@
 //! What commands print about a title: for people and as JSON.
 
 use headwater_model::finding::Finding;
-use headwater_model::id::Version;
+use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, TitleRecord, TitleState};
+use headwater_model::refusal::Refusal;
 use serde::Serialize;
 
 use crate::app::App;
@@ -62,6 +63,72 @@ pub(crate) struct TitleReport {
     pub(crate) events: Vec<Event>,
 }
 
+/// The last line of `ingest --wait --json`: what a script decides by. It has these fields and no others; those without
+/// a value are left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict {
+    /// The title.
+    pub(crate) title: String,
+    /// `published`, `rejected` or `failed`; any other state when the wait was interrupted.
+    pub(crate) state: &'static str,
+    /// Version that the state is about; none for a master that never got into the catalog.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<Version>,
+    /// Where players find the HLS multivariant playlist, once something is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hls: Option<String>,
+    /// Where players find the MPD, once something is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mpd: Option<String>,
+    /// Stable code of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'static str>,
+    /// Sentence of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// Spans in the plan.
+    pub(crate) spans: u32,
+    /// Frames of every video rendition.
+    pub(crate) frames: u64,
+    /// Length of the presentation in seconds.
+    pub(crate) seconds: f64,
+}
+
+impl Verdict {
+    /// About a master that was refused at the door.
+    pub(crate) fn at_the_door(title: &TitleId, refusal: &Refusal) -> Self {
+        Self {
+            title: title.to_string(),
+            state: TitleState::refused(refusal.clone()).name(),
+            version: None,
+            hls: None,
+            mpd: None,
+            code: Some(refusal.code.as_str()),
+            message: Some(refusal.message.clone()),
+            spans: 0,
+            frames: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
+impl From<TitleReport> for Verdict {
+    fn from(report: TitleReport) -> Self {
+        Self {
+            title: report.title,
+            state: report.state,
+            version: Some(report.version),
+            hls: report.hls,
+            mpd: report.mpd,
+            code: report.code,
+            message: report.message,
+            spans: report.spans,
+            frames: report.frames,
+            seconds: report.seconds,
+        }
+    }
+}
+
 impl TitleReport {
     /// The report without history.
     pub(crate) fn brief(app: &App, record: &TitleRecord) -> Self {
@@ -112,7 +179,10 @@ impl TitleReport {
         match (self.state, &self.code, &self.message) {
             (_, Some(code), Some(message)) => line += &format!(" {code}: {message}"),
             ("transcoding", ..) => line += &format!(" {} of {} spans", self.spans_done, self.spans),
-            ("published", ..) => line += &format!(" {} of {}", self.live.unwrap_or(self.version), length(self.seconds)),
+            ("published", ..) => {
+                line +=
+                    &format!(" {} of {}", self.live.unwrap_or(self.version), length(self.seconds))
+            }
             _ => {}
         }
         line.trim_end().to_owned()
@@ -121,7 +191,7 @@ impl TitleReport {
     /// Everything, for somebody who looks at one title.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![format!("{}  {} {}", self.title, self.version, self.state)];
-        let mut row = |name: &str, value: &str| lines.push(format!("  {name:<10} {value}"));
+        let mut row = |name: &str, value: &str| lines.push(format!("  {name:<11} {value}"));
         if let (Some(code), Some(message)) = (self.code, &self.message) {
             row("why", &format!("{code}: {message}"));
         }
@@ -131,7 +201,16 @@ impl TitleReport {
         row("master", &self.master);
         row("pipeline", &self.pipeline);
         if self.spans > 0 {
-            row("video", &format!("{} frames, {}, {} of {} spans done", self.frames, length(self.seconds), self.spans_done, self.spans));
+            row(
+                "video",
+                &format!(
+                    "{} frames, {}, {} of {} spans done",
+                    self.frames,
+                    length(self.seconds),
+                    self.spans_done,
+                    self.spans
+                ),
+            );
         }
         if let Some(live) = self.live {
             row("viewers get", &live.to_string());
@@ -145,7 +224,7 @@ impl TitleReport {
             row("finding", &finding.to_string());
         }
         if let Some(words) = &self.last_words {
-            row("last words", &words.replace('\n', "\n             "));
+            row("last words", &words.replace('\n', "\n              "));
         }
         if !self.events.is_empty() {
             lines.push(String::new());
@@ -157,7 +236,11 @@ impl TitleReport {
 
 /// The package that a title's state is about.
 pub(crate) fn package_of(record: &TitleRecord) -> PackageId {
-    PackageId { tenant: record.tenant.clone(), title: record.title.clone(), version: record.version }
+    PackageId {
+        tenant: record.tenant.clone(),
+        title: record.title.clone(),
+        version: record.version,
+    }
 }
 
 /// Seconds as people say them: `1 h 02 min 03 s`, `42 s`.
@@ -178,11 +261,17 @@ fn clock(ms: i64) -> String {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }

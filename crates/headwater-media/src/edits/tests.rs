@@ -20,7 +20,9 @@ fn movie(entries: &[(u32, i32, u32)]) -> Vec<u8> {
     let mut elst = vec![0; 4];
     elst.extend_from_slice(&(entries.len() as u32).to_be_bytes());
     for (duration, time, rate) in entries {
-        elst.extend([duration.to_be_bytes(), time.to_be_bytes(), (rate << 16).to_be_bytes()].concat());
+        elst.extend(
+            [duration.to_be_bytes(), time.to_be_bytes(), (rate << 16).to_be_bytes()].concat(),
+        );
     }
     let edts = boxed(b"edts", &boxed(b"elst", &elst));
     let trak = [scale(b"tkhd", 7), edts, boxed(b"mdia", &scale(b"mdhd", 48_000))].concat();
@@ -31,10 +33,18 @@ fn movie(entries: &[(u32, i32, u32)]) -> Vec<u8> {
 fn priming_is_skipped_and_the_end_is_known() {
     let moov = movie(&[(600, 1024, 1)]);
     let (edits, hidden) = of_movie(&moov).unwrap();
-    assert_eq!(edits, [Edit { track: 7, delay_ns: 0, from_ns: 21_333_333, to_ns: Some(1_021_333_333) }]);
+    assert_eq!(
+        edits,
+        [Edit { track: 7, delay_ns: 0, from_ns: 21_333_333, to_ns: Some(1_021_333_333) }]
+    );
     assert_eq!(moov.get(hidden[0]..hidden[0] + 4), Some(&b"edts"[..]));
     let edit = edits[0];
-    assert!(!edit.shows(0) && edit.shows(21_333_333) && edit.shows(1_021_000_000) && !edit.shows(1_050_000_000));
+    assert!(
+        !edit.shows(0)
+            && edit.shows(21_333_333)
+            && edit.shows(1_021_000_000)
+            && !edit.shows(1_050_000_000)
+    );
     assert_eq!(edit.presented_ns(21_333_333), 0);
 }
 
@@ -47,7 +57,9 @@ fn an_empty_edit_delays() {
 
 #[test]
 fn anything_else_is_left_to_the_demuxer() {
-    for entries in [&[(300, 0, 1), (300, 48_000, 1)][..], &[(300, 0, 2)], &[(300, 0, 1), (300, -1, 1)], &[]] {
+    for entries in
+        [&[(300, 0, 1), (300, 48_000, 1)][..], &[(300, 0, 2)], &[(300, 0, 1), (300, -1, 1)], &[]]
+    {
         assert_eq!(of_movie(&movie(entries)), None, "{entries:?}");
     }
 }

@@ -6,7 +6,11 @@ fn check(end: u64, chunks: &[(i64, u64)], expected: &[(u64, u64, u64)], left: u6
     let mut p = Placement::new(end, 48_000);
     for ((at_ms, samples), (silence, skip, take)) in chunks.iter().zip(expected) {
         let placed = p.place(at_ms * 1_000_000, *samples);
-        assert_eq!(placed, Placed { silence: *silence, skip: *skip, take: *take }, "chunk at {at_ms} ms");
+        assert_eq!(
+            placed,
+            Placed { silence: *silence, skip: *skip, take: *take },
+            "chunk at {at_ms} ms"
+        );
     }
     assert_eq!(p.left(), left);
 }
@@ -24,7 +28,12 @@ fn sound_before_the_picture_is_cut() {
 
 #[test]
 fn rounded_time_stamps_do_not_tear_the_sound() {
-    check(48_000, &[(0, 1024), (21, 1024), (43, 1024), (63, 1024)], &[(0, 0, 1024); 4], 48_000 - 4096);
+    check(
+        48_000,
+        &[(0, 1024), (21, 1024), (43, 1024), (63, 1024)],
+        &[(0, 0, 1024); 4],
+        48_000 - 4096,
+    );
 }
 
 #[test]

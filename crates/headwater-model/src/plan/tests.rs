@@ -184,6 +184,12 @@ fn without_an_index_there_is_one_span() {
 }
 
 #[test]
+fn spans_are_equally_long() {
+    let p = make(&pipeline(), &at(25, 1, 64 * 25), 50, None).unwrap();
+    assert_eq!(p.spans.iter().map(|s| s.segments).collect::<Vec<_>>(), [5, 6]);
+}
+
+#[test]
 fn no_video_is_refused_in_words() {
     let mut f = facts(None);
     f.video.clear();

@@ -3,29 +3,39 @@
 use anyhow::Context;
 use headwater_model::id::TitleId;
 use headwater_model::life::TitleRecord;
+use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
-use serde_json::json;
 
 use crate::app::{self, App};
 use crate::cli::{IngestArgs, Outcome};
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
 use crate::progress::{Progress, REFRESH};
-use crate::report::TitleReport;
+use crate::report::{TitleReport, Verdict};
 use crate::terminal::{complain, news, say};
 
 /// Queues the master.
-pub(crate) async fn ingest(config: Config, args: IngestArgs, json: bool) -> anyhow::Result<Outcome> {
-    let path = std::path::absolute(&args.file).with_context(|| format!("find `{}`", args.file.display()))?;
+pub(crate) async fn ingest(
+    config: Config,
+    args: IngestArgs,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let path = std::path::absolute(&args.file)
+        .with_context(|| format!("find `{}`", args.file.display()))?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let title = args.title.unwrap_or_else(|| TitleId::from_file_name(&name));
     // What cannot even be found is a slip of the pen: it gets an answer and no place in the catalog.
     if let Err(error) = std::fs::metadata(&path) {
-        return Ok(refuse(&title, "master-gone", &format!("`{}` cannot be found: {error}", args.file.display()), json));
+        let message = format!("`{}` cannot be found: {error}", args.file.display());
+        return refuse(&title, &Refusal::new(Code::MasterGone, message), json);
     }
     let Some(master_path) = path.to_str().map(str::to_owned) else {
-        return Ok(refuse(&title, "unreadable", "the path of the master is not UTF-8", json));
+        return refuse(
+            &title,
+            &Refusal::new(Code::Unreadable, "the path of the master is not UTF-8"),
+            json,
+        );
     };
     let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
     let pipeline = if pipeline.ends_with(".toml") {
@@ -34,10 +44,16 @@ pub(crate) async fn ingest(config: Config, args: IngestArgs, json: bool) -> anyh
         pipeline
     };
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
-        return Ok(refuse(&title, refusal.code.as_str(), &refusal.message, json));
+        return refuse(&title, &refusal, json);
     }
     let app = App::open(config).await?;
-    let new = NewTitle { tenant: app.config.tenant.clone(), title: title.clone(), master_path, pipeline, again: args.again };
+    let new = NewTitle {
+        tenant: app.config.tenant.clone(),
+        title: title.clone(),
+        master_path,
+        pipeline,
+        again: args.again,
+    };
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
         return see_through(&app, &title, json).await;
@@ -48,22 +64,26 @@ pub(crate) async fn ingest(config: Config, args: IngestArgs, json: bool) -> anyh
     } else {
         match submitted {
             Submitted::Queued(version) => say(&format!("{title}  queued as {version}")),
-            Submitted::InProgress(version) => say(&format!("{title}  is being worked on already, as {version}")),
+            Submitted::InProgress(version) => {
+                say(&format!("{title}  is being worked on already, as {version}"))
+            }
         }
         if app.take_workplace().await?.is_some() {
-            news("hint: no service is running in this data folder: start `headwater up`, or use --wait");
+            news(
+                "hint: no service is running in this data folder: start `headwater up`, or use --wait",
+            );
         }
     }
     Ok(Outcome::Done)
 }
 
-fn refuse(title: &TitleId, code: &str, message: &str, json: bool) -> Outcome {
+fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::Result<Outcome> {
     if json {
-        say(&json!({ "title": title, "state": "rejected", "code": code, "message": message }).to_string());
+        say(&serde_json::to_string(&Verdict::at_the_door(title, refusal))?);
     } else {
-        complain(&format!("{code}: {message}"));
+        complain(&refusal.to_string());
     }
-    Outcome::Refused
+    Ok(Outcome::Refused)
 }
 
 async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
@@ -106,9 +126,13 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
     let ((), record) = tokio::try_join!(work, watch)?;
     let report = TitleReport::whole(app, &record).await?;
     if json {
-        say(&serde_json::to_string(&TitleReport { events: vec![], ..report })?);
+        say(&serde_json::to_string(&Verdict::from(report))?);
     } else {
         say(&TitleReport { events: vec![], ..report }.text());
     }
-    Ok(if record.state.refusal().is_some() || !record.state.is_final() { Outcome::Refused } else { Outcome::Done })
+    Ok(if record.state.refusal().is_some() || !record.state.is_final() {
+        Outcome::Refused
+    } else {
+        Outcome::Done
+    })
 }

@@ -13,7 +13,8 @@ use crate::terminal::say;
 
 /// Checks a file.
 pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?;
     match headwater_spec::pipeline(&file.display().to_string(), &text) {
         Ok(pipeline) => {
             say(&if json { serde_json::to_string(&pipeline)? } else { in_words(&pipeline) });
@@ -39,7 +40,11 @@ pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<Outcome> {
 /// Lists what can be named.
 pub(crate) fn list(config: &Config, json: bool) -> anyhow::Result<Outcome> {
     for name in app::names(config.pipelines_dir.as_deref()) {
-        say(&if json { json!({ "name": name, "default": name == config.pipeline }).to_string() } else { name });
+        say(&if json {
+            json!({ "name": name, "default": name == config.pipeline }).to_string()
+        } else {
+            name
+        });
     }
     Ok(Outcome::Done)
 }
@@ -69,7 +74,13 @@ fn in_words(pipeline: &Pipeline) -> String {
     lines.push(match &pipeline.audio {
         Audio::Copy => "  audio      copied as it is".to_owned(),
         Audio::Encode(a) => {
-            format!("  audio      {} {} kbit/s, {} Hz, {} channels at most", a.encoders.join(" or "), a.kbps, a.sample_rate, a.channels)
+            format!(
+                "  audio      {} {} kbit/s, {} Hz, {} channels at most",
+                a.encoders.join(" or "),
+                a.kbps,
+                a.sample_rate,
+                a.channels
+            )
         }
     });
     lines.join("\n")

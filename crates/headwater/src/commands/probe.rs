@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use headwater_model::index::{Basis, cadence};
 use headwater_model::index::Cadence;
+use headwater_model::index::{Basis, cadence};
 use headwater_ports::transcoder::TranscodeError;
 use serde_json::json;
 
@@ -19,7 +19,8 @@ pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Re
         Ok(found) => found,
         Err(TranscodeError::Refused(refusal)) => {
             if json {
-                say(&json!({ "file": file, "code": refusal.code, "message": refusal.message }).to_string());
+                say(&json!({ "file": file, "code": refusal.code, "message": refusal.message })
+                    .to_string());
             } else {
                 complain(&refusal.to_string());
             }
@@ -58,14 +59,19 @@ pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Re
     if !times.is_empty() {
         let rate = match cadence {
             Cadence::Constant(rate) => format!("{rate} frames per second"),
-            Cadence::Variable(rate) => format!("variable rate, about {:.3} frames per second", rate.as_f64()),
+            Cadence::Variable(rate) => {
+                format!("variable rate, about {:.3} frames per second", rate.as_f64())
+            }
         };
         say(&format!("         {} frames, {rate}, {seconds:.3} s, index {indexed}", times.len()));
     }
     for a in &found.facts.audio {
         let language = a.language.as_deref().unwrap_or("language not stated");
         let decoder = a.decoder.as_deref().unwrap_or("no decoder");
-        say(&format!("  audio  {} {} Hz {} channels, {language}  ({decoder})", a.codec, a.sample_rate, a.channels));
+        say(&format!(
+            "  audio  {} {} Hz {} channels, {language}  ({decoder})",
+            a.codec, a.sample_rate, a.channels
+        ));
     }
     for other in &found.facts.other {
         say(&format!("  {other}"));

@@ -3,6 +3,8 @@
 use headwater_model::id::TitleId;
 use headwater_model::life::TitleRecord;
 
+use serde_json::json;
+
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::up::{show, stop_signal};
@@ -15,7 +17,12 @@ use crate::terminal::{complain, say};
 const LISTED: u32 = 1000;
 
 /// Shows one title or all.
-pub(crate) async fn status(config: Config, title: Option<TitleId>, follow: bool, json: bool) -> anyhow::Result<Outcome> {
+pub(crate) async fn status(
+    config: Config,
+    title: Option<TitleId>,
+    follow: bool,
+    json: bool,
+) -> anyhow::Result<Outcome> {
     let app = App::open(config).await?;
     match title {
         Some(title) => one(&app, &title, follow, json).await,
@@ -25,7 +32,12 @@ pub(crate) async fn status(config: Config, title: Option<TitleId>, follow: bool,
 
 async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Result<Outcome> {
     let Some(mut record) = app.catalog.title(&app.config.tenant, title).await? else {
-        complain(&format!("there is no title `{title}`"));
+        let message = format!("there is no title `{title}`");
+        if json {
+            say(&json!({ "title": title, "message": message }).to_string());
+        } else {
+            complain(&message);
+        }
         return Ok(Outcome::Refused);
     };
     let mut progress = Progress::default();

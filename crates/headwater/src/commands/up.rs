@@ -34,11 +34,20 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("listen on {listen} (hint: set HEADWATER_HTTP_LISTEN to another address, such as 127.0.0.1:8081)")
     })?;
-    let page = app.config.http.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
-    news(&format!("drop folder  {}", app.config.watch.folder.display()));
+    // Port 0 asks for any free one.
+    let listen = listener.local_addr().context("learn the address that is listened on")?;
+    let address = listener.local_addr().unwrap_or(listen);
+    let page = app.config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let drop_folder =
+        std::path::absolute(&app.config.watch.folder).context("find the drop folder")?;
+    news(&format!("drop folder  {}", drop_folder.display()));
     news(&format!("page         {page}/"));
 
-    let api = router(Api { catalog: app.catalog.clone(), origin: app.origin.clone(), tenant: app.config.tenant.clone() });
+    let api = router(Api {
+        catalog: app.catalog.clone(),
+        origin: app.origin.clone(),
+        tenant: app.config.tenant.clone(),
+    });
     let folder = DropFolder {
         path: app.config.watch.folder.clone(),
         tenant: app.config.tenant.clone(),
@@ -91,7 +100,11 @@ pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-#[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "a second Ctrl-C asks for exactly this; children die with their parent"
+)]
 fn exit_now() -> ! {
     std::process::exit(130)
 }

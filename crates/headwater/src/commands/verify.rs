@@ -15,9 +15,14 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
     let app = App::open(config).await?;
     let proof = match app.engine.verify(&app.config.tenant, &title).await {
         Ok(proof) => proof,
-        Err(error @ (VerifyError::UnknownTitle(_) | VerifyError::NotLive(_) | VerifyError::NotSealed(_))) => {
+        Err(
+            error @ (VerifyError::UnknownTitle(_)
+            | VerifyError::NotLive(_)
+            | VerifyError::NotSealed(_)),
+        ) => {
             if json {
-                say(&json!({ "title": title, "proven": false, "message": error.to_string() }).to_string());
+                say(&json!({ "title": title, "proven": false, "message": error.to_string() })
+                    .to_string());
             } else {
                 complain(&error.to_string());
             }

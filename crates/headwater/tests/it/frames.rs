@@ -29,11 +29,19 @@ fn check(master: &Master, spans: &[u32]) {
     for &span_segments in spans {
         let site = Site::new();
         let verdict = site.publish(&file, "film", &site.quick(span_segments));
-        assert_eq!(verdict["frames"], truth.frames.len(), "frames with spans of {span_segments}: {verdict}");
+        assert_eq!(
+            verdict["frames"],
+            truth.frames.len(),
+            "frames with spans of {span_segments}: {verdict}"
+        );
         let scratch = site.path("renditions");
         fs::create_dir(&scratch).unwrap();
         let renditions = package::renditions(&site.package("film"), &scratch);
-        check_renditions(&truth, &renditions, &format!("{} with spans of {span_segments}", master.file));
+        check_renditions(
+            &truth,
+            &renditions,
+            &format!("{} with spans of {span_segments}", master.file),
+        );
     }
 }
 
@@ -55,7 +63,11 @@ fn check_renditions(truth: &Truth, renditions: &[Rendition], what: &str) {
         let (start, packets) = package::packets(&rendition.file);
         assert_eq!(start, "0.000000", "{what}, {}: start", rendition.name);
         let apart = package::end(&grid) - package::end(&packets);
-        assert!(apart.abs() <= END_TOLERANCE, "{what}, {}: ends {apart:.3} s before the picture", rendition.name);
+        assert!(
+            apart.abs() <= END_TOLERANCE,
+            "{what}, {}: ends {apart:.3} s before the picture",
+            rendition.name
+        );
     }
 }
 
@@ -63,7 +75,11 @@ fn same_times(expected: &[f64], packets: &[Packet], what: &str) {
     assert_eq!(packets.len(), expected.len(), "{what}: packets");
     for (n, (expected, packet)) in expected.iter().zip(packets).enumerate() {
         let apart = (packet.at - expected).abs();
-        assert!(apart <= TIME_TOLERANCE, "{what}: frame {n} is shown at {} instead of {expected}", packet.at);
+        assert!(
+            apart <= TIME_TOLERANCE,
+            "{what}: frame {n} is shown at {} instead of {expected}",
+            packet.at
+        );
     }
 }
 
@@ -75,7 +91,9 @@ fn same_frames(expected: &[Thumbnail], found: &[Thumbnail], what: &str) {
             let nearest = (0..expected.len()).min_by(|a, b| {
                 distance(&expected[*a], frame).total_cmp(&distance(&expected[*b], frame))
             });
-            panic!("{what}: frame {n} differs by {apart:.1} levels; it looks like frame {nearest:?} of the master");
+            panic!(
+                "{what}: frame {n} differs by {apart:.1} levels; it looks like frame {nearest:?} of the master"
+            );
         }
     }
 }

@@ -1,4 +1,7 @@
-//! x
+//! The whole product from outside: runs the binary on real masters, breaks what can break, and judges the packages with
+//! tools that share no code with it: ffmpeg, ffprobe, real players in a real browser.
+//!
+//! A tool that is missing fails the tests that need it; `cargo xtask test` installs them all.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
@@ -8,4 +11,13 @@ mod masters;
 mod package;
 
 mod frames;
+mod sync;
+
 mod kill;
+mod tamper;
+
+mod bad_input;
+mod service;
+
+mod cli;
+mod play;

@@ -24,9 +24,17 @@ pub(crate) struct Master {
 #[derive(Debug, Clone, Copy, Hash)]
 enum Picture {
     /// Numbered frames.
-    Numbered { width: u32, height: u32, rate: &'static str, seconds: u32 },
+    Numbered {
+        width: u32,
+        height: u32,
+        rate: &'static str,
+        seconds: u32,
+    },
     /// Black, and white for a tenth of a second from every full second on.
-    Flashes { rate: &'static str, seconds: u32 },
+    Flashes {
+        rate: &'static str,
+        seconds: u32,
+    },
     /// That of another master, with its sound, read from this second on.
     Of(&'static Master, &'static str),
     None,
@@ -35,9 +43,16 @@ enum Picture {
 #[derive(Debug, Clone, Copy, Hash)]
 enum Sound {
     /// A tone of so many seconds, which starts so many milliseconds late.
-    Tone { seconds: u32, late_ms: u32 },
+    Tone {
+        seconds: u32,
+        late_ms: u32,
+    },
     /// A beep of a tenth of a second at every full second, at this sample rate.
-    Beeps { rate: u32, seconds: u32, late_ms: u32 },
+    Beeps {
+        rate: u32,
+        seconds: u32,
+        late_ms: u32,
+    },
     None,
 }
 
@@ -94,16 +109,24 @@ pub(crate) static VP9: Master = at_rate(
 /// Few frames: libaom takes its time.
 pub(crate) static AV1: Master =
     at_rate("av1.mp4", "10", "-c:v libaom-av1 -cpu-used 8 -row-mt 1 -b:v 300k -g 40 -c:a aac");
-pub(crate) static MOV_PCM: Master =
-    at_rate("h264-pcm.mov", "25", "-c:v libx264 -preset veryfast -bf 3 -g 48 -pix_fmt yuv420p -c:a pcm_s16le");
+pub(crate) static MOV_PCM: Master = at_rate(
+    "h264-pcm.mov",
+    "25",
+    "-c:v libx264 -preset veryfast -bf 3 -g 48 -pix_fmt yuv420p -c:a pcm_s16le",
+);
 pub(crate) static HEVC_OPEN_GOP: Master = at_rate(
     "hevc-open-gop.mp4",
     "25",
     "-c:v libx265 -preset ultrafast -x265-params open-gop=1:keyint=40:min-keyint=40:bframes=3:log-level=error -tag:v hvc1 -pix_fmt yuv420p -c:a aac",
 );
 /// Cut without transcoding: what comes before the cut stays in the file, and an edit list hides it.
-pub(crate) static EDIT_LIST: Master =
-    Master { file: "edit-list.mp4", picture: Picture::Of(&H264_25, "2.32"), sound: Sound::None, made: "-c copy", ..H264 };
+pub(crate) static EDIT_LIST: Master = Master {
+    file: "edit-list.mp4",
+    picture: Picture::Of(&H264_25, "2.32"),
+    sound: Sound::None,
+    made: "-c copy",
+    ..H264
+};
 pub(crate) static ROTATED: Master = Master { file: "rotated.mp4", then: Then::Rotated, ..H264 };
 /// Three of every seven frames are left out, at uneven distances.
 pub(crate) static VARIABLE_RATE: Master = at_rate(
@@ -124,17 +147,26 @@ pub(crate) static WIDE_PIXELS: Master = Master {
     made: "-vf setsar=4/3 -c:v libx264 -preset veryfast -bf 3 -g 48 -pix_fmt yuv420p -c:a aac",
     ..H264
 };
-pub(crate) static LONG_SOUND: Master =
-    Master { file: "long-sound.mp4", sound: Sound::Tone { seconds: SECONDS + 3, late_ms: 0 }, ..H264 };
-pub(crate) static SHORT_SOUND: Master =
-    Master { file: "short-sound.mp4", sound: Sound::Tone { seconds: SECONDS - 4, late_ms: 0 }, ..H264 };
-pub(crate) static LATE_SOUND: Master =
-    Master { file: "late-sound.mp4", sound: Sound::Tone { seconds: SECONDS, late_ms: 1_480 }, ..H264 };
+pub(crate) static LONG_SOUND: Master = Master {
+    file: "long-sound.mp4",
+    sound: Sound::Tone { seconds: SECONDS + 3, late_ms: 0 },
+    ..H264
+};
+pub(crate) static SHORT_SOUND: Master = Master {
+    file: "short-sound.mp4",
+    sound: Sound::Tone { seconds: SECONDS - 4, late_ms: 0 },
+    ..H264
+};
+pub(crate) static LATE_SOUND: Master = Master {
+    file: "late-sound.mp4",
+    sound: Sound::Tone { seconds: SECONDS, late_ms: 1_480 },
+    ..H264
+};
 pub(crate) static SILENT: Master = Master { file: "silent.mp4", sound: Sound::None, ..H264 };
 /// More than one span of ten segments.
 pub(crate) static MINUTE: Master = Master {
     file: "minute.mp4",
-    picture: Picture::Numbered { width: 160, height: 90, rate: "12", seconds: 64 },
+    picture: Picture::Numbered { width: 320, height: 180, rate: "12", seconds: 64 },
     sound: Sound::Tone { seconds: 64, late_ms: 0 },
     ..H264
 };
@@ -232,10 +264,17 @@ impl Picture {
             }
             Picture::Flashes { rate, seconds } => {
                 // Half a frame early: a frame's time is rounded when it is not a whole number of ticks.
-                format!("color=black:s=320x180:r={rate}:d={seconds},drawbox=t=fill:c=white:enable='lt(mod(t+0.005,1),0.1)'")
+                format!(
+                    "color=black:s=320x180:r={rate}:d={seconds},drawbox=t=fill:c=white:enable='lt(mod(t+0.005,1),0.1)'"
+                )
             }
             Picture::Of(master, from) => {
-                return vec!["-ss".to_owned(), from.to_owned(), "-i".to_owned(), master.path().display().to_string()];
+                return vec![
+                    "-ss".to_owned(),
+                    from.to_owned(),
+                    "-i".to_owned(),
+                    master.path().display().to_string(),
+                ];
             }
             Picture::None => return vec![],
         };
@@ -249,9 +288,13 @@ const BITS: u32 = 10;
 impl Sound {
     fn input(self) -> Vec<String> {
         let (graph, late_ms) = match self {
-            Sound::Tone { seconds, late_ms } => (format!("sine=f=440:r=48000:d={seconds}"), late_ms),
+            Sound::Tone { seconds, late_ms } => {
+                (format!("sine=f=440:r=48000:d={seconds}"), late_ms)
+            }
             Sound::Beeps { rate, seconds, late_ms } => {
-                let beeps = format!("aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s={rate}:d={seconds}");
+                let beeps = format!(
+                    "aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s={rate}:d={seconds}"
+                );
                 (beeps, late_ms)
             }
             Sound::None => return vec![],
@@ -269,7 +312,8 @@ impl Then {
                 let mut bytes = fs::read(file).unwrap();
                 // ISO/IEC 14496-12, 8.3.2: in version 0 the matrix starts 40 bytes after the header's type and flags.
                 let matrix = find(&bytes, b"tkhd").unwrap() + 8 + 36;
-                let quarter_turn = [0, 0x0001_0000, 0, 0xFFFF_0000_u32, 0, 0].map(u32::to_be_bytes).concat();
+                let quarter_turn =
+                    [0, 0x0001_0000, 0, 0xFFFF_0000_u32, 0, 0].map(u32::to_be_bytes).concat();
                 bytes[matrix..matrix + quarter_turn.len()].copy_from_slice(&quarter_turn);
                 fs::write(file, bytes).unwrap();
             }

@@ -32,8 +32,12 @@ pub(crate) struct Packet {
 
 /// All renditions of a package, put together in `scratch`, in order of their names.
 pub(crate) fn renditions(package: &Path, scratch: &Path) -> Vec<Rendition> {
-    let folders = fs::read_dir(package).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let mut renditions: Vec<_> = folders.map(|folder| Rendition::put_together(&folder, scratch)).collect();
+    let folders = fs::read_dir(package)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    let mut renditions: Vec<_> =
+        folders.map(|folder| Rendition::put_together(&folder, scratch)).collect();
     renditions.sort_by(|a, b| a.name.cmp(&b.name));
     renditions
 }
@@ -58,7 +62,8 @@ impl Rendition {
 /// Segments of a rendition in order.
 pub(crate) fn segments(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "m4s")).collect();
+    let mut segments: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "m4s")).collect();
     segments.sort();
     segments
 }
@@ -66,13 +71,21 @@ pub(crate) fn segments(folder: &Path) -> Vec<PathBuf> {
 /// When the first stream of a file starts, as ffprobe says it, and its packets in the order in which they are shown.
 pub(crate) fn packets(file: &Path) -> (String, Vec<Packet>) {
     let entries = "stream=start_time:packet=pts_time,duration_time,flags";
-    let output = tool(program("ffprobe").args(["-v", "error", "-of", "json", "-show_entries", entries]).arg(file));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "ffprobe has nothing to say about {}", file.display());
+    let output = tool(
+        program("ffprobe").args(["-v", "error", "-of", "json", "-show_entries", entries]).arg(file),
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "",
+        "ffprobe has nothing to say about {}",
+        file.display()
+    );
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let seconds = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
     let packets = found["packets"].as_array().unwrap().iter().map(|packet| Packet {
         at: seconds(&packet["pts_time"]),
-        lasts: seconds(&packet["duration_time"]),
+        // ffprobe knows no duration of a sound's first packet.
+        lasts: packet.get("duration_time").map_or(0.0, seconds),
         key: packet["flags"].as_str().unwrap().starts_with('K'),
     });
     let mut packets: Vec<_> = packets.collect();
@@ -87,21 +100,35 @@ pub(crate) fn end(packets: &[Packet]) -> f64 {
 
 /// When the frames of a master's picture are shown, from its first frame on, in seconds.
 pub(crate) fn frame_times(master: &Path) -> Vec<f64> {
-    let entries = "frame=best_effort_timestamp_time";
-    let mut command = program("ffprobe");
-    command.args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0", "-show_entries", entries]).arg(master);
-    let output = tool(&mut command);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let times = text.lines().filter_map(|line| line.trim_end_matches(',').parse::<f64>().ok());
-    let times: Vec<f64> = times.collect();
+    let times = stamps(master);
     let first = times.first().copied().unwrap();
     times.into_iter().map(|time| time - first).collect()
+}
+
+/// When a master's first frame is shown, in seconds on the line that its tracks share.
+pub(crate) fn first_frame(master: &Path) -> f64 {
+    stamps(master).first().copied().unwrap()
+}
+
+fn stamps(master: &Path) -> Vec<f64> {
+    let entries = "frame=best_effort_timestamp_time";
+    let mut command = program("ffprobe");
+    command
+        .args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0", "-show_entries", entries])
+        .arg(master);
+    let output = tool(&mut command);
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.trim_end_matches(',').parse::<f64>().ok()).collect()
 }
 
 /// Every frame of one full decode, in order.
 pub(crate) fn thumbnails(file: &Path) -> Vec<Thumbnail> {
     let (columns, rows) = GRID;
-    let grey = decode(file, &["-vf", &format!("scale={columns}:{rows}:flags=area"), "-pix_fmt", "gray"], "rawvideo");
+    let grey = decode(
+        file,
+        &["-vf", &format!("scale={columns}:{rows}:flags=area"), "-pix_fmt", "gray"],
+        "rawvideo",
+    );
     grey.chunks(columns * rows).map(<[u8]>::to_vec).collect()
 }
 

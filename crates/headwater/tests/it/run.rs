@@ -26,8 +26,15 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
 pub(crate) fn tool(command: &mut Command) -> Output {
     let shown = format!("{command:?}");
     let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|e| panic!("failed to start {shown}: {e}\nhint: `cargo xtask test` installs it"));
-    assert!(output.status.success(), "{shown}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let output = output.unwrap_or_else(|e| {
+        panic!("failed to start {shown}: {e}\nhint: `cargo xtask test` installs it")
+    });
+    assert!(
+        output.status.success(),
+        "{shown}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 
@@ -102,12 +109,19 @@ impl Site {
     }
 
     /// The binary with these arguments, started here, with nothing of ours in its environment.
-    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn command<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_headwater")), arguments)
     }
 
     /// Likewise with a copy of the binary, or a program that starts it.
-    pub(crate) fn command_of<A: AsRef<OsStr>>(&self, file: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn command_of<A: AsRef<OsStr>>(
+        &self,
+        file: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         let mut command = program(file);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
@@ -125,7 +139,8 @@ impl Site {
 
     /// `headwater ingest MASTER --title TITLE --pipeline PIPELINE --wait --json`.
     pub(crate) fn ingest_command(&self, master: &Path, title: &str, pipeline: &str) -> Command {
-        let mut command = self.command(["--json", "ingest", "--wait", "--title", title, "--pipeline", pipeline]);
+        let mut command =
+            self.command(["--json", "ingest", "--wait", "--title", title, "--pipeline", pipeline]);
         command.arg(master);
         command
     }
@@ -194,20 +209,29 @@ impl Ran {
     /// The last line of standard output, which `--json` makes an object.
     pub(crate) fn last_line(&self) -> Value {
         let last = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(last).unwrap_or_else(|e| panic!("the last line is not JSON ({e}): {self}"))
+        serde_json::from_str(last)
+            .unwrap_or_else(|e| panic!("the last line is not JSON ({e}): {self}"))
     }
 }
 
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "exit code {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }
 
@@ -218,6 +242,13 @@ pub(crate) struct Running(Option<Child>);
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let command = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(Some(command.spawn().unwrap_or_else(|e| panic!("failed to start {command:?}: {e}"))))
+    }
+
+    /// Likewise for a command that goes on until it is told to stop: its standard error is written to a file, since
+    /// nobody reads a pipe.
+    pub(crate) fn start_with_log(command: &mut Command, log: fs::File) -> Self {
+        let command = command.process_group(0).stdout(Stdio::null()).stderr(log);
         Self(Some(command.spawn().unwrap_or_else(|e| panic!("failed to start {command:?}: {e}"))))
     }
 

@@ -1,0 +1,264 @@
+//! Masters that cannot be used, and machines that cannot use them: every one ends with a stable code and one sentence,
+//! and is left as it was.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::masters::{self, find};
+use crate::run::{Ran, Running, Site, repository, wait_until};
+
+/// User and group that own nothing, on every Linux.
+const NOBODY: u32 = 65_534;
+
+/// What a master that cannot be used looks like.
+pub(crate) fn bad_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let good = fs::read(masters::H264_25.path()).unwrap();
+    let moov_first = fs::read(masters::MOOV_FIRST.path()).unwrap();
+    // ffmpeg writes `moov` last, so that half of the file has none.
+    let without_moov = good[..good.len() / 2].to_vec();
+    assert!(find(&without_moov, b"moov").is_none());
+    let mut unknown_codec = good;
+    let entry = find(&unknown_codec, b"avc1\0\0\0\0\0\0\0\x01").unwrap();
+    unknown_codec[entry..entry + 4].copy_from_slice(b"vvc1");
+    let text = fs::read(repository().join("testdata/README.md")).unwrap();
+    vec![
+        ("empty.mp4", Vec::new(), "empty-file"),
+        ("text.mp4", text, "not-media"),
+        ("without-moov.mp4", without_moov, "damaged-master"),
+        ("cut-off.mp4", moov_first[..moov_first.len() / 2].to_vec(), "damaged-master"),
+        ("audio-only.mp4", fs::read(masters::AUDIO_ONLY.path()).unwrap(), "no-video-track"),
+        ("vvc.mp4", unknown_codec, "unsupported-codec"),
+    ]
+}
+
+/// That the title ended in `state` with `code` and one plain sentence, and that `status` says the same.
+fn check_refused(site: &Site, title: &str, ran: &Ran, state: &str, code: &str) -> Value {
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let verdict = ran.last_line();
+    check_verdict(&verdict, state, code);
+    let status = site.status(title);
+    for key in ["state", "code", "message"] {
+        assert_eq!(status[key], verdict[key], "{status}");
+    }
+    assert!(status["next_step"].as_str().is_some_and(|step| !step.is_empty()), "{status}");
+    verdict
+}
+
+/// State, code, and a sentence that people can read.
+pub(crate) fn check_verdict(verdict: &Value, state: &str, code: &str) {
+    assert_eq!((&verdict["state"], &verdict["code"]), (&state.into(), &code.into()), "{verdict}");
+    let message = verdict["message"].as_str().unwrap();
+    let one_line = !message.contains('\n') && !message.ends_with('.');
+    assert!(message.len() > 15 && one_line, "one plain sentence without a full stop: {message:?}");
+    for inside in ["Error", "Some(", "panicked", "gst", "0x"] {
+        assert!(!message.contains(inside), "a word of the inside: {message:?}");
+    }
+}
+
+fn bad_file(name: &str) {
+    let (file, bytes, code) = bad_files().into_iter().find(|(file, ..)| *file == name).unwrap();
+    let site = Site::new();
+    let master = site.write(file, &bytes);
+    let before = fs::metadata(&master).unwrap().modified().unwrap();
+    let ran = site.ingest(&master, "film", "vod-h264");
+    check_refused(&site, "film", &ran, "rejected", code);
+    assert!(fs::read(&master).unwrap() == bytes, "the master was written to");
+    assert_eq!(fs::metadata(&master).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn no_bytes() {
+    bad_file("empty.mp4");
+}
+
+#[test]
+fn text_that_is_called_mp4() {
+    bad_file("text.mp4");
+}
+
+#[test]
+fn mp4_without_its_moov() {
+    bad_file("without-moov.mp4");
+}
+
+#[test]
+fn mp4_that_was_cut_off() {
+    bad_file("cut-off.mp4");
+}
+
+#[test]
+fn sound_only() {
+    bad_file("audio-only.mp4");
+}
+
+#[test]
+fn a_codec_that_nobody_decodes() {
+    bad_file("vvc.mp4");
+}
+
+#[test]
+fn a_folder() {
+    let site = Site::new();
+    let folder = site.path("season-1");
+    fs::create_dir(&folder).unwrap();
+    let ran = site.ingest(&folder, "film", "vod-h264");
+    check_refused(&site, "film", &ran, "rejected", "not-a-file");
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let site = Site::new();
+    let ran = site.ingest(&site.path("nowhere.mp4"), "film", "vod-h264");
+    assert_eq!(ran.code, Some(1), "{ran}");
+    check_verdict(&ran.last_line(), "failed", "master-gone");
+}
+
+#[test]
+fn a_file_that_may_not_be_read() {
+    let site = Site::new();
+    let master = site.path("film.mp4");
+    fs::copy(masters::H264_25.path(), &master).unwrap();
+    fs::set_permissions(&master, Permissions::from_mode(0o000)).unwrap();
+    // Root may read everything, so root becomes nobody, who has to find program and folder.
+    let program = site.path("headwater");
+    fs::copy(env!("CARGO_BIN_EXE_headwater"), &program).unwrap();
+    fs::set_permissions(site.path("."), Permissions::from_mode(0o777)).unwrap();
+    let mut command = site.command_of(&program, ["--json", "ingest", "--wait", "film.mp4"]);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let ran = Ran::of(&mut command);
+    check_refused(&site, "film", &ran, "rejected", "unreadable");
+    fs::set_permissions(&master, Permissions::from_mode(0o600)).unwrap();
+    assert!(fs::read(&master).unwrap() == fs::read(masters::H264_25.path()).unwrap());
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read() {
+    let site = Site::new();
+    let master = site.path("film.mp4");
+    fs::copy(masters::H264_25.path(), &master).unwrap();
+    let stop = AtomicBool::new(false);
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = OpenOptions::new().append(true).open(&master).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                file.write_all(b"more").unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let ran = site.ingest(&master, "film", "vod-h264");
+        stop.store(true, Ordering::Relaxed);
+        ran
+    });
+    check_refused(&site, "film", &ran, "failed", "master-changed");
+}
+
+#[test]
+fn a_file_that_is_deleted_half_way() {
+    let site = Site::new();
+    let master = site.path("film.mp4");
+    fs::copy(masters::MINUTE.path(), &master).unwrap();
+    let running = Running::start(&mut site.ingest_command(&master, "film", &site.quick(1)));
+    let first = site.package("film").join("video-180p/seg-00001.m4s");
+    wait_until("the first segment is stored", || first.exists());
+    fs::remove_file(&master).unwrap();
+    let ran = running.finish();
+    check_refused(&site, "film", &ran, "failed", "master-gone");
+}
+
+#[test]
+fn a_file_that_is_replaced_half_way() {
+    let site = Site::new();
+    let master = site.path("film.mp4");
+    fs::copy(masters::MINUTE.path(), &master).unwrap();
+    let running = Running::start(&mut site.ingest_command(&master, "film", &site.quick(1)));
+    let first = site.package("film").join("video-180p/seg-00001.m4s");
+    wait_until("the first segment is stored", || first.exists());
+    let other = site.path("other.mp4");
+    fs::copy(masters::H264_25.path(), &other).unwrap();
+    fs::rename(&other, &master).unwrap();
+    let ran = running.finish();
+    check_refused(&site, "film", &ran, "failed", "master-changed");
+}
+
+#[test]
+fn the_same_master_twice() {
+    let site = Site::new();
+    let (master, pipeline) = (masters::SILENT.path(), site.quick(3));
+    site.publish(&master, "film", &pipeline);
+
+    let other_title = site.ingest(&master, "film-again", &pipeline);
+    let verdict = check_refused(&site, "film-again", &other_title, "rejected", "duplicate-master");
+    assert!(verdict["message"].as_str().unwrap().contains("`film`"), "{verdict}");
+    assert!(!site.title("film-again").exists(), "nothing was stored");
+
+    let same_title = site.publish(&master, "film", &pipeline);
+    assert_eq!(same_title["frames"], 400, "{same_title}");
+    assert!(!site.title("film").join("v2").exists(), "nothing was transcoded again");
+
+    let mut asked_for = site.ingest_command(&master, "film", &pipeline);
+    let again = Ran::of(asked_for.arg("--again"));
+    assert_eq!(
+        (again.code, &again.last_line()["state"]),
+        (Some(0), &"published".into()),
+        "{again}"
+    );
+    assert!(
+        site.title("film").join(format!("v{}", again.last_line()["version"])).is_dir(),
+        "{again}"
+    );
+}
+
+#[test]
+fn a_full_origin() {
+    full_disk("headwater-data/origin", "256k");
+}
+
+#[test]
+fn a_full_spool() {
+    full_disk("headwater-data/spool", "64k");
+}
+
+#[test]
+fn a_full_data_folder() {
+    full_disk("headwater-data", "1m");
+}
+
+/// Ingests with a small file system mounted at `folder`.
+fn full_disk(folder: &str, size: &str) {
+    let site = Site::new();
+    let master = masters::H264_25.path();
+    let untouched = fs::read(&master).unwrap();
+    fs::create_dir_all(site.path(folder)).unwrap();
+    let pipeline = site.quick(1);
+    // The mount is seen by this process and its children alone, and goes with them.
+    let script = format!(
+        "mount -t tmpfs -o size={size} tmpfs \"$1\" && shift && \"$@\"; code=$?; \"$STATUS\" --json status film; exit $code"
+    );
+    let ingest = site.ingest_command(&master, "film", &pipeline);
+    let mut command = in_mount_namespace(&site, &script, &site.path(folder), &ingest);
+    let ran = Ran::of(command.env("STATUS", env!("CARGO_BIN_EXE_headwater")));
+    assert_eq!(ran.code, Some(1), "{ran}");
+    check_verdict(&ran.last_line(), "failed", "disk-full");
+    assert!(fs::read(&master).unwrap() == untouched);
+}
+
+/// `script` with `folder` and the words of `ingest` as its arguments.
+fn in_mount_namespace(site: &Site, script: &str, folder: &Path, ingest: &Command) -> Command {
+    let rights: &[&str] =
+        if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+    let unshare = PathBuf::from("unshare");
+    let mut command =
+        site.command_of(&unshare, rights.iter().chain(&["--mount", "sh", "-c", script, "sh"]));
+    command.arg(folder).arg(ingest.get_program()).args(ingest.get_args());
+    command
+}
