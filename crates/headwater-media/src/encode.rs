@@ -204,9 +204,12 @@ impl Encoder {
     pub(crate) fn finish(self) -> Result<(), Error> {
         // Refused only when the pipeline has failed, which the wait reports.
         let _ = self.source.end_of_stream();
-        match self.running.wait_for_end(|| ()) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.fault().unwrap_or(error)),
+        let ended = self.running.wait_for_end(|| ());
+        // What the sink could not take in while the encoder emptied itself is not an error of the pipeline.
+        match (ended, self.fault()) {
+            (Ok(()), None) => Ok(()),
+            (_, Some(fault)) => Err(fault),
+            (Err(error), None) => Err(error),
         }
     }
 

@@ -222,3 +222,6 @@ fn conversion(orientation: Orientation) -> Result<Vec<gst::Element>, Error> {
     chain.push(filter);
     Ok(chain)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,8 @@ struct SeenUnit {
     visible: bool,
     /// Decoders drop it when decoding starts at the key before it.
     skipped_leading: bool,
+    /// An H.264 key that is no IDR.
+    open: bool,
 }
 
 #[derive(Debug, Default)]
@@ -213,6 +215,7 @@ fn note_unit(sample: &gst::Sample, track: &mut Track) {
             size: u32::try_from(buffer.size()).unwrap_or(u32::MAX),
             key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
             skipped_leading: kind == "video/x-h265" && is_rasl(data),
+            open: kind == "video/x-h264" && !has_idr(data),
             visible: visible
                 && !is_hidden(&kind, data)
                 && !buffer.flags().contains(gst::BufferFlags::DECODE_ONLY),
@@ -236,6 +239,19 @@ fn is_hidden(media_type: &str, data: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether an H.264 access unit (4-byte lengths) has an IDR picture (ITU-T H.264, table 7-1).
+fn has_idr(mut data: &[u8]) -> bool {
+    while let [a, b, c, d, rest @ ..] = data {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        match rest.first().map(|header| header & 0x1f) {
+            Some(kind @ 1..=5) => return kind == 5,
+            Some(_) => data = rest.get(length..).unwrap_or(&[]),
+            None => return false,
+        }
+    }
+    false
 }
 
 /// Whether an HEVC access unit (4-byte lengths) is a random access skipped leading picture (ITU-T H.265, 3.126).
@@ -354,7 +370,13 @@ fn parsed_index(track: &Track) -> Option<Index> {
             let pts_ns = u.pts_ns.unwrap_or(0);
             // Nothing can be decoded before the first key, nor what follows it and refers to pictures before it.
             let decodable = n >= first_key && !(n < second_key && u.skipped_leading);
-            Unit { pts_ns, size: u.size, key: u.key, shown: u.visible && decodable }
+            Unit {
+                pts_ns,
+                size: u.size,
+                key: u.key,
+                open: u.key && u.open,
+                shown: u.visible && decodable,
+            }
         })
         .collect();
     let mut times: Vec<i64> = units.iter().filter(|u| u.shown).map(|u| u.pts_ns).collect();
@@ -396,7 +418,7 @@ fn decoded_index(master: &Master, stream: &str, mut alive: impl FnMut()) -> Resu
             (None, None) => 0,
         };
         last_duration_ns = buffer.duration().and_then(|t| i64::try_from(t.nseconds()).ok());
-        units.push(Unit { pts_ns, size: 0, key: units.is_empty(), shown: true });
+        units.push(Unit { pts_ns, size: 0, key: units.is_empty(), open: false, shown: true });
         if units.len().is_multiple_of(100) {
             alive();
         }
@@ -486,3 +508,6 @@ fn audio_track(track: &Track, zero_ns: i64) -> Option<AudioTrack> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

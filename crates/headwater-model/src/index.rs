@@ -3,7 +3,7 @@
 //! A span's frames are decided here, by arithmetic on what one parse-only pass recorded, and never by where a seek
 //! happens to land.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct Unit {
     pub size: u32,
     /// Decoding can start here.
     pub key: bool,
+    /// A key that is no clean start: an H.264 recovery point. A decoder that starts here has no history of frame numbers
+    /// and references, and gives reliable pictures only from the next key on.
+    pub open: bool,
     /// A frame comes out of it. False for alternate reference frames, for what an edit list cuts away and for what
     /// precedes the first key.
     pub shown: bool,
@@ -52,7 +55,7 @@ struct Columns {
     /// Difference to the PTS before.
     pts_ns: Vec<i64>,
     sizes: Vec<u32>,
-    /// One letter a unit: `K` key, `k` key that is not shown, `-` shown, `.` not shown.
+    /// One letter a unit: `K` key, `R` open key, `-` neither; lower case and `.` when it is not shown.
     kinds: String,
     last_duration_ns: Option<i64>,
 }
@@ -69,11 +72,13 @@ impl From<Index> for Columns {
                 step
             })
             .collect();
-        let kind = |u: &Unit| match (u.key, u.shown) {
-            (true, true) => 'K',
-            (true, false) => 'k',
-            (false, true) => '-',
-            (false, false) => '.',
+        let kind = |u: &Unit| match (u.key, u.open, u.shown) {
+            (true, false, true) => 'K',
+            (true, false, false) => 'k',
+            (true, true, true) => 'R',
+            (true, true, false) => 'r',
+            (false, _, true) => '-',
+            (false, _, false) => '.',
         };
         Columns {
             basis: index.basis,
@@ -95,11 +100,14 @@ impl TryFrom<Columns> for Index {
         let mut units = Vec::with_capacity(c.sizes.len());
         for ((step, size), kind) in c.pts_ns.into_iter().zip(c.sizes).zip(c.kinds.chars()) {
             pts = pts.wrapping_add(step);
+            let key = matches!(kind, 'K' | 'k' | 'R' | 'r');
+            let open = matches!(kind, 'R' | 'r');
             units.push(Unit {
                 pts_ns: pts,
                 size,
-                key: matches!(kind, 'K' | 'k'),
-                shown: matches!(kind, 'K' | '-'),
+                key,
+                open,
+                shown: matches!(kind, 'K' | 'R' | '-'),
             });
         }
         Ok(Index { basis: c.basis, units, last_duration_ns: c.last_duration_ns })
@@ -171,18 +179,21 @@ impl Index {
     /// from the last key that all of them can be decoded from, to the last of them.
     ///
     /// A frame that is decoded after a key but shown before it (a leading picture of an open GOP) refers to the GOP
-    /// before, so that key does not serve it.
+    /// before, so that key does not serve it. And before an open key, one more GOP is decoded and dropped.
     pub fn units_for(&self, frames: &[u32]) -> Range<u32> {
         let first = frames.iter().copied().min().unwrap_or(0);
         let end = frames.iter().copied().max().map_or(0, |n| n + 1);
         let earliest_pts =
             frames.iter().map(|n| self.units[*n as usize].pts_ns).min().unwrap_or(i64::MIN);
-        let key = (0..=first)
-            .rev()
-            .find(|n| {
-                self.units.get(*n as usize).is_some_and(|u| u.key && u.pts_ns <= earliest_pts)
-            })
-            .unwrap_or(0);
+        let last_key = |range: RangeInclusive<u32>, fits: &dyn Fn(&Unit) -> bool| {
+            range.rev().find(|n| self.units.get(*n as usize).is_some_and(|u| u.key && fits(u)))
+        };
+        let key = last_key(0..=first, &|u| u.pts_ns <= earliest_pts).unwrap_or(0);
+        let open = self.units.get(key as usize).is_some_and(|u| u.open);
+        let key = match key.checked_sub(1) {
+            Some(before) if open => last_key(0..=before, &|_| true).unwrap_or(0),
+            _ => key,
+        };
         key..end
     }
 }

@@ -175,6 +175,7 @@ impl ScriptedTranscoder {
 
     fn index(&self) -> Index {
         let unit = |n: u64| Unit {
+            open: false,
             pts_ns: FrameRate::PAL.frame_ns(n),
             size: 1_000,
             key: n.is_multiple_of(50),

@@ -187,7 +187,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
 
 /// A variable that is no setting.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the reference page is rendered from it by a test"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the reference page is rendered from it by a test")
+)]
 pub(crate) struct Other {
     /// Its name.
     pub(crate) variable: &'static str,

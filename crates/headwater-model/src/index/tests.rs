@@ -3,7 +3,7 @@
 use super::*;
 
 /// Units from a drawing in decoding order: `I0 P3 b1 b2` are a key shown at 0, a frame shown at 3 …; lower case is
-/// an ordinary frame, `K`/`I` a key, `x` not shown. Times are in units of 40 ms.
+/// an ordinary frame, `K`/`I` a key, `R` an open one, `x` not shown. Times are in units of 40 ms.
 fn index(drawing: &str) -> Index {
     let units = drawing
         .split_whitespace()
@@ -12,7 +12,8 @@ fn index(drawing: &str) -> Index {
             Unit {
                 pts_ns: at.parse::<i64>().unwrap() * 40_000_000,
                 size: 1,
-                key: matches!(kind, "I" | "K"),
+                key: matches!(kind, "I" | "K" | "R"),
+                open: kind == "R",
                 shown: kind != "x",
             }
         })
@@ -46,8 +47,15 @@ fn leading_pictures_need_the_gop_before() {
 }
 
 #[test]
+fn an_open_key_is_approached_from_the_one_before() {
+    let i = index("I0 p1 R2 p3 R4 p5 p6");
+    assert_eq!(i.units_for(&i.frames()[5..7]), 2..7);
+    assert_eq!(i.units_for(&i.frames()[2..4]), 0..4);
+}
+
+#[test]
 fn columns_survive_json() {
-    let i = index("I0 p3 b1 b2 x3 I4");
+    let i = index("I0 p3 b1 b2 x3 R4 I5");
     let json = serde_json::to_string(&i).unwrap();
     assert_eq!(serde_json::from_str::<Index>(&json).unwrap(), i);
     assert!(

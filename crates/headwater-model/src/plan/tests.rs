@@ -76,7 +76,13 @@ fn index(times: &[i64], gop: usize) -> Index {
     let units = times
         .iter()
         .enumerate()
-        .map(|(n, t)| Unit { pts_ns: *t, size: n as u32, key: n % gop == 0, shown: true })
+        .map(|(n, t)| Unit {
+            pts_ns: *t,
+            size: n as u32,
+            key: n % gop == 0,
+            open: false,
+            shown: true,
+        })
         .collect();
     Index { basis: Basis::Parsed, units, last_duration_ns: None }
 }

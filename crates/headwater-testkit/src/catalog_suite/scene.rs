@@ -127,6 +127,7 @@ pub fn plan_of(seed: u8, spans: u64) -> Plan {
     let pipeline = pipeline();
     let units = (0..spans * SPAN_FRAMES)
         .map(|n| Unit {
+            open: false,
             pts_ns: FrameRate::PAL.frame_ns(n),
             size: 1_000,
             key: n.is_multiple_of(50),

@@ -20,29 +20,122 @@ fn check<const N: usize>(site: &Site, arguments: [&str; N], expected: Expect) {
 
 #[test]
 fn help() {
-    check(&Site::new(), ["--help"], expect![[]]);
+    check(
+        &Site::new(),
+        ["--help"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        Turns source masters into HLS and DASH packages, and never publishes one with a hole in it
+
+        Usage: headwater [OPTIONS] <COMMAND>
+
+        Commands:
+          up         Run everything in one process: drop folder, workers, verifier, publisher and web page
+          ingest     Queue a master
+          status     Show titles and what happened to them
+          verify     Prove again that the origin holds every object of a published title
+          pipelines  Look at pipeline files
+          probe      Show what is in a master
+          help       Print this message or the help of the given subcommand(s)
+
+        Options:
+              --config <FILE>      Configuration file [default: headwater.toml, if there is one]
+              --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
+              --json               Print results as JSON
+          -h, --help               Print help
+          -V, --version            Print version
+
+        Exit codes: 0 done, 1 the work failed or was refused, 2 usage.
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
 fn help_of_ingest() {
-    check(&Site::new(), ["ingest", "--help"], expect![[]]);
+    check(
+        &Site::new(),
+        ["ingest", "--help"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        Queue a master
+
+        Usage: headwater ingest [OPTIONS] <FILE>
+
+        Arguments:
+          <FILE>  The master
+
+        Options:
+              --config <FILE>      Configuration file [default: headwater.toml, if there is one]
+              --title <ID>         Title to make of it [default: the file's name]
+              --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
+              --pipeline <NAME>    Pipeline: a name, or a path to a .toml file [default: vod-h264, unless
+                                   configured otherwise]
+              --json               Print results as JSON
+              --wait               Wait until it is published or refused; with no service running, do the
+                                   work right here
+              --again              Transcode even if this master has been transcoded before
+          -h, --help               Print help
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_command_is_a_usage_error() {
-    check(&Site::new(), ["ingets", "film.mp4"], expect![[]]);
+    check(
+        &Site::new(),
+        ["ingets", "film.mp4"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: unrecognized subcommand 'ingets'
+
+          tip: a similar subcommand exists: 'ingest'
+
+        Usage: headwater [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn a_title_that_is_no_name_is_a_usage_error() {
-    check(&Site::new(), ["status", "Big Film"], expect![[]]);
+    check(
+        &Site::new(),
+        ["status", "Big Film"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: invalid value 'Big Film' for '[TITLE]': `Big Film` is not a usable name: use 1 to 120 of the characters a-z 0-9 . _ - and start with a letter or digit
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_key_in_the_configuration() {
     let site = Site::new();
     site.write("headwater.toml", "[watch]\nfoldr = \"incoming\"\n");
-    check(&site, ["status"], expect![[]]);
+    check(
+        &site,
+        ["status"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: headwater.toml:2:1: unknown key `watch.foldr`
+          2 | foldr = "incoming"
+            | ^^^^^
+        hint: did you mean `folder`?
+    "#]],
+    );
 }
 
 #[test]
@@ -55,14 +148,37 @@ fn an_unknown_variable_in_the_environment() {
 
 #[test]
 fn a_configuration_file_that_is_not_there() {
-    check(&Site::new(), ["--config", "nowhere.toml", "status"], expect![[]]);
+    check(
+        &Site::new(),
+        ["--config", "nowhere.toml", "status"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: failed to read the configuration `nowhere.toml`: No such file or directory (os error 2)
+    "#]],
+    );
 }
 
 #[test]
 fn a_good_pipeline_file() {
     let site = Site::new();
     site.quick(2);
-    check(&site, ["pipelines", "check", "quick-2.toml"], expect![[]]);
+    check(
+        &site,
+        ["pipelines", "check", "quick-2.toml"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        quick-2  46d465a4ca61f0573f8b00695010932500e1409a8c59e88664504c1b7a20a153
+          segments   5 s
+          video      x264enc preset superfast, IDR every 1 s, spans of 2 segments
+            180p     fits 320x180, crf 23, at most 600 kbit/s
+            90p      fits 160x90, crf 23, at most 200 kbit/s
+          audio      avenc_aac 64 kbit/s, 48000 Hz, 2 channels at most
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
@@ -70,12 +186,38 @@ fn a_bad_pipeline_file() {
     let site = Site::new();
     let text = crate::run::quick_pipeline(2).replace("segment_seconds = 5", "segment_seconds = 12");
     site.write("bad.toml", text.replace("preset =", "presset ="));
-    check(&site, ["pipelines", "check", "bad.toml"], expect![[]]);
+    check(
+        &site,
+        ["pipelines", "check", "bad.toml"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        bad.toml:2:19: segment_seconds = 12 is outside 5 to 10
+          2 | segment_seconds = 12
+            |                   ^^
+        hint: players expect about 6 s
+        bad.toml:6:1: unknown key `video.presset`
+          6 | presset = "superfast"
+            | ^^^^^^^
+        hint: did you mean `preset`?
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
 fn shipped_pipelines() {
-    check(&Site::new(), ["pipelines", "list"], expect![[]]);
+    check(
+        &Site::new(),
+        ["pipelines", "list"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        copy
+        vod-h264
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
@@ -83,31 +225,107 @@ fn probing_a_master() {
     let site = Site::new();
     std::fs::copy(repository().join("testdata/sources/bigbuckbunny.mp4"), site.path("film.mp4"))
         .unwrap();
-    check(&site, ["probe", "film.mp4"], expect![[]]);
-    check(&site, ["--json", "probe", "film.mp4"], expect![[]]);
+    check(
+        &site,
+        ["probe", "film.mp4"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        film.mp4  ISO MP4/M4A, 1055736 bytes
+          video  H.264 (Main Profile) 1280x720  (avdec_h264)
+                 132 frames, 25 frames per second, 5.280 s, index parsed
+          audio  MPEG-4 AAC 48000 Hz 6 channels, language not stated  (avdec_aac)
+        --- stderr
+    "#]],
+    );
+    check(
+        &site,
+        ["--json", "probe", "film.mp4"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        {"audio":[{"channels":6,"codec":"MPEG-4 AAC","decoder":"avdec_aac","end_ns":5312000000,"language":null,"media_type":"audio/mpeg","sample_rate":48000,"start_ns":0,"stream":"002"}],"bytes":1055736,"cadence":{"constant":[25,1]},"container":"ISO MP4/M4A","file":"film.mp4","frames":132,"index":"parsed","other":[],"seconds":5.28,"video":[{"bit_depth":8,"codec":"H.264 (Main Profile)","colorimetry":"bt709","decoder":"avdec_h264","height":720,"interlaced":false,"language":null,"media_type":"video/x-h264","orientation":"upright","sample_aspect":[1,1],"stated_rate":[25,1],"stream":"001","width":1280}]}
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
 fn status_of_nothing() {
     let site = Site::new();
-    check(&site, ["status"], expect![[]]);
-    check(&site, ["status", "film"], expect![[]]);
-    check(&site, ["verify", "film"], expect![[]]);
+    check(
+        &site,
+        ["status"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        no titles yet; drop a master into headwater-data/drop
+        --- stderr
+    "#]],
+    );
+    check(
+        &site,
+        ["status", "film"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        --- stderr
+        error: there is no title `film`
+    "#]],
+    );
+    check(
+        &site,
+        ["verify", "film"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        --- stderr
+        error: there is no title `film`
+    "#]],
+    );
 }
 
 #[test]
 fn ingest_without_waiting_queues() {
     let site = Site::new();
     std::fs::copy(masters::SILENT.path(), site.path("Big Film (2026).mp4")).unwrap();
-    check(&site, ["ingest", "Big Film (2026).mp4"], expect![[]]);
-    check(&site, ["status"], expect![[]]);
+    check(
+        &site,
+        ["ingest", "Big Film (2026).mp4"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        big-film-2026  queued as v1
+        --- stderr
+        hint: no service is running in this data folder: start `headwater up`, or use --wait
+    "#]],
+    );
+    check(
+        &site,
+        ["status"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        big-film-2026                    queued
+        --- stderr
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_pipeline() {
     let site = Site::new();
     site.write("film.mp4", "anything");
-    check(&site, ["ingest", "film.mp4", "--pipeline", "vod-h265"], expect![[]]);
+    check(
+        &site,
+        ["ingest", "film.mp4", "--pipeline", "vod-h265"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        --- stderr
+        error: pipeline-mismatch: there is no pipeline `vod-h265` (did you mean `vod-h264`?)
+    "#]],
+    );
 }
 
 #[test]

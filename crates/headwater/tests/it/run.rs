@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// Longest wait for something that should happen at once: two cores that others use too can keep it waiting.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Longest time that a command may take: well below what the runner gives a test, so that a hang is told with its words.
+const LONGEST_COMMAND: Duration = Duration::from_secs(90);
+
 /// How often a condition is looked at. Some of them hold for a few milliseconds only.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -202,8 +205,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.output();
-        output.unwrap_or_else(|e| panic!("failed to start {command:?}: {e}")).into()
+        Running::start(command).finish()
     }
 
     /// The last line of standard output, which `--json` makes an object.
@@ -273,9 +275,19 @@ impl Running {
         let _ = rustix::process::kill_process_group(group, signal);
     }
 
-    /// Waits for its end.
+    /// Waits for its end. Who hangs is killed, and what it said until then is the failure's message.
     pub(crate) fn finish(mut self) -> Ran {
-        self.0.take().unwrap().wait_with_output().unwrap().into()
+        let began = Instant::now();
+        while self.is_alive() && began.elapsed() < LONGEST_COMMAND {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let hangs = self.is_alive();
+        if hangs {
+            self.signal(rustix::process::Signal::KILL);
+        }
+        let ran: Ran = self.0.take().unwrap().wait_with_output().unwrap().into();
+        assert!(!hangs, "did not end within {} s: {ran}", LONGEST_COMMAND.as_secs());
+        ran
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use crate::bad_input::{bad_files, check_verdict};
 use crate::masters;
@@ -25,18 +26,27 @@ impl<'s> Service<'s> {
         command
             .env("HEADWATER_HTTP_LISTEN", "127.0.0.1:0")
             .env("HEADWATER_WATCH_SETTLE_SECONDS", "0.5")
+            .env("HEADWATER_PIPELINES_DIR", site.path(""))
             .env("HEADWATER_PIPELINE", pipeline);
-        let running = Running::start_with_log(&mut command, log);
+        let mut running = Running::start_with_log(&mut command, log);
         let mut address = None;
         wait_until("the service says where its page is", || {
             let log = fs::read_to_string(site.path("log")).unwrap();
+            assert!(running.is_alive(), "{log}");
             let page = log.lines().find_map(|line| line.strip_prefix("page")).map(str::trim);
             address = page
                 .and_then(|page| page.strip_prefix("http://"))
                 .map(|a| a.trim_end_matches('/').to_owned());
             address.is_some()
         });
-        Self { site, running, address: address.unwrap() }
+        let service = Self { site, running, address: address.unwrap() };
+        wait_until("the drop folder is there", || service.drop_folder().is_dir());
+        service
+    }
+
+    /// Where it looks for masters.
+    pub(crate) fn drop_folder(&self) -> PathBuf {
+        self.site.path("headwater-data/drop")
     }
 
     /// Waits until nothing more happens to a title, and gives its status.
@@ -93,9 +103,8 @@ impl Answer {
 fn bad_deliveries_do_not_stop_the_service() {
     let site = Site::new();
     let pipeline = site.quick(2);
-    let service = Service::start(&site, site.path(&pipeline).to_str().unwrap());
-    let drop_folder = site.path("headwater-data/drop");
-    wait_until("the drop folder is there", || drop_folder.is_dir());
+    let service = Service::start(&site, pipeline.trim_end_matches(".toml"));
+    let drop_folder = service.drop_folder();
 
     for (file, bytes, _) in bad_files() {
         fs::write(drop_folder.join(file), bytes).unwrap();
