@@ -1,8 +1,8 @@
 //! Reads the edit lists of MP4 and QuickTime masters (ISO/IEC 14496-12, 8.6.6), so that they are applied by arithmetic.
 //!
-//! A demuxer that applies an edit stops at its end while B-frames that are shown before it are still to come. So simple
-//! edits (a delay, then one piece of the media) are hidden from the demuxer and applied here, to every frame by its own
-//! time. Anything else is left to the demuxer.
+//! A demuxer that applies an edit stops at its end while B-frames that are shown before it are still to come. So it is
+//! shown a list that plays everything in place of a simple one (a delay, then one piece of the media), which is applied
+//! here instead, to every frame by its own time. Anything else is left to the demuxer.
 
 /// Boxes nested deeper than a movie has them are an attack.
 const MAX_DEPTH: usize = 4;
@@ -33,20 +33,29 @@ impl Edit {
     }
 }
 
-/// The edits of a `moov` box, and where in it (its header included) the type fields of their `edts` boxes stand. `None`
-/// when a track has an edit list that is not simple.
-pub(crate) fn of_movie(moov: &[u8]) -> Option<(Vec<Edit>, Vec<usize>)> {
+/// Bytes that the demuxer gets to read in place of a file's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Patch {
+    /// Where they stand: in the `moov` box, its header included, or in the file.
+    pub(crate) at: u64,
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The edits of a `moov` box, and what to show to a demuxer in place of them. `None` when a track has an edit list that
+/// is not simple.
+pub(crate) fn of_movie(moov: &[u8]) -> Option<(Vec<Edit>, Vec<Patch>)> {
     let mut movie = Movie::default();
     walk(moov, 0, 0, &mut movie)?;
     let timescale = movie.timescale?;
     let mut edits = Vec::new();
-    let mut hidden = Vec::new();
+    let mut patches = Vec::new();
     for track in movie.tracks {
-        let Some((at, entries)) = track.list else { continue };
+        let Some((at, version, entries)) = track.list else { continue };
         edits.push(simple(&entries, track.id?, timescale, track.timescale?)?);
-        hidden.push(at);
+        patches.push(everything(at, version));
     }
-    Some((edits, hidden))
+    Some((edits, patches))
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +68,8 @@ struct Movie {
 struct Track {
     id: Option<u32>,
     timescale: Option<u32>,
-    list: Option<(usize, Vec<Entry>)>,
+    /// Where its number of entries stands, its version, its entries.
+    list: Option<(usize, u8, Vec<Entry>)>,
 }
 
 /// One line of an edit list: duration in the movie's timescale, start in the media's (-1: nothing), rate as 16.16.
@@ -94,7 +104,11 @@ fn walk(data: &[u8], base: usize, depth: usize, movie: &mut Movie) -> Option<()>
                 movie.tracks.last_mut()?.timescale =
                     Some(u32_at(body, if version_1 { 20 } else { 12 })?)
             }
-            b"edts" => movie.tracks.last_mut()?.list = Some((base + at + 4, entries(body)?)),
+            b"edts" => {
+                let (version, list) = entries(body)?;
+                // Behind the headers of both boxes, version and flags.
+                movie.tracks.last_mut()?.list = Some((base + at + 20, version, list));
+            }
             _ => {}
         }
         at = end;
@@ -103,7 +117,7 @@ fn walk(data: &[u8], base: usize, depth: usize, movie: &mut Movie) -> Option<()>
 }
 
 /// The entries of the `elst` in an `edts`.
-fn entries(edts: &[u8]) -> Option<Vec<Entry>> {
+fn entries(edts: &[u8]) -> Option<(u8, Vec<Entry>)> {
     let body = edts.get(8..).filter(|_| edts.get(4..8) == Some(b"elst"))?;
     let (version, count) = (*body.first()?, u32_at(body, 4)? as usize);
     let size = if version == 1 { 20 } else { 12 };
@@ -123,7 +137,24 @@ fn entries(edts: &[u8]) -> Option<Vec<Entry>> {
             }
         });
     }
-    (list.len() == count).then_some(list)
+    (list.len() == count && count > 0).then_some((version, list))
+}
+
+/// A list of one entry that plays a track from its beginning for as long as it lasts: number of entries, duration,
+/// media time 0, rate 1.
+fn everything(at: usize, version: u8) -> Patch {
+    // Far longer than any film; not the largest number, which demuxers take for "unknown" or overflow on.
+    const LONG: u32 = 1 << 31;
+    let mut bytes = 1u32.to_be_bytes().to_vec();
+    if version == 1 {
+        bytes.extend(u64::from(LONG).to_be_bytes());
+        bytes.extend(0u64.to_be_bytes());
+    } else {
+        bytes.extend(LONG.to_be_bytes());
+        bytes.extend(0u32.to_be_bytes());
+    }
+    bytes.extend((1u32 << 16).to_be_bytes());
+    Patch { at: at as u64, bytes }
 }
 
 /// A delay and one piece at normal speed, in nanoseconds; `None` for anything else.

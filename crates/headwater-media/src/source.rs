@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
-use crate::edits::{self, Edit};
+use crate::edits::{self, Edit, Patch};
 
 /// Most bytes handed over at once when an element reads on without saying how much it wants.
 const BLOCK: u32 = 256 * 1024;
@@ -27,8 +27,8 @@ pub(crate) struct Master {
     file: Arc<File>,
     bytes: u64,
     edits: Arc<[Edit]>,
-    /// Offsets of four bytes each that demuxers get to read as `free`: the types of the `edts` boxes.
-    hidden: Arc<[u64]>,
+    /// What demuxers get to read in place of the edit lists.
+    patches: Arc<[Patch]>,
 }
 
 impl Master {
@@ -41,16 +41,14 @@ impl Master {
     pub(crate) fn new(file: File) -> std::io::Result<Self> {
         let bytes = file.metadata()?.len();
         let nothing = (Vec::new(), Vec::new());
-        let (edits, hidden) = movie_header(&file, bytes)?
+        let (edits, patches) = movie_header(&file, bytes)?
             .and_then(|(at, moov)| {
-                let (edits, hidden) = edits::of_movie(&moov)?;
-                Some((
-                    edits,
-                    hidden.into_iter().map(|offset| at + offset as u64).collect::<Vec<_>>(),
-                ))
+                let (edits, mut patches) = edits::of_movie(&moov)?;
+                patches.iter_mut().for_each(|p| p.at += at);
+                Some((edits, patches))
             })
             .unwrap_or(nothing);
-        Ok(Self { file: Arc::new(file), bytes, edits: edits.into(), hidden: hidden.into() })
+        Ok(Self { file: Arc::new(file), bytes, edits: edits.into(), patches: patches.into() })
     }
 
     /// The edit of a track, by the number that its demuxer gives it. None for tracks whose edits the demuxer applies.
@@ -116,8 +114,8 @@ impl Master {
         let there = self.bytes.saturating_sub(at).min(u64::from(wanted));
         let mut data = vec![0; usize::try_from(there).unwrap_or(0)];
         self.file.read_exact_at(&mut data, at)?;
-        for hidden in self.hidden.iter() {
-            for (offset, byte) in (*hidden..).zip(b"free") {
+        for patch in self.patches.iter() {
+            for (offset, byte) in (patch.at..).zip(&patch.bytes) {
                 let place = offset.checked_sub(at).and_then(|n| usize::try_from(n).ok());
                 if let Some(place) = place.and_then(|n| data.get_mut(n)) {
                     *place = *byte;

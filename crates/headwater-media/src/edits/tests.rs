@@ -32,12 +32,20 @@ fn movie(entries: &[(u32, i32, u32)]) -> Vec<u8> {
 #[test]
 fn priming_is_skipped_and_the_end_is_known() {
     let moov = movie(&[(600, 1024, 1)]);
-    let (edits, hidden) = of_movie(&moov).unwrap();
+    let (edits, patches) = of_movie(&moov).unwrap();
     assert_eq!(
         edits,
         [Edit { track: 7, delay_ns: 0, from_ns: 21_333_333, to_ns: Some(1_021_333_333) }]
     );
-    assert_eq!(moov.get(hidden[0]..hidden[0] + 4), Some(&b"edts"[..]));
+    let mut patched = moov.clone();
+    let at = patches[0].at as usize;
+    patched[at..at + patches[0].bytes.len()].copy_from_slice(&patches[0].bytes);
+    let (edits_then, _) = of_movie(&patched).unwrap();
+    assert_eq!(
+        (edits_then[0].from_ns, edits_then[0].delay_ns),
+        (0, 0),
+        "the demuxer sees everything"
+    );
     let edit = edits[0];
     assert!(
         !edit.shows(0)
