@@ -17,7 +17,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
 use crate::{packages, results, tasks, titles};
@@ -66,6 +66,11 @@ impl SqliteCatalog {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            // A full disk makes SQLite roll back by itself, and the rollback that follows fails: such a connection would
+            // refuse every transaction from then on.
+            .after_release(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
             .connect_with(options.clone())
             .await?;
         // One transaction round all migrations: two processes that open a new file at once take turns, and whoever

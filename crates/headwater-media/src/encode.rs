@@ -1,7 +1,9 @@
 //! Encoders: pictures or samples in, access units out, each in a pipeline of its own.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -15,8 +17,8 @@ use headwater_model::time::FrameRate;
 use crate::error::Error;
 use crate::running::{Running, make};
 
-/// Pictures that wait for an encoder: enough to keep it busy while the scaler works on the next one.
-const PICTURES_WAITING: u64 = 3;
+/// Pictures, or pieces of sound, that wait for an encoder: enough to keep it busy while the scaler works on the next one.
+const BUFFERS_WAITING: u64 = 3;
 
 /// Which frames are IDRs.
 #[derive(Debug, Clone)]
@@ -47,7 +49,39 @@ pub(crate) trait UnitSink: Send {
 pub(crate) struct Encoder {
     running: Running,
     source: gst_app::AppSrc,
+    gate: Arc<Gate>,
     fault: Arc<Mutex<Option<Error>>>,
+}
+
+/// Holds back whoever feeds an encoder while enough waits for it. An `appsrc` that blocks would do the same, and wait for
+/// ever once its pipeline has failed.
+#[derive(Debug, Default)]
+struct Gate {
+    waiting: Mutex<u64>,
+    moved: Condvar,
+}
+
+/// How often a feeder that waits looks whether the encoder still lives.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl Gate {
+    /// Takes a place, or tells after a while that there was none.
+    fn enter(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |waiting: &mut u64| *waiting >= BUFFERS_WAITING;
+        let waited = self.moved.wait_timeout_while(waiting, LOOK_AGAIN, full);
+        let (mut waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !timeout.timed_out() {
+            *waiting += 1;
+        }
+        !timeout.timed_out()
+    }
+
+    fn leave(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = waiting.saturating_sub(1);
+        self.moved.notify_all();
+    }
 }
 
 /// The first of `names` that is installed.
@@ -75,10 +109,7 @@ impl Encoder {
             .name(&rendition.name)
             .format(gst::Format::Time)
             .caps(&caps)
-            .block(true)
-            .max_buffers(PICTURES_WAITING)
             .build();
-        force_keys(&source, keys.at)?;
         let filter = make("capsfilter")?;
         let wanted = gst::Caps::builder("video/x-h264")
             .field("stream-format", "avc")
@@ -90,7 +121,7 @@ impl Encoder {
             u64::try_from((2 * u128::from(from_first_ns) * num + den) / (2 * den))
                 .unwrap_or(u64::MAX)
         };
-        Self::start(&rendition.name, source, vec![encoder, filter], frame_number, sink)
+        Self::start(&rendition.name, source, keys.at, vec![encoder, filter], frame_number, sink)
     }
 
     /// An AAC encoder for interleaved 32-bit float samples. `sink` is made from the number of packets to drop first.
@@ -111,12 +142,7 @@ impl Encoder {
                 .build()
                 .map_err(|_| Error::Step("describe the sound"))?;
         let caps = info.to_caps().map_err(|_| Error::Step("describe the sound"))?;
-        let source = gst_app::AppSrc::builder()
-            .format(gst::Format::Time)
-            .caps(&caps)
-            .block(true)
-            .max_buffers(16)
-            .build();
+        let source = gst_app::AppSrc::builder().format(gst::Format::Time).caps(&caps).build();
         let convert = make("audioconvert")?;
         let filter = make("capsfilter")?;
         let wanted =
@@ -131,6 +157,7 @@ impl Encoder {
         Self::start(
             "audio",
             source,
+            HashSet::new(),
             vec![convert, encoder, filter],
             number,
             sink(late_packets(&factory))?,
@@ -140,11 +167,14 @@ impl Encoder {
     fn start(
         name: &str,
         source: gst_app::AppSrc,
+        keys: HashSet<u64>,
         middle: Vec<gst::Element>,
         mut number: impl FnMut(u64) -> u64 + Send + 'static,
         mut units: Box<dyn UnitSink>,
     ) -> Result<Self, Error> {
         let running = Running::new(name);
+        let gate = Arc::<Gate>::default();
+        watch_buffers(&source, keys, gate.clone())?;
         let fault = Arc::new(Mutex::new(None));
         let callback_fault = fault.clone();
         // x264enc starts every stream at 1000 h, so that B-frames never need a negative DTS: frames are counted from
@@ -189,11 +219,16 @@ impl Encoder {
         chain.push(sink.upcast());
         running.chain(&chain.iter().collect::<Vec<_>>())?;
         running.play()?;
-        Ok(Self { running, source, fault })
+        Ok(Self { running, source, gate, fault })
     }
 
     /// Hands over one buffer; waits while the encoder is behind.
     pub(crate) fn push(&self, buffer: gst::Buffer) -> Result<(), Error> {
+        while !self.gate.enter() {
+            if let Some(fault) = self.fault() {
+                return Err(fault);
+            }
+        }
         match self.source.push_buffer(buffer) {
             Ok(_) => Ok(()),
             Err(_) => Err(self.fault().unwrap_or(Error::Step("feed an encoder"))),
@@ -245,17 +280,18 @@ fn x264_settings(encoder: &gst::Element, preset: &str, gop: u32, r: &VideoRendit
     encoder.set_property_from_str("option-string", &options);
 }
 
-/// Asks for an IDR right before each of the frames in `keys`, counted as they leave `source`.
-fn force_keys(source: &gst_app::AppSrc, keys: HashSet<u64>) -> Result<(), Error> {
+/// Counts the buffers that leave `source`: opens the gate for the next one, and asks for an IDR right before each of the
+/// frames in `keys`.
+fn watch_buffers(
+    source: &gst_app::AppSrc,
+    keys: HashSet<u64>,
+    gate: Arc<Gate>,
+) -> Result<(), Error> {
     let pad = source.static_pad("src").ok_or(Error::Step("find a source's pad"))?;
-    let mut frame = 0;
-    let counter = Mutex::new(move || {
-        let now = frame;
-        frame += 1;
-        now
-    });
+    let count = AtomicU64::new(0);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
-        let frame = (counter.lock().unwrap_or_else(PoisonError::into_inner))();
+        gate.leave();
+        let frame = count.fetch_add(1, Ordering::Relaxed);
         if frame > 0 && keys.contains(&frame) {
             let event =
                 gst_video::DownstreamForceKeyUnitEvent::builder().all_headers(false).build();

@@ -12,11 +12,10 @@ use headwater_model::refusal::Code;
 use headwater_model::time::FrameRate;
 use headwater_ports::transcoder::Inspection;
 
-use crate::edits::Edit;
 use crate::error::Error;
 use crate::frames::FrameReader;
 use crate::running::{Running, make};
-use crate::source::Master;
+use crate::source::{Master, Times};
 use crate::tracks::{self, Mapping};
 use crate::words;
 
@@ -93,7 +92,7 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
         seen.tracks.push(track.clone());
         drop(seen);
         if let Err(error) =
-            collect(&pipeline, pad, edits.edit(&tracks::number(pad)), track, collected.clone())
+            collect(&pipeline, pad, edits.times(&tracks::number(pad)), track, collected.clone())
         {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("a track cannot be read: {error}"));
         }
@@ -130,12 +129,12 @@ pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspec
 fn collect(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
-    edit: Option<Edit>,
+    times: Times,
     track: Arc<Mutex<Track>>,
     seen: Arc<Mutex<Seen>>,
 ) -> Result<(), Error> {
     let events = track.clone();
-    let mapping = tracks::unclip(pad, edit);
+    let mapping = tracks::unclip(pad, times);
     {
         let mut track = lock(&track);
         track.number = tracks::number(pad);

@@ -15,7 +15,7 @@ use crate::encode::Encoder;
 use crate::error::Error;
 use crate::running::{Running, make};
 use crate::segmenter::{AudioSegmenter, Emit, Rendition, Spool, finished};
-use crate::source::Master;
+use crate::source::{Master, Times};
 use crate::tracks;
 use crate::words;
 
@@ -104,7 +104,7 @@ pub(crate) fn transcode(
     };
     let encoder =
         Encoder::audio(settings, rendition.channels, rendition.sample_rate, kbps, make_sink)?;
-    let edit = master.edit(&rendition.stream);
+    let times = master.times(&rendition.stream);
     let mut placement = Placement::new(total, rendition.sample_rate);
     let mut chunks = 0u64;
     while placement.left() > 0 {
@@ -117,7 +117,10 @@ pub(crate) fn transcode(
             Some(gst::Signed::Negative(t)) => -i64::try_from(t.nseconds()).unwrap_or(i64::MAX),
             None => continue,
         };
-        let at_ns = edit.map_or(at_ns, |e| e.presented_ns(at_ns));
+        let at_ns = match times {
+            Times::Edited(edit) => edit.presented_ns(at_ns),
+            Times::Demuxer | Times::Plain => at_ns,
+        };
         let samples = (buffer.size() / frame_bytes) as u64;
         let placed = placement.place(at_ns.saturating_sub(rendition.zero_ns), samples);
         silence(&encoder, placed.silence, frame_bytes)?;

@@ -21,12 +21,30 @@ const MAX_TOP_LEVEL: usize = 100_000;
 /// The movie header of a ten-hour master has some 50 MB.
 const MAX_MOVIE_HEADER: u64 = 512 * 1024 * 1024;
 
+/// What an EBML document (Matroska, RFC 9559) begins with.
+const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
+
+/// Who says when a track's frames are presented.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// The demuxer's segment.
+    #[default]
+    Demuxer,
+    /// The time stamps themselves.
+    Plain,
+    /// The demuxer's segment, and then an edit that was hidden from it.
+    Edited(Edit),
+}
+
 /// An open master.
 #[derive(Debug, Clone)]
 pub(crate) struct Master {
     file: Arc<File>,
     bytes: u64,
     edits: Arc<[Edit]>,
+    /// Matroska and WebM: time stamps are presentation times as they are. Its demuxer sends a segment that says otherwise
+    /// before it sends the right one.
+    plain_times: bool,
     /// What demuxers get to read in place of the edit lists.
     patches: Arc<[Patch]>,
 }
@@ -40,6 +58,9 @@ impl Master {
     /// An open file.
     pub(crate) fn new(file: File) -> std::io::Result<Self> {
         let bytes = file.metadata()?.len();
+        let mut magic = [0; 4];
+        // A file of less than four bytes is no media; whoever parses it will say so.
+        let plain_times = file.read_exact_at(&mut magic, 0).is_ok() && magic == EBML;
         let nothing = (Vec::new(), Vec::new());
         let (edits, patches) = movie_header(&file, bytes)?
             .and_then(|(at, moov)| {
@@ -48,11 +69,26 @@ impl Master {
                 Some((edits, patches))
             })
             .unwrap_or(nothing);
-        Ok(Self { file: Arc::new(file), bytes, edits: edits.into(), patches: patches.into() })
+        Ok(Self {
+            file: Arc::new(file),
+            bytes,
+            plain_times,
+            edits: edits.into(),
+            patches: patches.into(),
+        })
+    }
+
+    /// How the time stamps of a track map to the time that all tracks share.
+    pub(crate) fn times(&self, stream: &str) -> Times {
+        match self.edit(stream) {
+            _ if self.plain_times => Times::Plain,
+            Some(edit) => Times::Edited(edit),
+            None => Times::Demuxer,
+        }
     }
 
     /// The edit of a track, by the number that its demuxer gives it. None for tracks whose edits the demuxer applies.
-    pub(crate) fn edit(&self, stream: &str) -> Option<Edit> {
+    fn edit(&self, stream: &str) -> Option<Edit> {
         let track: u32 = stream.parse().ok()?;
         self.edits.iter().find(|e| e.track == track).copied()
     }

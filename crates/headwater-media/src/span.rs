@@ -36,7 +36,7 @@ pub(crate) fn transcode(
     );
     let sizes: Vec<(u32, u32)> = plan.video.iter().map(|r| (r.width, r.height)).collect();
     let results: Vec<Arc<Mutex<Rendition>>> = plan.video.iter().map(|_| Arc::default()).collect();
-    let keys = Keys { at: key_frames(plan, span), every: plan.gop_frames() };
+    let keys = key_frames(plan, span);
 
     let mut scaler: Option<LadderScaler> = None;
     let mut encoders: Vec<Encoder> = Vec::new();
@@ -106,15 +106,21 @@ pub(crate) fn transcode(
     Ok(Done { codecs })
 }
 
-/// The frames of a span (from 0) that have to be IDRs: the first of every segment, and every GOP from there.
-fn key_frames(plan: &Plan, span: &SpanPlan) -> HashSet<u64> {
+/// The frames of a span (from 0) that have to be IDRs: the first of every segment, and within it as many more, evenly
+/// spread, as it takes to have one about every GOP length. A last GOP of a few frames would cost a key for nothing.
+fn key_frames(plan: &Plan, span: &SpanPlan) -> Keys {
     let segments = plan.segments_of(span);
     let base = segments.first().map_or(0, |s| s.first_frame);
-    let gop = plan.gop_frames() as usize;
-    segments
-        .iter()
-        .flat_map(|s| {
-            (s.first_frame - base..s.first_frame - base + u64::from(s.frames)).step_by(gop)
-        })
-        .collect()
+    let gop = u64::from(plan.gop_frames());
+    let mut keys = Keys { at: HashSet::new(), every: 1 };
+    for segment in segments {
+        let (first, frames) = (segment.first_frame - base, u64::from(segment.frames));
+        let gops = frames.saturating_sub(gop / 4).div_ceil(gop).max(1);
+        keys.at.extend((0..gops).map(|n| first + n * frames / gops));
+        keys.every = keys.every.max(u32::try_from(frames.div_ceil(gops)).unwrap_or(u32::MAX));
+    }
+    keys
 }
+
+#[cfg(test)]
+mod tests;

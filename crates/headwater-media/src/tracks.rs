@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::edits::Edit;
 use crate::error::Error;
+use crate::source::Times;
 use crate::words;
 
 /// Number of a track within its container. Demuxers end their stream ids with it (`…/002`, `…/002:1:000`), whatever
@@ -53,8 +53,7 @@ pub(crate) fn media_type(pad: &gst::Pad) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Mapping {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// The edit that was hidden from the demuxer.
-    edit: Option<Edit>,
+    times: Times,
     /// Segments seen so far that map time differently.
     pub(crate) kinds: usize,
 }
@@ -63,12 +62,18 @@ impl Mapping {
     /// When `pts` is presented, in nanoseconds; negative before the start.
     pub(crate) fn stream_ns(&self, pts: gst::ClockTime) -> Option<i64> {
         let media_ns = self.media_ns(pts)?;
-        Some(self.edit.map_or(media_ns, |e| e.presented_ns(media_ns)))
+        Some(match self.times {
+            Times::Edited(edit) => edit.presented_ns(media_ns),
+            Times::Demuxer | Times::Plain => media_ns,
+        })
     }
 
     /// Where a unit is on the track's own line, before our edit, in nanoseconds.
     pub(crate) fn media_ns(&self, pts: gst::ClockTime) -> Option<i64> {
         let ns = |t: gst::ClockTime| i64::try_from(t.nseconds()).unwrap_or(i64::MAX);
+        if self.times == Times::Plain {
+            return Some(ns(pts));
+        }
         match self.segment.as_ref()?.to_stream_time_full(pts)? {
             gst::Signed::Positive(t) => Some(ns(t)),
             gst::Signed::Negative(t) => Some(-ns(t)),
@@ -79,8 +84,10 @@ impl Mapping {
     /// for what containers round. A segment that does not move time is no edit: partly fragmented files have one that
     /// begins with their first fragment, behind frames that are shown.
     pub(crate) fn shows(&self, pts: gst::ClockTime) -> bool {
-        if let (Some(edit), Some(media_ns)) = (self.edit, self.media_ns(pts)) {
-            return edit.shows(media_ns);
+        match (self.times, self.media_ns(pts)) {
+            (Times::Plain, _) => return true,
+            (Times::Edited(edit), Some(media_ns)) => return edit.shows(media_ns),
+            (Times::Edited(_) | Times::Demuxer, _) => {}
         }
         let slack = gst::ClockTime::from_mseconds(1);
         self.segment.as_ref().is_none_or(|s| {
@@ -94,8 +101,8 @@ impl Mapping {
 /// Lets every buffer of `pad` through to a sink, which would drop what lies outside the segment: a key frame before the
 /// start of an edit is not shown, and nothing after it can be decoded without it. What the segment said goes to the
 /// returned mapping instead.
-pub(crate) fn unclip(pad: &gst::Pad, edit: Option<Edit>) -> Arc<Mutex<Mapping>> {
-    let mapping = Arc::new(Mutex::new(Mapping { edit, ..Mapping::default() }));
+pub(crate) fn unclip(pad: &gst::Pad, times: Times) -> Arc<Mutex<Mapping>> {
+    let mapping = Arc::new(Mutex::new(Mapping { times, ..Mapping::default() }));
     let noted = mapping.clone();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::PadProbeData::Event(event)) = &info.data
@@ -106,7 +113,7 @@ pub(crate) fn unclip(pad: &gst::Pad, edit: Option<Edit>) -> Arc<Mutex<Mapping>> 
             let maps_alike = |s: &gst::FormattedSegment<gst::ClockTime>| {
                 s.start() == segment.start() && s.time() == segment.time()
             };
-            if !noted.segment.as_ref().is_some_and(maps_alike) {
+            if noted.times != Times::Plain && !noted.segment.as_ref().is_some_and(maps_alike) {
                 noted.kinds += 1;
             }
             noted.segment = Some(segment.clone());

@@ -109,9 +109,9 @@ impl UnitReader {
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(QUEUE).build();
         running.pipeline().add(&sink).map_err(|_| Error::Step("add a sink"))?;
         let target = sink.static_pad("sink").ok_or(Error::Step("find a sink's pad"))?;
-        let edit = master.edit(stream);
+        let times = master.times(stream);
         let mapping = tracks::when_found(&parse, stream, move |pad| {
-            let mapping = tracks::unclip(pad, edit);
+            let mapping = tracks::unclip(pad, times);
             pad.link(&target).map_err(|_| Error::Step("link a track"))?;
             Ok(mapping)
         });

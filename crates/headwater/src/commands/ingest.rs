@@ -1,5 +1,8 @@
 //! `headwater ingest`: queues one master, and with `--wait` sees it through.
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use headwater_model::id::TitleId;
 use headwater_model::life::TitleRecord;
@@ -91,6 +94,17 @@ async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
     record.with_context(|| format!("title `{title}` vanished from the catalog"))
 }
 
+/// How long the data folder may be full until nobody waits any longer: another program may be about to free it.
+const FULL_LIMIT: Duration = Duration::from_secs(10);
+
+/// With less than this the catalog cannot write anything down: a page of SQLite's and one of its log's.
+const FULL_BYTES: u64 = 16 * 1024;
+
+fn disk_is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BYTES)
+}
+
 /// Waits until the title is published or refused; does the work itself when nobody else does.
 async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
     let workplace = app.take_workplace().await?;
@@ -108,14 +122,23 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
     };
     let watch = async {
         let mut progress = Progress::default();
+        let mut full_since = None;
         loop {
+            if disk_is_full(&app.config.data_dir) {
+                if full_since.get_or_insert_with(Instant::now).elapsed() > FULL_LIMIT {
+                    shutdown.cancel();
+                    return Ok(None);
+                }
+            } else {
+                full_since = None;
+            }
             let record = find(app, title).await?;
             if !json {
                 progress.show(std::slice::from_ref(&record));
             }
             if record.state.is_final() || shutdown.is_cancelled() {
                 shutdown.cancel();
-                return anyhow::Ok(record);
+                return anyhow::Ok(Some(record));
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -124,6 +147,13 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
         }
     };
     let ((), record) = tokio::try_join!(work, watch)?;
+    let Some(record) = record else {
+        let folder = app.config.data_dir.display();
+        let message = format!(
+            "the disk of the data folder `{folder}` is full, not even a failure can be noted there"
+        );
+        return refuse(title, &Refusal::new(Code::DiskFull, message), json);
+    };
     let report = TitleReport::whole(app, &record).await?;
     if json {
         say(&serde_json::to_string(&Verdict::from(report))?);

@@ -1,0 +1,78 @@
+//! Where IDRs go.
+
+use headwater_model::id::Sha256;
+use headwater_model::index::{Basis, Index, Unit};
+use headwater_model::master::{MasterFacts, Orientation, VideoTrack};
+use headwater_model::pipeline::{Audio, Pipeline, Video};
+use headwater_model::plan::plan;
+
+use super::*;
+
+/// The keys of a title of `frames` frames at 25 fps, in order, in segments of 6 s with GOPs of 2 s.
+fn check(frames: u32, expected: &[u64], every: u32) {
+    let unit = |n: u32| Unit {
+        pts_ns: i64::from(n) * 40_000_000,
+        size: 1,
+        key: n == 0,
+        open: false,
+        shown: true,
+    };
+    let index = Index {
+        basis: Basis::Parsed,
+        units: (0..frames).map(unit).collect(),
+        last_duration_ns: None,
+    };
+    let track = VideoTrack {
+        stream: String::new(),
+        codec: String::new(),
+        media_type: String::new(),
+        width: 16,
+        height: 16,
+        sample_aspect: (1, 1),
+        orientation: Orientation::Upright,
+        stated_rate: None,
+        interlaced: false,
+        bit_depth: None,
+        colorimetry: None,
+        language: None,
+        decoder: None,
+    };
+    let facts = MasterFacts {
+        container: String::new(),
+        bytes: 1,
+        modified_ns: 0,
+        video: vec![track],
+        audio: vec![],
+        other: vec![],
+    };
+    let pipeline = Pipeline {
+        name: String::new(),
+        sha256: Sha256([0; 32]),
+        segment_ms: 6000,
+        gop_ms: 2000,
+        span_segments: 10,
+        video: Video::Encode(VideoEncode {
+            encoders: vec![],
+            preset: String::new(),
+            ladder: vec![],
+        }),
+        audio: Audio::Copy,
+    };
+    let plan = plan(Sha256([0; 32]), &pipeline, "engine", &facts, &index, 0).expect("a plan");
+    let keys = key_frames(&plan, &plan.spans[0]);
+    let mut at: Vec<u64> = keys.at.into_iter().collect();
+    at.sort_unstable();
+    assert_eq!((at.as_slice(), keys.every), (expected, every), "{frames} frames");
+}
+
+#[test]
+fn every_gop_and_every_segment_starts_with_an_idr() {
+    check(300, &[0, 50, 100, 150, 200, 250], 50);
+}
+
+#[test]
+fn a_few_frames_more_make_no_gop_of_their_own() {
+    check(153, &[0, 51, 102], 51);
+    check(190, &[0, 50, 100, 150], 50);
+    check(3, &[0], 3);
+}
