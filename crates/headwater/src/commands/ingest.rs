@@ -1,6 +1,5 @@
 //! `headwater ingest`: queues one master, and with `--wait` sees it through.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -95,15 +94,7 @@ async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
 }
 
 /// How long the data folder may be full until nobody waits any longer: another program may be about to free it.
-const FULL_LIMIT: Duration = Duration::from_secs(10);
-
-/// With less than this the catalog cannot write anything down: a page of SQLite's and one of its log's.
-const FULL_BYTES: u64 = 16 * 1024;
-
-fn disk_is_full(folder: &Path) -> bool {
-    rustix::fs::statvfs(folder)
-        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BYTES)
-}
+const FULL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until the title is published or refused; does the work itself when nobody else does.
 async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
@@ -111,9 +102,14 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
     let shutdown = stop_signal()?;
     let engine = app.engine.clone();
     let stop = shutdown.clone();
+    let reserve = app.reserve.clone();
     let work = async move {
         match &workplace {
-            Some(_) => engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from),
+            Some(_) => {
+                let keep = reserve.keep(stop.clone());
+                let (done, ()) = tokio::join!(engine.run(&ALL_ROLES, stop), keep);
+                done.map_err(anyhow::Error::from)
+            }
             None => {
                 stop.cancelled().await;
                 Ok(())
@@ -124,7 +120,7 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
         let mut progress = Progress::default();
         let mut full_since = None;
         loop {
-            if disk_is_full(&app.config.data_dir) {
+            if app.reserve.disk_is_full() {
                 if full_since.get_or_insert_with(Instant::now).elapsed() > FULL_LIMIT {
                     shutdown.cancel();
                     return Ok(None);
