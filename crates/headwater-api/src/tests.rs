@@ -257,7 +257,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
             "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
           },
           "message": "it did not work",
-          "next_step": "The title is not live. Check the origin's storage, then run `headwater ingest --again`.",
+          "next_step": "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`.",
           "pipeline": "vod-h264",
           "progress": {
             "duration_ms": 12000,

@@ -45,7 +45,7 @@ async fn a_deleted_segment() {
 async fn an_emptied_segment() {
     check(
         |origin| origin.empty(&at(SEGMENT)),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is empty (it should have 3736 bytes)"],
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is empty (it should have 4336 bytes)"],
     )
     .await;
 }
@@ -54,7 +54,7 @@ async fn an_emptied_segment() {
 async fn a_truncated_segment() {
     check(
         |origin| origin.truncate(&at(SEGMENT), 100),
-        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is truncated: 100 of 3736 bytes are there"],
+        expect!["failed not-proven: `main/film/v1/video-360p/seg-00003.m4s` on origin lab is truncated: 100 of 4336 bytes are there"],
     )
     .await;
 }
