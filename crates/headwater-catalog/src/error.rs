@@ -1,5 +1,7 @@
 //! Turns what goes wrong inside a transaction into what a caller of the port can act on, in one place.
 
+use std::borrow::Cow;
+
 use headwater_ports::catalog::CatalogError;
 use sqlx::migrate::MigrateError;
 
@@ -30,10 +32,20 @@ impl From<serde_json::Error> for Fault {
 
 /// `SQLITE_FULL`: a write met a full disk. <https://www.sqlite.org/rescode.html>
 const FULL: &str = "13";
+/// `SQLITE_BUSY`: another process has the file.
+const BUSY: &str = "5";
 /// `SQLITE_IOERR_SHMSIZE`: the WAL's shared memory file could not grow, which has no other cause in practice.
 const SHARED_MEMORY_FULL: &str = "4874";
 
 impl Fault {
+    /// Whether another process was in the way.
+    pub(crate) fn is_busy(&self) -> bool {
+        match self {
+            Fault::Sql(error) => code_of(error).is_some_and(|code| code == BUSY),
+            Fault::LeaseLost { .. } | Fault::Migrate(_) | Fault::Contradiction(_) => false,
+        }
+    }
+
     /// What the caller is told when this happened while trying to `operation`.
     pub(crate) fn during(self, operation: &'static str) -> CatalogError {
         let source = match self {
@@ -55,8 +67,9 @@ impl Fault {
 }
 
 fn is_full(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|e| e.code())
-        .is_some_and(|code| code == FULL || code == SHARED_MEMORY_FULL)
+    code_of(error).is_some_and(|code| code == FULL || code == SHARED_MEMORY_FULL)
+}
+
+fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(|e| e.code())
 }

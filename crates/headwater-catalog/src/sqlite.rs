@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use headwater_model::finding::Finding;
@@ -23,6 +23,9 @@ use crate::error::Fault;
 use crate::{packages, results, tasks, titles};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+/// How soon a file that another process is just making is opened again.
+const BUSY_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long a writer waits for another process. Transactions here take milliseconds; a disk that transcoders keep busy
 /// can make one of its syncs take seconds.
@@ -48,7 +51,16 @@ impl SqliteCatalog {
     ///
     /// [`CatalogError::TooNew`] when a newer Headwater has been at the file; it is left as it was.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, CatalogError> {
-        Self::try_open(path, clock).await.map_err(|fault| fault.during("open the catalog"))
+        let started = Instant::now();
+        loop {
+            match Self::try_open(path, clock.clone()).await {
+                // SQLite does not wait by itself while another process switches a new file to its log.
+                Err(fault) if fault.is_busy() && started.elapsed() < BUSY_TIMEOUT => {
+                    tokio::time::sleep(BUSY_AGAIN).await;
+                }
+                opened => return opened.map_err(|fault| fault.during("open the catalog")),
+            }
+        }
     }
 
     async fn try_open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Fault> {

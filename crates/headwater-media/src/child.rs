@@ -12,7 +12,7 @@ use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::transcoder::{Done, Part};
 
 use crate::error::Error;
-use crate::protocol::{Job, Line};
+use crate::protocol::{Job, Line, PARENT};
 use crate::running::make;
 use crate::segmenter::Emit;
 use crate::source::Master;
@@ -22,6 +22,10 @@ use crate::{copy, inspect, sound, span};
 pub fn main(spool: &Path) -> ExitCode {
     // A worker that dies, even by SIGKILL, takes its children with it.
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
+    if std::env::var(PARENT).ok() != parent {
+        return ExitCode::FAILURE;
+    }
     let out = Arc::new(Mutex::new(std::io::stdout()));
     let say = move |line: &Line| {
         let Ok(mut text) = serde_json::to_vec(line) else { return };

@@ -257,8 +257,7 @@ impl Encoder {
 
 /// x264 with capped CRF, one thread, and no key but those that are asked for.
 ///
-/// * One thread: the bytes must not depend on the machine (R1), and spans in parallel use the cores better than frame
-///   threads, which cost 12 % CPU.
+/// * One thread: the bytes must not depend on the machine (R1), and it is spans in parallel that use the cores.
 /// * `scenecut=0`, closed GOPs: every rendition has its IDRs at the same frames (R2).
 /// * VBV is set on purpose in every way that x264enc knows: in `pass=qual` its default `bitrate` would cap the rate.
 fn x264_settings(encoder: &gst::Element, preset: &str, gop: u32, r: &VideoRendition) {

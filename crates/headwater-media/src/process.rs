@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc};
 
-use crate::protocol::{Job, Line, SUBCOMMAND};
+use crate::protocol::{Job, Line, PARENT, SUBCOMMAND};
 
 /// A child that says nothing for this long hangs. The slowest honest silence is a minute of 1080p through a slow preset
 /// between two reports of 25 frames, which takes seconds.
@@ -217,8 +217,9 @@ impl Running {
                 command.env(name, value);
             }
         }
-        // Without a registry every child would look at every plugin again, which takes a second.
+        // Without a registry every child would look at every plugin again.
         command.env("GST_REGISTRY", folder.join("gstreamer-registry.bin")).env("NO_COLOR", "1");
+        command.env(PARENT, std::process::id().to_string());
         Ok(Self { child: command.spawn().map_err(TranscodeError::Start)? })
     }
 

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Name of the job file in the spool folder.
 pub(crate) const JOB_FILE: &str = "job.json";
 
+/// Environment variable with the process id of the worker: how a child learns that its worker died before it could ask
+/// to die with it.
+pub(crate) const PARENT: &str = "HEADWATER_WORKER_PID";
+
 /// Name of the hidden subcommand that the binary answers with [`crate::child::main`].
 pub const SUBCOMMAND: &str = "transcoder-child";
 

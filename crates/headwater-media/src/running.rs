@@ -8,8 +8,8 @@ use gstreamer_app as gst_app;
 
 use crate::error::Error;
 
-/// No step of a pipeline takes this long unless it hangs. Reading the index of a 100 GB master from a slow disk took
-/// under 20 s.
+/// No step of a pipeline takes this long unless it hangs: opening a master reads its index, seeking reads one GOP. As
+/// long as the parent waits for a word of a silent child.
 const STEP_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long one wait for output lasts before the bus is asked for errors.

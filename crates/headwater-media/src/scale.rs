@@ -11,7 +11,7 @@ use pic_scale::{
 
 use crate::error::Error;
 
-/// Bicubic (Keys, a = -0.5). Lanczos-3 takes half as much time again.
+/// Bicubic (Keys, a = -0.5). Lanczos-3 would have half as many taps again.
 const FILTER: ResamplingFunction = ResamplingFunction::CatmullRom;
 
 /// Scales pictures of one size to a ladder.

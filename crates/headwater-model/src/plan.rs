@@ -196,6 +196,14 @@ pub fn plan(
             format!("the master has no video track (found: {})", facts.tracks_in_words()),
         ));
     };
+    if let (Audio::Encode(_), Some(track)) =
+        (&pipeline.audio, facts.audio.iter().find(|a| a.decoder.is_none()))
+    {
+        return Err(Refusal::new(
+            Code::UnsupportedCodec,
+            format!("no decoder for an audio track's codec: {}", track.codec),
+        ));
+    }
     let order = index.frames();
     let times = index.frame_times();
     if times.is_empty() {
@@ -344,7 +352,7 @@ fn copied_starts(
     // Largest unit number among the frames shown so far: a closed key is decoded after all of them.
     let mut latest_unit = 0;
     for (n, unit) in (0u64..).zip(order) {
-        let closed_key = index.units.get(*unit as usize).is_some_and(|u| u.key)
+        let closed_key = index.units.get(*unit as usize).is_some_and(|u| u.key && !u.open)
             && (n == 0 || *unit > latest_unit);
         if n == 0 && !closed_key {
             return Err(refuse(

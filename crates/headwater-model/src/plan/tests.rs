@@ -196,6 +196,29 @@ fn spans_are_equally_long() {
 }
 
 #[test]
+fn a_key_that_is_no_idr_starts_no_copied_segment() {
+    let copy = Pipeline { video: Video::Copy, audio: Audio::Copy, ..pipeline() };
+    let mut i = index(&at(25, 1, 400), 50);
+    i.units[150].open = true;
+    let p = plan(Sha256([2; 32]), &copy, "engine", &facts(None), &i, 0).unwrap();
+    assert_eq!(p.segments.iter().map(|s| s.first_frame).collect::<Vec<_>>(), [0, 200, 300]);
+}
+
+#[test]
+fn sound_that_nobody_decodes_is_refused_before_any_work() {
+    let mut f = facts(None);
+    f.audio[0].decoder = None;
+    let i = index(&at(25, 1, 100), 50);
+    let refused = plan(Sha256([2; 32]), &pipeline(), "engine", &f, &i, 0).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "unsupported-codec: no decoder for an audio track's codec: AAC"
+    );
+    let copy = Pipeline { audio: Audio::Copy, ..pipeline() };
+    assert!(plan(Sha256([2; 32]), &copy, "engine", &f, &i, 0).is_ok(), "copying needs no decoder");
+}
+
+#[test]
 fn no_video_is_refused_in_words() {
     let mut f = facts(None);
     f.video.clear();
