@@ -249,7 +249,12 @@ impl Engine {
             () = hold.keep() => End::Halted(Halt::LeaseLost),
         };
         spool::remove(&spool).await;
-        self.hand_in(&hold, end).await;
+        // A catalog that takes no result yet may well take a renewal: the claim stays alive until the result is in.
+        tokio::select! {
+            biased;
+            () = self.hand_in(&hold, end) => {}
+            () = hold.keep() => error!("result lost with the lease"),
+        }
         self.wake.send_replace(());
     }
 
@@ -265,8 +270,9 @@ impl Engine {
         }
     }
 
-    /// Tells the catalog how a task ended, for as long as the lease can last: nobody else has the task until then. A
-    /// claim is given back with one try, since the process is about to end and the claim will run out by itself.
+    /// Tells the catalog how a task ended, for as long as one lease lasts: longer than a catalog is away when it is only
+    /// restarted, and what it refuses for longer it will not take at all. A claim is given back with one try, since the
+    /// process is about to end and the claim will run out by itself.
     async fn hand_in(&self, hold: &Hold, end: End) {
         let catalog = &self.ports.catalog;
         let patience = match end {
