@@ -1,18 +1,14 @@
 //! Scales one decoded picture to every rendition, each from the next larger one.
 
-use std::sync::Arc;
-
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use pic_scale::{
-    ImageSize, ImageStore, ImageStoreMut, Resampling, ResamplingFunction, Scaler, ThreadingPolicy,
-};
 
 use crate::error::Error;
 
-/// Bicubic (Keys, a = -0.5). Lanczos-3 would have half as many taps again.
-const FILTER: ResamplingFunction = ResamplingFunction::CatmullRom;
+use self::plane::{Plane, PlaneScaler, Size};
+
+mod plane;
 
 /// Scales pictures of one size to a ladder.
 pub(crate) struct LadderScaler {
@@ -32,18 +28,10 @@ enum How {
     /// Same size after cropping an odd line or column.
     Crop,
     /// Resampled, plane by plane.
-    Resample([Arc<Resampling<u8, 1>>; 3]),
+    Resample(Box<[PlaneScaler; 3]>),
 }
 
-/// One plane as bytes.
-struct Plane<'a> {
-    data: &'a [u8],
-    stride: usize,
-    width: usize,
-    height: usize,
-}
-
-fn plane_size(width: u32, height: u32, plane: usize) -> (usize, usize) {
+fn plane_size(width: u32, height: u32, plane: usize) -> Size {
     let shift = usize::from(plane > 0);
     (width as usize >> shift, height as usize >> shift)
 }
@@ -56,10 +44,6 @@ impl LadderScaler {
         rate: gst::Fraction,
     ) -> Result<Self, Error> {
         let failed = |_| Error::Step("set up the scaler");
-        let scaler = {
-            let mut scaler = Scaler::new(FILTER);
-            scaler.set_threading_policy(ThreadingPolicy::Single)
-        };
         let cropped = (source.width() & !1, source.height() & !1);
         let mut before = cropped;
         let mut steps = Vec::new();
@@ -71,17 +55,11 @@ impl LadderScaler {
                 .build()
                 .map_err(failed)?;
             let how = if (width, height) != before {
-                let plan = |n: usize| {
-                    let (from, to) =
-                        (plane_size(before.0, before.1, n), plane_size(width, height, n));
-                    scaler
-                        .plan_planar_resampling(
-                            ImageSize::new(from.0, from.1),
-                            ImageSize::new(to.0, to.1),
-                        )
-                        .map_err(|_| Error::Step("plan the scaling"))
+                let plane = |n: usize| {
+                    let from = plane_size(before.0, before.1, n);
+                    PlaneScaler::new(from, plane_size(width, height, n))
                 };
-                How::Resample([plan(0)?, plan(1)?, plan(2)?])
+                How::Resample(Box::new([plane(0)?, plane(1)?, plane(2)?]))
             } else if steps.is_empty() && cropped == (source.width(), source.height()) {
                 How::Same
             } else {
@@ -105,23 +83,21 @@ impl LadderScaler {
     }
 
     /// One buffer for every rendition. Time stamps are left to the caller.
-    pub(crate) fn scale(&self, picture: &gst::BufferRef) -> Result<Vec<gst::Buffer>, Error> {
+    pub(crate) fn scale(&mut self, picture: &gst::BufferRef) -> Result<Vec<gst::Buffer>, Error> {
         let mut out: Vec<gst::Buffer> = Vec::with_capacity(self.steps.len());
-        for step in &self.steps {
-            let from = out.last();
-            let made = match (&step.how, from) {
+        for n in 0..self.steps.len() {
+            let (larger, steps) = self.steps.split_at_mut(n);
+            let Some(step) = steps.first_mut() else { break };
+            let made = match (&step.how, larger.last().zip(out.last())) {
                 (How::Same, _) => picture.copy(),
-                (how, Some(larger)) => {
-                    let info = &self.steps[out.len() - 1].info;
-                    resize(how, larger, info, (info.width(), info.height()), step)?
+                (_, Some((larger, picture))) => {
+                    let size = (larger.info.width(), larger.info.height());
+                    resize(picture, &larger.info, size, step)?
                 }
-                (how, None) => resize(
-                    how,
-                    picture,
-                    &self.source,
-                    (self.source.width() & !1, self.source.height() & !1),
-                    step,
-                )?,
+                (_, None) => {
+                    let size = (self.source.width() & !1, self.source.height() & !1);
+                    resize(picture, &self.source, size, step)?
+                }
             };
             out.push(made);
         }
@@ -142,12 +118,12 @@ fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, Error> {
     Ok(pool.upcast())
 }
 
+/// Makes a picture of `step`'s size from the upper left `size` of `from`.
 fn resize(
-    how: &How,
     from: &gst::BufferRef,
     from_info: &gst_video::VideoInfo,
     size: (u32, u32),
-    step: &Step,
+    step: &mut Step,
 ) -> Result<gst::Buffer, Error> {
     let failed = || Error::Step("scale a picture");
     let source = gst_video::VideoFrameRef::from_buffer_ref_readable(from, from_info)
@@ -157,43 +133,32 @@ fn resize(
         let target = buffer.get_mut().ok_or_else(failed)?;
         let mut target = gst_video::VideoFrameRef::from_buffer_ref_writable(target, &step.info)
             .map_err(|_| failed())?;
-        for n in 0..3u32 {
-            let plane = n as usize;
-            let (width, height) = plane_size(size.0, size.1, plane);
-            let stride = source
-                .plane_stride()
-                .get(plane)
-                .and_then(|s| usize::try_from(*s).ok())
-                .ok_or_else(failed)?;
-            let input =
-                Plane { data: source.plane_data(n).map_err(|_| failed())?, stride, width, height };
-            let stride = target
-                .plane_stride()
-                .get(plane)
-                .and_then(|s| usize::try_from(*s).ok())
-                .ok_or_else(failed)?;
-            let (width, height) = plane_size(step.info.width(), step.info.height(), plane);
+        for (n, plane) in (0u32..3).zip(0usize..) {
+            let stride = |strides: &[i32]| {
+                strides.get(plane).and_then(|s| usize::try_from(*s).ok()).ok_or_else(failed)
+            };
+            let input = Plane {
+                data: source.plane_data(n).map_err(|_| failed())?,
+                stride: stride(source.plane_stride())?,
+                size: plane_size(size.0, size.1, plane),
+            };
+            let stride = stride(target.plane_stride())?;
             let output = target.plane_data_mut(n).map_err(|_| failed())?;
-            match how {
-                How::Resample(plans) => {
-                    let mut from =
-                        ImageStore::<u8, 1>::from_slice(input.data, input.width, input.height)
-                            .map_err(|_| failed())?;
-                    from.stride = input.stride;
-                    let mut to = ImageStoreMut::<u8, 1>::borrow(output, width, height)
-                        .map_err(|_| failed())?;
-                    to.stride = stride;
-                    plans[plane].resample(&from, &mut to).map_err(|_| failed())?;
-                }
-                How::Same | How::Crop => {
-                    for (row, line) in output.chunks_mut(stride).take(height).enumerate() {
-                        let start = row * input.stride;
-                        let bytes = input.data.get(start..start + width).ok_or_else(failed)?;
-                        line.get_mut(..width).ok_or_else(failed)?.copy_from_slice(bytes);
-                    }
-                }
+            match &mut step.how {
+                How::Resample(planes) => planes[plane].scale(input, output, stride)?,
+                How::Same | How::Crop => crop(input, output, stride).ok_or_else(failed)?,
             }
         }
     }
     Ok(buffer)
+}
+
+/// Copies `from`'s lines to `to`, where they are `stride` bytes apart.
+fn crop(from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
+    let (width, height) = from.size;
+    for (row, line) in to.chunks_mut(stride).take(height).enumerate() {
+        let start = row * from.stride;
+        line.get_mut(..width)?.copy_from_slice(from.data.get(start..start + width)?);
+    }
+    Some(())
 }

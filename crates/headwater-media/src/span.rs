@@ -51,7 +51,7 @@ pub(crate) fn transcode(
         if !scaler.as_ref().is_some_and(|s| s.fits(&info)) {
             scaler = Some(LadderScaler::new(&info, &sizes, fraction)?);
         }
-        let Some(scaler) = &scaler else { continue };
+        let Some(scaler) = &mut scaler else { continue };
         if encoders.is_empty() {
             for (n, (rendition, result)) in plan.video.iter().zip(&results).enumerate() {
                 let grid = VideoGrid {
