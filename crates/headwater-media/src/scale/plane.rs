@@ -1,8 +1,8 @@
 //! Resamples one plane of 8-bit samples.
 //!
 //! Along columns, pic-scale takes 32 neighbours of a line at once; along lines it takes one sample at a time, at eight
-//! times the cost. So lines are resampled as columns too, of the plane laid on its side. The bytes are the same, for 0.4
-//! of the time, both turns included (1280×720 to 960×540, 640×360 and 416×234, AVX2).
+//! times the cost. So lines are resampled as columns too, of the plane laid on its side, band by band. The bytes are the
+//! same, for a third of the time (1280×720 to 960×540, 640×360 and 416×234, AVX2: 0.7 against 2.2 ms).
 
 use std::sync::Arc;
 
@@ -19,8 +19,9 @@ const FILTER: ResamplingFunction = ResamplingFunction::CatmullRom;
 /// Samples on a side of the block that is turned at once: as many as fit one register.
 const BLOCK: usize = 16;
 
-/// Columns that are turned before the next ones: what they become, this many lines, stays in the first-level cache.
-const STRIP: usize = 4 * BLOCK;
+/// Lines that are laid on their side at once: at 1920 samples a line, they and what becomes of them stay in the
+/// second-level cache.
+const BAND: usize = 4 * BLOCK;
 
 /// Width and height, samples.
 pub(super) type Size = (usize, usize);
@@ -38,14 +39,16 @@ pub(super) struct Plane<'a> {
 pub(super) struct PlaneScaler {
     to: Size,
     columns: Arc<Resampling<u8, 1>>,
-    /// Of the plane on its side.
-    lines: Arc<Resampling<u8, 1>>,
+    /// Of a whole band on its side.
+    band: Arc<Resampling<u8, 1>>,
+    /// Of the last band, which may have fewer lines.
+    last: Arc<Resampling<u8, 1>>,
     /// As high as the result, as wide as the source.
     low: Vec<u8>,
-    /// The same on its side.
-    low_on_side: Vec<u8>,
-    /// The result on its side.
+    /// A band of it on its side.
     on_side: Vec<u8>,
+    /// The same band of the result.
+    done: Vec<u8>,
 }
 
 impl PlaneScaler {
@@ -59,13 +62,15 @@ impl PlaneScaler {
                 .plan_planar_resampling(ImageSize::new(from.0, from.1), ImageSize::new(to.0, to.1))
                 .map_err(|_| Error::Step("plan the scaling"))
         };
+        let lines = |count: usize| plan((count, from.0), (count, to.0));
         Ok(Self {
             to,
             columns: plan(from, (from.0, to.1))?,
-            lines: plan((to.1, from.0), (to.1, to.0))?,
+            band: lines(BAND)?,
+            last: lines((to.1 % BAND).max(1))?,
             low: vec![0; from.0 * to.1],
-            low_on_side: vec![0; from.0 * to.1],
-            on_side: vec![0; to.0 * to.1],
+            on_side: vec![0; from.0 * BAND],
+            done: vec![0; to.0 * BAND],
         })
     }
 
@@ -76,13 +81,23 @@ impl PlaneScaler {
         to: &mut [u8],
         stride: usize,
     ) -> Result<(), Error> {
-        let failed = || Error::Step("scale a picture");
+        self.try_scale(from, to, stride).ok_or(Error::Step("scale a picture"))
+    }
+
+    fn try_scale(&mut self, from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
         let (wide, (width, height)) = (from.size.0, self.to);
-        resample(&self.columns, from, &mut self.low, (wide, height)).ok_or_else(failed)?;
-        turn(plane(&self.low, (wide, height)), &mut self.low_on_side, height).ok_or_else(failed)?;
-        let low = plane(&self.low_on_side, (height, wide));
-        resample(&self.lines, low, &mut self.on_side, (height, width)).ok_or_else(failed)?;
-        turn(plane(&self.on_side, (height, width)), to, stride).ok_or_else(failed)
+        resample(&self.columns, from, &mut self.low, (wide, height))?;
+        for y in (0..height).step_by(BAND) {
+            let lines = BAND.min(height - y);
+            let plan = if lines == BAND { &self.band } else { &self.last };
+            let low = self.low.get(y * wide..(y + lines) * wide)?;
+            turn(plane(low, (wide, lines)), &mut self.on_side, lines)?;
+            let on_side = self.on_side.get(..wide * lines)?;
+            let done = self.done.get_mut(..width * lines)?;
+            resample(plan, plane(on_side, (lines, wide)), done, (lines, width))?;
+            turn(plane(done, (lines, width)), to.get_mut(y * stride..)?, stride)?;
+        }
+        Some(())
     }
 }
 
@@ -106,19 +121,10 @@ fn resample(
 fn turn(from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
     let (width, height) = from.size;
     let (blocks_wide, blocks_high) = (width - width % BLOCK, height - height % BLOCK);
-    for strip in (0..blocks_wide).step_by(STRIP) {
-        for y in (0..blocks_high).step_by(BLOCK) {
-            for x in (strip..blocks_wide.min(strip + STRIP)).step_by(BLOCK) {
-                let mut block = [u8x16::ZERO; BLOCK];
-                for (line, samples) in block.iter_mut().enumerate() {
-                    let start = (y + line) * from.stride + x;
-                    *samples = u8x16::new(*from.data.get(start..)?.first_chunk()?);
-                }
-                for (line, samples) in turned(block).into_iter().enumerate() {
-                    let start = (x + line) * stride + y;
-                    *to.get_mut(start..)?.first_chunk_mut()? = samples.to_array();
-                }
-            }
+    for y in (0..blocks_high).step_by(BLOCK) {
+        for x in (0..blocks_wide).step_by(BLOCK) {
+            let from = Plane { data: from.data.get(y * from.stride + x..)?, ..from };
+            turn_block(from, to.get_mut(x * stride + y..)?, stride)?;
         }
     }
     for y in 0..height {
@@ -130,8 +136,16 @@ fn turn(from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
     Some(())
 }
 
-/// Turns a block in four rounds, each of which interleaves its upper with its lower half.
-fn turned(mut block: [u8x16; BLOCK]) -> [u8x16; BLOCK] {
+/// Turns the first block of `from` in four rounds, each of which interleaves its upper with its lower half.
+#[inline]
+fn turn_block(from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
+    // One check for all sixteen lines: checked one by one, they are not kept in registers.
+    let from_data = from.data.get(..(BLOCK - 1) * from.stride + BLOCK)?;
+    let to = to.get_mut(..(BLOCK - 1) * stride + BLOCK)?;
+    let mut block: [u8x16; BLOCK] = std::array::from_fn(|line| {
+        let samples = from_data.get(line * from.stride..).and_then(|l| l.first_chunk());
+        u8x16::new(samples.copied().unwrap_or_default())
+    });
     for _ in 0..4 {
         block = std::array::from_fn(|line| {
             let (upper, lower) = (block[line / 2], block[line / 2 + BLOCK / 2]);
@@ -142,7 +156,12 @@ fn turned(mut block: [u8x16; BLOCK]) -> [u8x16; BLOCK] {
             }
         });
     }
-    block
+    for (line, samples) in block.iter().enumerate() {
+        if let Some(out) = to.get_mut(line * stride..).and_then(|l| l.first_chunk_mut()) {
+            *out = samples.to_array();
+        }
+    }
+    Some(())
 }
 
 #[cfg(test)]
