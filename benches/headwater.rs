@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use headwater_model::pipeline::Pipeline;
@@ -14,20 +15,31 @@ use crate::measure::{self, Cost};
 /// The last line of `headwater ingest --wait --json`, as far as it matters here.
 #[derive(Debug, Deserialize)]
 struct Answer {
+    title: String,
     state: String,
     hls: Option<PathBuf>,
     code: Option<String>,
     message: Option<String>,
 }
 
-/// Takes a master all the way to a published package below `dir`, which is emptied first. Returns the package's
-/// multivariant playlist and what it took, proof and catalog included.
-pub(crate) fn ingest(
-    bed: &Bed<'_>,
-    master: &Path,
-    pipeline: &str,
-    dir: &Path,
-) -> Result<(PathBuf, Cost)> {
+/// What `headwater status --json` says of a title, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Status {
+    cpu_seconds: f64,
+}
+
+/// What one run left behind.
+pub(crate) struct Package {
+    /// Its multivariant playlist.
+    pub(crate) index: PathBuf,
+    /// What the run took, proof and catalog included.
+    pub(crate) cost: Cost,
+    /// Processor time of the transcoder children alone: looking at the master, and all that makes segments of it.
+    pub(crate) transcoder: Duration,
+}
+
+/// Takes a master all the way to a published package below `dir`, which is emptied first.
+pub(crate) fn ingest(bed: &Bed<'_>, master: &Path, pipeline: &str, dir: &Path) -> Result<Package> {
     empty(dir)?;
     let mut command = Command::new(bed.headwater);
     command.arg("ingest").arg(master).args(["--wait", "--json", "--pipeline", pipeline]);
@@ -43,7 +55,14 @@ pub(crate) fn ingest(
         answer.code.as_deref().unwrap_or("no code"),
         answer.message.as_deref().unwrap_or("no message")
     );
-    Ok((answer.hls.context("`headwater ingest` did not say where the package is")?, cost))
+    let index = answer.hls.context("`headwater ingest` did not say where the package is")?;
+
+    let mut status = Command::new(bed.headwater);
+    status.args(["status", "--json", &answer.title, "--data-dir"]).arg(dir).current_dir(bed.root);
+    let output = measure::prepare(&mut status, &dir.with_extension("log"))?;
+    let status: Status = serde_json::from_str(&output)
+        .with_context(|| format!("understand what `headwater status` said: `{output}`"))?;
+    Ok(Package { index, cost, transcoder: Duration::from_secs_f64(status.cpu_seconds) })
 }
 
 /// The pipeline of that name (or in that file) as the product itself reads it.

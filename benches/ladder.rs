@@ -36,9 +36,9 @@ pub(crate) fn run(bed: &Bed<'_>, options: &Options) -> Result<String> {
     let mut package = PathBuf::new();
     let tools = results::take_turns(&["Headwater", "ffmpeg"], options.rounds, |tool| {
         let (index, cost) = if tool == "Headwater" {
-            let (index, cost) = headwater::ingest(bed, &path, name, &ours_dir)?;
-            package.clone_from(&index);
-            (index, cost)
+            let made = headwater::ingest(bed, &path, name, &ours_dir)?;
+            package.clone_from(&made.index);
+            (made.index, made.cost)
         } else {
             theirs.run(&path, 0.0, &theirs_dir)?
         };

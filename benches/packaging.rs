@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::results::{self, Goal, Run};
+use crate::results::{self, Goal, Run, Tool};
 use crate::{Bed, Options, headwater, hls, machine, measure, probe};
 
 /// What the benchmark runs when no pipeline is named.
@@ -33,11 +33,16 @@ pub(crate) fn run(bed: &Bed<'_>, options: &Options) -> Result<String> {
     let size = fs::metadata(&path).context("look at the master")?.len();
     let packager = packager(bed)?;
 
+    let mut transcoder = Vec::new();
     let names = ["Headwater", "ffmpeg", "Shaka Packager"];
     let tools = results::take_turns(&names, options.rounds, |tool| {
         let dir = bed.dir.join(format!("packaging-{}", tool.split(' ').next().unwrap_or(tool)));
         let (index, cost) = match tool {
-            "Headwater" => headwater::ingest(bed, &path, pipeline, &dir)?,
+            "Headwater" => {
+                let made = headwater::ingest(bed, &path, pipeline, &dir)?;
+                transcoder.push(made.transcoder.as_secs_f64());
+                (made.index, made.cost)
+            }
             "ffmpeg" => measured(&mut ffmpeg(&path), &dir, "master.m3u8")?,
             _ => measured(&mut shaka(&packager, &path), &dir, "index.m3u8")?,
         };
@@ -49,7 +54,7 @@ pub(crate) fn run(bed: &Bed<'_>, options: &Options) -> Result<String> {
 
     let goals = [Goal { against: "Shaka Packager", wall: None, cpu: Some(0.8) }];
     Ok(format!(
-        "## Packaging: {}, {:.0} MB, {:.0} s, `{pipeline}` to HLS and DASH\n\n{}\n{}",
+        "## Packaging: {}, {:.0} MB, {:.0} s, `{pipeline}` to HLS and DASH\n\n{}\n{}{}",
         path.file_name().unwrap_or_default().to_string_lossy(),
         size as f64 / 1e6,
         master.seconds,
@@ -61,8 +66,23 @@ pub(crate) fn run(bed: &Bed<'_>, options: &Options) -> Result<String> {
                 (Path::new("gst-launch-1.0"), "--version")
             ]
         ),
-        results::table(&tools, &goals)
+        results::table(&tools, &goals),
+        packaging_alone(&transcoder, &tools)
     ))
+}
+
+/// How much of Headwater's processor time goes into what the others do too.
+fn packaging_alone(transcoder: &[f64], tools: &[Tool<'_>]) -> String {
+    let alone = results::median(transcoder.to_vec());
+    let over: Vec<String> = tools
+        .iter()
+        .skip(1)
+        .map(|tool| format!("**{:.2}** of {}'s", alone / tool.cpu(), tool.name))
+        .collect();
+    format!(
+        "- Packaging alone (Headwater's transcoder children: index, demuxing, segments): {alone:.2} s, {}\n",
+        over.join(", ")
+    )
 }
 
 fn measured(command: &mut Command, dir: &Path, index: &str) -> Result<(PathBuf, measure::Cost)> {

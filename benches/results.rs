@@ -27,6 +27,13 @@ pub(crate) struct Tool<'a> {
     pub(crate) runs: Vec<Run>,
 }
 
+impl Tool<'_> {
+    /// Median of the processor time, in seconds.
+    pub(crate) fn cpu(&self) -> f64 {
+        medians(&self.runs).cpu
+    }
+}
+
 /// Medians of a tool's runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Medians {
@@ -133,7 +140,7 @@ fn medians(runs: &[Run]) -> Medians {
 }
 
 /// The middle of the sorted values, or half-way between the two in the middle; not a number for none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match values.len() {

@@ -93,6 +93,7 @@ async fn a_published_title_has_addresses_for_players() {
                   "mpd": "/media/main/film/manifest.mpd",
                   "pipeline": "vod-h264",
                   "progress": {
+                    "cpu_ms": 5400,
                     "duration_ms": 12000,
                     "frames": 300,
                     "frames_done": 300,
@@ -135,6 +136,7 @@ async fn a_title_in_the_making_tells_how_far_it_is() {
                   },
                   "pipeline": "vod-h264",
                   "progress": {
+                    "cpu_ms": 5400,
                     "duration_ms": 36000,
                     "frames": 900,
                     "frames_done": 375,
@@ -185,6 +187,7 @@ async fn a_rejected_title_tells_why_and_what_to_do() {
               "next_step": "Ask the supplier for the file again.",
               "pipeline": "vod-h264",
               "progress": {
+                "cpu_ms": 0,
                 "duration_ms": 0,
                 "frames": 0,
                 "frames_done": 0,
@@ -260,6 +263,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
           "next_step": "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`.",
           "pipeline": "vod-h264",
           "progress": {
+            "cpu_ms": 5400,
             "duration_ms": 12000,
             "frames": 300,
             "frames_done": 300,

@@ -69,6 +69,8 @@ struct Work {
     duration_ms: u64,
     /// Time spent transcoding so far.
     working_ms: u64,
+    /// Processor time of the transcoder.
+    cpu_ms: u64,
 }
 
 /// `GET /api/titles/{title}`.
@@ -138,8 +140,9 @@ impl From<TitleRecord> for Title {
 
 impl From<Progress> for Work {
     fn from(progress: Progress) -> Self {
-        let Progress { spans, spans_done, frames, frames_done, duration_ms, working_ms } = progress;
-        Self { spans, spans_done, frames, frames_done, duration_ms, working_ms }
+        let Progress { spans, spans_done, frames, frames_done, duration_ms, working_ms, cpu_ms } =
+            progress;
+        Self { spans, spans_done, frames, frames_done, duration_ms, working_ms, cpu_ms }
     }
 }
 

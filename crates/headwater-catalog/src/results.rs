@@ -25,18 +25,20 @@ pub(crate) async fn complete(
         return Err(Fault::Contradiction(format!("{} cannot end like this", held.kind)));
     }
     sqlx::query(
-        "update tasks set state = 'done', worker = null, frames_done = frames, finished_at = $2, updated_at = $2 \
+        "update tasks set state = 'done', worker = null, frames_done = frames, finished_at = $2, updated_at = $2, \
+             cpu_ms = $3 \
          where id = $1",
     )
     .bind(held.task)
     .bind(now.0)
+    .bind(rows::int(outcome.cpu_ms()))
     .execute(&mut *tx)
     .await?;
 
     let Held { package_id, title_id, kind, tries, .. } = held;
     let mut plan = None;
     match outcome {
-        Outcome::Prepared { facts, plan: made } => {
+        Outcome::Prepared { facts, plan: made, .. } => {
             keep_plan(tx, package_id, &rows::json(facts)?, made).await?;
             plan = Some(made);
             titles::record(tx, title_id, now, Line::Prepared { facts, plan: made }).await?;
@@ -44,7 +46,7 @@ pub(crate) async fn complete(
         Outcome::AlreadyPublished { version } => {
             return go_back(tx, title_id, package_id, *version, now).await;
         }
-        Outcome::Made { objects, codecs } => {
+        Outcome::Made { objects, codecs, .. } => {
             packages::add_objects(tx, package_id, objects).await?;
             packages::add_codecs(tx, package_id, codecs).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;

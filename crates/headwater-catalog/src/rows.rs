@@ -116,6 +116,7 @@ pub(crate) fn title(row: &SqliteRow, now: Timestamp) -> Result<TitleRecord, Faul
         spans: small(row, "spans")?,
         frames: count(row, "frames")?,
         duration_ms: count(row, "duration_ms")?,
+        cpu_ms: count(row, "cpu_ms")?,
         ..Progress::default()
     };
     let tally = SpanTally {

@@ -150,6 +150,7 @@ macro_rules! title_rows {
                  p.pipeline, p.master, p.facts, p.spans, p.frames, p.duration_ms, p.updated_at, \
                  count(s.id) filter (where s.state = 'done') as spans_done, \
                  coalesce(sum(s.frames_done), 0) as frames_done, \
+                 (select coalesce(sum(cpu_ms), 0) from tasks where package_id = p.id) as cpu_ms, \
                  min(s.started_at) as first_started_at, \
                  max(s.finished_at) filter (where s.state = 'done') as last_finished_at \
              from picked t join packages p on p.title_id = t.id and p.version = t.newest \

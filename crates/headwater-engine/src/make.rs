@@ -72,7 +72,7 @@ pub(crate) async fn make(
     })?;
     store_inits(ports, &claimed.package, stored.inits).await?;
     objects.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Outcome::Made { objects, codecs: done.codecs })
+    Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
 }
 
 /// Fails unless the file at the master's path has the content that the plan was made from. Size and time as `Prepare`

@@ -36,6 +36,7 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     // Asked before the probe's word counts: that a file vanished or grew explains whatever the probe thinks of it.
     master::check_unchanged(path, stamp).await?;
     let inspection = inspected.map_err(TranscodeError::into_failure)?;
+    let cpu_ms = inspection.cpu_ms;
     let mut facts = inspection.facts;
     facts.bytes = stamp.bytes;
     facts.modified_ns = stamp.modified_ns;
@@ -49,7 +50,7 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let plan =
         plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
-    Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan) })
+    Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms })
 }
 
 async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {

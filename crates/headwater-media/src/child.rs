@@ -13,8 +13,8 @@ use headwater_ports::transcoder::{Done, Part};
 
 use crate::error::Error;
 use crate::protocol::{Job, Line, PARENT};
-use crate::running::make;
-use crate::segmenter::Emit;
+use crate::running::{cpu_ms, make};
+use crate::segmenter::{Codecs, Emit};
 use crate::source::Master;
 use crate::{copy, inspect, sound, span};
 
@@ -63,7 +63,8 @@ fn run(
         Job::Make { plan, part } => {
             let say = say.clone();
             let emit: Emit = Arc::new(move |report| say(&Line::Report(report)));
-            Ok(Line::Done(make_part(&master()?, &plan, part, spool, emit)?))
+            let codecs = make_part(&master()?, &plan, part, spool, emit)?;
+            Ok(Line::Done(Done { codecs, cpu_ms: cpu_ms() }))
         }
     }
 }
@@ -74,7 +75,7 @@ fn make_part(
     part: Part,
     spool: &Path,
     emit: Emit,
-) -> Result<Done, Error> {
+) -> Result<Codecs, Error> {
     let missing = || Error::Refused(Refusal::new(Code::Internal, "the plan has no such part"));
     match part {
         Part::Span(n) => {

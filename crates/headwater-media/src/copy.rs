@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use gstreamer as gst;
 use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SpanPlan};
 use headwater_model::refusal::Code;
-use headwater_ports::transcoder::{Done, Report};
+use headwater_ports::transcoder::Report;
 
 use crate::encode::{Unit, UnitSink};
 use crate::error::Error;
 use crate::segmenter::{
-    AudioSegmenter, Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished,
+    AudioSegmenter, Codecs, Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished,
 };
 use crate::source::Master;
 use crate::units::UnitReader;
@@ -24,7 +24,7 @@ pub(crate) fn video(
     span: &SpanPlan,
     spool: &Path,
     emit: Emit,
-) -> Result<Done, Error> {
+) -> Result<Codecs, Error> {
     let rendition = plan.video.first().ok_or(Error::Step("find the rendition in the plan"))?;
     let mut units = UnitReader::span(master, &plan.stream, &span.read)?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
@@ -64,7 +64,7 @@ pub(crate) fn video(
         first_frame += u64::from(segment.frames);
         emit(Report::Progress { frames: first_frame });
     }
-    Ok(Done { codecs: vec![finished(&rendition.name, &result, segments.len())?] })
+    Ok(vec![finished(&rendition.name, &result, segments.len())?])
 }
 
 /// Copies an audio track: the packets nearest to the video's zero and end.
@@ -73,7 +73,7 @@ pub(crate) fn audio(
     rendition: &AudioRendition,
     spool: &Path,
     emit: Emit,
-) -> Result<Done, Error> {
+) -> Result<Codecs, Error> {
     let mut units = UnitReader::whole(master, &rendition.stream)?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
     let total = rendition.ends.last().copied().unwrap_or(0);
@@ -112,7 +112,7 @@ pub(crate) fn audio(
         segmenter.unit(Unit { data, frame: count, key: true })?;
         count += 1;
     }
-    Ok(Done { codecs: vec![finished(&rendition.name, &result, rendition.ends.len())?] })
+    Ok(vec![finished(&rendition.name, &result, rendition.ends.len())?])
 }
 
 /// The decoder configuration in a sample's caps, or a refusal when the stream is of another kind.

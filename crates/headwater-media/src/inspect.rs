@@ -14,7 +14,7 @@ use headwater_ports::transcoder::Inspection;
 
 use crate::error::Error;
 use crate::frames::FrameReader;
-use crate::running::{Running, make};
+use crate::running::{Running, cpu_ms, make};
 use crate::source::{Master, Times};
 use crate::tracks::{self, Mapping};
 use crate::words;
@@ -302,7 +302,9 @@ fn report(
             .collect(),
     };
     let nothing = Index { basis: Basis::Parsed, units: vec![], last_duration_ns: None };
-    let Some(video) = first_video else { return Ok(Inspection { facts, index: nothing, zero_ns }) };
+    let Some(video) = first_video else {
+        return Ok(Inspection { facts, index: nothing, zero_ns, cpu_ms: cpu_ms() });
+    };
     if let Some(track) = facts.video.first().filter(|t| t.decoder.is_none()) {
         let message = format!("no decoder for the video track's codec: {}", track.codec);
         return Err(Error::refused(Code::UnsupportedCodec, message));
@@ -330,7 +332,7 @@ fn report(
     if let (Some(track), Some(caps)) = (facts.video.first_mut(), video.caps.as_deref()) {
         look_at_first_frame(master, track, &video.number, caps)?;
     }
-    Ok(Inspection { facts, index, zero_ns })
+    Ok(Inspection { facts, index, zero_ns, cpu_ms: cpu_ms() })
 }
 
 fn container_type(words: &str) -> &'static str {

@@ -15,6 +15,12 @@ const STEP_LIMIT: Duration = Duration::from_secs(120);
 /// How long one wait for output lasts before the bus is asked for errors.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
+/// Processor time of this process so far, in milliseconds: all threads, user and system.
+pub(crate) fn cpu_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec * 1000 + time.tv_nsec / 1_000_000).unwrap_or(0)
+}
+
 /// Makes an element by its factory's name.
 pub(crate) fn make(factory: &str) -> Result<gst::Element, Error> {
     gst::ElementFactory::make(factory).build().map_err(|_| Error::NoElement(factory.to_owned()))

@@ -19,6 +19,9 @@ use crate::error::Error;
 /// Where finished files are announced.
 pub(crate) type Emit = Arc<dyn Fn(Report) + Send + Sync>;
 
+/// (rendition, RFC 6381 codec) of every rendition that was made.
+pub(crate) type Codecs = Vec<(String, String)>;
+
 /// Writes the files of one rendition into the spool folder and announces each when it is finished.
 pub(crate) struct Spool {
     folder: PathBuf,

@@ -9,12 +9,12 @@ use gstreamer_app as gst_app;
 use headwater_model::pipeline::AudioEncode;
 use headwater_model::plan::{AAC_FRAME, AudioRendition};
 use headwater_model::refusal::Code;
-use headwater_ports::transcoder::{Done, Report};
+use headwater_ports::transcoder::Report;
 
 use crate::encode::Encoder;
 use crate::error::Error;
 use crate::running::{Running, make};
-use crate::segmenter::{AudioSegmenter, Emit, Rendition, Spool, finished};
+use crate::segmenter::{AudioSegmenter, Codecs, Emit, Rendition, Spool, finished};
 use crate::source::{Master, Times};
 use crate::tracks;
 use crate::words;
@@ -84,7 +84,7 @@ pub(crate) fn transcode(
     rendition: &AudioRendition,
     spool: &Path,
     emit: Emit,
-) -> Result<Done, Error> {
+) -> Result<Codecs, Error> {
     let (running, sink) = open(master, rendition)?;
     running.play()?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
@@ -141,7 +141,7 @@ pub(crate) fn transcode(
     // Silence to the end of the picture, and enough more to push the last packet out of the encoder.
     silence(&encoder, placement.left() + 4 * u64::from(AAC_FRAME), frame_bytes)?;
     encoder.finish()?;
-    Ok(Done { codecs: vec![finished(&rendition.name, &result, rendition.ends.len())?] })
+    Ok(vec![finished(&rendition.name, &result, rendition.ends.len())?])
 }
 
 /// A pipeline that decodes the track to interleaved 32-bit float samples of the rendition's rate and channels.

@@ -7,13 +7,13 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use headwater_model::pipeline::VideoEncode;
 use headwater_model::plan::{Plan, SpanPlan};
-use headwater_ports::transcoder::{Done, Report};
+use headwater_ports::transcoder::Report;
 
 use crate::encode::{Encoder, Keys};
 use crate::error::Error;
 use crate::frames::FrameReader;
 use crate::scale::LadderScaler;
-use crate::segmenter::{Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished};
+use crate::segmenter::{Codecs, Emit, Rendition, Spool, VideoGrid, VideoSegmenter, finished};
 use crate::source::Master;
 
 /// Frames between two reports of progress: about a second of film.
@@ -27,7 +27,7 @@ pub(crate) fn transcode(
     span: &SpanPlan,
     spool: &std::path::Path,
     emit: Emit,
-) -> Result<Done, Error> {
+) -> Result<Codecs, Error> {
     let mut frames = FrameReader::span(master, &plan.stream, &span.read, plan.orientation)?;
     let rate = plan.cadence.rate();
     let fraction = gst::Fraction::new(
@@ -95,15 +95,9 @@ pub(crate) fn transcode(
     for encoder in encoders {
         encoder.finish()?;
     }
-    let segments = span.segments as usize;
-    let codecs = plan
-        .video
-        .iter()
-        .zip(&results)
-        .map(|(r, result)| finished(&r.name, result, segments))
-        .collect::<Result<_, _>>()?;
     emit(Report::Progress { frames: count });
-    Ok(Done { codecs })
+    let segments = span.segments as usize;
+    plan.video.iter().zip(&results).map(|(r, result)| finished(&r.name, result, segments)).collect()
 }
 
 /// The frames of a span (from 0) that have to be IDRs: the first of every segment, and within it as many more, evenly

@@ -156,6 +156,8 @@ pub struct Progress {
     pub duration_ms: u64,
     /// Milliseconds since the first span was started, until now or until the last was done.
     pub working_ms: u64,
+    /// Processor time of the transcoder children whose results were accepted, in milliseconds.
+    pub cpu_ms: u64,
 }
 
 /// A package as the catalog knows it.

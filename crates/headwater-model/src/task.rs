@@ -138,6 +138,8 @@ pub enum Outcome {
         facts: Box<MasterFacts>,
         /// What will be made.
         plan: Box<Plan>,
+        /// Processor time that the look took, in milliseconds.
+        cpu_ms: u64,
     },
     /// `Prepare`: the same title already has this master, made by this pipeline.
     AlreadyPublished {
@@ -150,6 +152,8 @@ pub enum Outcome {
         objects: Vec<Object>,
         /// (rendition, RFC 6381 codec).
         codecs: Vec<(String, String)>,
+        /// Processor time that it took, in milliseconds.
+        cpu_ms: u64,
     },
     /// `Seal`: the inventory object, which now stands for all the others (R7).
     Sealed {
@@ -164,6 +168,19 @@ pub enum Outcome {
     Proven,
     /// `Publish`: the pointers point here.
     Published,
+}
+
+impl Outcome {
+    /// Processor time of the transcoder child that it took, in milliseconds.
+    pub fn cpu_ms(&self) -> u64 {
+        match self {
+            Outcome::Prepared { cpu_ms, .. } | Outcome::Made { cpu_ms, .. } => *cpu_ms,
+            Outcome::AlreadyPublished { .. }
+            | Outcome::Sealed { .. }
+            | Outcome::Proven
+            | Outcome::Published => 0,
+        }
+    }
 }
 
 /// What a task that did not finish says.

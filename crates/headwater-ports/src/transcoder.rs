@@ -22,6 +22,8 @@ pub struct Inspection {
     pub index: Index,
     /// When the first video frame is presented, on the clock that the tracks share, in nanoseconds.
     pub zero_ns: i64,
+    /// Processor time that the look took, in milliseconds.
+    pub cpu_ms: u64,
 }
 
 /// Which part of a plan to make.
@@ -63,6 +65,8 @@ pub enum Report {
 pub struct Done {
     /// (rendition, RFC 6381 codec) of every rendition that was made.
     pub codecs: Vec<(String, String)>,
+    /// Processor time that it took, in milliseconds.
+    pub cpu_ms: u64,
 }
 
 /// Why a child did not succeed.

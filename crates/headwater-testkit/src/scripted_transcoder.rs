@@ -201,7 +201,7 @@ impl Transcoder for ScriptedTranscoder {
         if let Some(error) = lock(&self.failing).pop() {
             return Err(error);
         }
-        Ok(Inspection { facts: self.facts(), index: self.index(), zero_ns: 0 })
+        Ok(Inspection { facts: self.facts(), index: self.index(), zero_ns: 0, cpu_ms: 400 })
     }
 
     async fn make(
@@ -256,7 +256,7 @@ impl Transcoder for ScriptedTranscoder {
             let _ = reports.send(Report::Made(Made { file, path, role })).await;
             let _ = reports.send(Report::Progress { frames }).await;
         }
-        Ok(Done { codecs })
+        Ok(Done { codecs, cpu_ms: 2_500 })
     }
 }
 

@@ -134,7 +134,9 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcome> {
-    terminal::start_log(&config.log)?;
+    // A service is read about later; a command is watched, and says itself what matters.
+    let filter = if matches!(command, Command::Up) { "warn,headwater=info" } else { "warn" };
+    terminal::start_log(&config.log, filter)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let outcome = runtime.block_on(async {
         match command {

@@ -94,8 +94,8 @@ pub(crate) struct Http {
 /// What is logged and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Log {
-    /// Directives that `tracing_subscriber::EnvFilter` takes.
-    pub(crate) filter: String,
+    /// Directives that `tracing_subscriber::EnvFilter` takes; each command has its own when there are none.
+    pub(crate) filter: Option<String>,
     /// For people or for machines.
     pub(crate) format: LogFormat,
 }
@@ -257,10 +257,7 @@ fn complete(said: Layer, cores: NonZeroUsize) -> Config {
             listen: said.http_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: said.http_public_url,
         },
-        log: Log {
-            filter: said.log_filter.unwrap_or_else(|| "warn,headwater=info".to_owned()),
-            format: said.log_format.unwrap_or(LogFormat::Text),
-        },
+        log: Log { filter: said.log_filter, format: said.log_format.unwrap_or(LogFormat::Text) },
         data_dir,
     }
 }

@@ -172,7 +172,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         variable: "HEADWATER_LOG_FILTER",
         form: Form::Text,
         what: "what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them",
-        default: "`warn,headwater=info`",
+        default: "`warn,headwater=info` for `up`, `warn` for all other commands",
         example: "warn,headwater=debug",
     },
     Setting {

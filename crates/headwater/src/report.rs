@@ -52,6 +52,8 @@ pub(crate) struct TitleReport {
     pub(crate) seconds: f64,
     /// Seconds that the work took, or has taken so far.
     pub(crate) working_seconds: f64,
+    /// Processor seconds that the transcoder took so far.
+    pub(crate) cpu_seconds: f64,
     /// What the last proof found wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) findings: Vec<Finding>,
@@ -155,6 +157,7 @@ impl TitleReport {
             frames_done: p.frames_done,
             seconds: p.duration_ms as f64 / 1000.0,
             working_seconds: p.working_ms as f64 / 1000.0,
+            cpu_seconds: p.cpu_ms as f64 / 1000.0,
             findings: vec![],
             last_words: None,
             events: vec![],
@@ -211,6 +214,10 @@ impl TitleReport {
                     self.spans
                 ),
             );
+        }
+        if self.working_seconds > 0.0 {
+            let (took, cpu) = (length(self.working_seconds), length(self.cpu_seconds));
+            row("work", &format!("{took}, {cpu} of processor time"));
         }
         if let Some(live) = self.live {
             row("viewers get", &live.to_string());

@@ -55,9 +55,10 @@ impl<'a> MakeWriter<'a> for AboveBars {
     }
 }
 
-/// Starts logging.
-pub(crate) fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter).context("read the log filter")?;
+/// Starts logging, by `filter` unless the configuration has its own.
+pub(crate) fn start_log(log: &Log, filter: &str) -> anyhow::Result<()> {
+    let filter = log.filter.as_deref().unwrap_or(filter);
+    let filter = EnvFilter::try_new(filter).context("read the log filter")?;
     let log_lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars);
     match log.format {
         LogFormat::Text => log_lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),

@@ -178,7 +178,7 @@ async fn a_full_disk_has_its_own_name_and_undoes_the_whole_change() -> Case {
     sqlx::query(limit(pages)).execute(&catalog.writer).await.unwrap();
     let audio = s.claim_kind(TaskKind::Audio(0)).await?;
     let many = (0..2_000).map(|n| object(&format!("audio-1/seg-{n}.m4s"), 1)).collect();
-    let made = Outcome::Made { objects: many, codecs: vec![] };
+    let made = Outcome::Made { objects: many, codecs: vec![], cpu_ms: 0 };
     let full = s.catalog.complete(&audio.lease, &made).await;
     assert!(matches!(full, Err(CatalogError::Full)), "{full:?}");
     assert!(s.catalog.objects(&package("film", 1)).await?.is_empty());

@@ -5,7 +5,7 @@ use crate::refusal::Code;
 
 #[test]
 fn each_outcome_leads_on() {
-    let made = Outcome::Made { objects: vec![], codecs: vec![] };
+    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0 };
     let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
     for (outcome, left, state, tasks) in [
         (&made, 2, TitleState::Transcoding, vec![]),

@@ -34,8 +34,13 @@ pub async fn progress_counts_unfinished_spans(s: Scene) -> Case {
     s.submit("film").await?;
     assert_eq!(s.title("film").await?.progress, Progress::default());
     s.finish(TaskKind::Prepare, &prepared(1, 3)).await?;
-    let planned =
-        Progress { spans: 3, frames: 3 * SPAN_FRAMES, duration_ms: 36_000, ..Progress::default() };
+    let planned = Progress {
+        spans: 3,
+        frames: 3 * SPAN_FRAMES,
+        duration_ms: 36_000,
+        cpu_ms: 400,
+        ..Progress::default()
+    };
     assert_eq!(s.title("film").await?.progress, planned);
 
     s.clock.advance_ms(5_000);
@@ -45,8 +50,13 @@ pub async fn progress_counts_unfinished_spans(s: Scene) -> Case {
     s.clock.advance_ms(1_000);
     s.catalog.complete(&first.lease, &good(first.kind)).await?;
     s.catalog.renew(&second.lease, LEASE_MS, 120).await?;
-    let under_way =
-        Progress { spans_done: 1, frames_done: SPAN_FRAMES + 120, working_ms: 1_000, ..planned };
+    let under_way = Progress {
+        spans_done: 1,
+        frames_done: SPAN_FRAMES + 120,
+        working_ms: 1_000,
+        cpu_ms: 5_400,
+        ..planned
+    };
     assert_eq!(s.title("film").await?.progress, under_way);
 
     s.catalog.release(&second.lease).await?;
@@ -55,8 +65,13 @@ pub async fn progress_counts_unfinished_spans(s: Scene) -> Case {
     s.clock.advance_ms(1_000);
     s.finish(TaskKind::Span(2), &good(TaskKind::Span(2))).await?;
     s.clock.advance_ms(60_000);
-    let done =
-        Progress { spans_done: 3, frames_done: 3 * SPAN_FRAMES, working_ms: 2_000, ..planned };
+    let done = Progress {
+        spans_done: 3,
+        frames_done: 3 * SPAN_FRAMES,
+        working_ms: 2_000,
+        cpu_ms: 10_400,
+        ..planned
+    };
     assert_eq!(s.title("film").await?.progress, done);
     assert_eq!(s.catalog.titles(&Tenant::default(), 1).await?[0].progress, done);
     Ok(())

@@ -203,12 +203,14 @@ pub async fn objects_are_replaced_by_path(s: Scene) -> Case {
     let audio = Outcome::Made {
         objects: vec![object("b/init.mp4", 1), object("a/init.mp4", 2)],
         codecs: vec![codec("b", "mp4a.40.2"), codec("a", "avc1.42c00d")],
+        cpu_ms: 0,
     };
     s.finish(TaskKind::Audio(0), &audio).await?;
     let many = (0..1_500).map(|n| object(&format!("c/seg-{n:05}.m4s"), 5));
     let span = Outcome::Made {
         objects: [object("b/init.mp4", 3)].into_iter().chain(many).collect(),
         codecs: vec![codec("a", "avc1.64001f")],
+        cpu_ms: 0,
     };
     s.finish(TaskKind::Span(0), &span).await?;
     let objects = s.catalog.objects(&v1).await?;

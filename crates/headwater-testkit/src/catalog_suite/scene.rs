@@ -144,6 +144,7 @@ pub fn good(kind: TaskKind) -> Outcome {
     let made = |rendition: &str, n: u32| Outcome::Made {
         objects: vec![object(&format!("{rendition}/seg-{n}.m4s"), u64::from(n) + 1)],
         codecs: vec![(rendition.to_owned(), "avc1.64001f".to_owned())],
+        cpu_ms: 2_500,
     };
     match kind {
         TaskKind::Prepare => prepared(1, 1),
@@ -157,7 +158,11 @@ pub fn good(kind: TaskKind) -> Outcome {
 
 /// What `Prepare` hands in for the master `[seed; 32]` cut into `spans` spans.
 pub fn prepared(seed: u8, spans: u64) -> Outcome {
-    Outcome::Prepared { facts: Box::new(facts()), plan: Box::new(plan_of(seed, spans)) }
+    Outcome::Prepared {
+        facts: Box::new(facts()),
+        plan: Box::new(plan_of(seed, spans)),
+        cpu_ms: 400,
+    }
 }
 
 impl Scene {

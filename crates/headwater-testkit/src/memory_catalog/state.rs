@@ -62,6 +62,7 @@ struct Task {
     losses: u32,
     frames: u64,
     frames_done: u64,
+    cpu_ms: u64,
     started: Option<Timestamp>,
 }
 
@@ -146,6 +147,7 @@ impl State {
             losses: 0,
             frames,
             frames_done: 0,
+            cpu_ms: 0,
             started: None,
         };
         let id = self.next_id();
@@ -365,6 +367,7 @@ impl State {
         let held = self.held(lease, now)?;
         held.state = TaskState::Done { at: now };
         held.frames_done = held.frames;
+        held.cpu_ms = outcome.cpu_ms();
         let left = self.tasks_of(package_id).filter(|t| !t.is_done()).count() as u64;
         let next = after(outcome, left);
 
@@ -372,13 +375,13 @@ impl State {
         let (title, version) = (package.title, package.id.version);
         let mut frames = vec![0; next.tasks.len()];
         match outcome {
-            Outcome::Prepared { facts, plan } => {
+            Outcome::Prepared { facts, plan, .. } => {
                 package.facts = Some((**facts).clone());
                 package.record.plan = Some((**plan).clone());
                 frames = next.tasks.iter().map(|kind| frames_of(*kind, plan)).collect();
                 self.record(title, now, Line::Prepared { facts, plan });
             }
-            Outcome::Made { objects, codecs } => {
+            Outcome::Made { objects, codecs, .. } => {
                 package.objects.extend(objects.iter().map(|o| (o.path.clone(), o.clone())));
                 package.codecs.extend(codecs.iter().cloned());
                 self.record(title, now, Line::Made { kind, attempt });
@@ -480,6 +483,12 @@ impl State {
             spans: plan.spans.len() as u32,
             frames: plan.frames,
             duration_ms: plan.duration().rescale(1000),
+            cpu_ms: self
+                .tasks
+                .values()
+                .filter(|t| t.package == title.newest)
+                .map(|t| t.cpu_ms)
+                .sum(),
             ..Progress::default()
         });
         let mut tally = SpanTally::default();

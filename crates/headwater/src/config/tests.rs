@@ -62,7 +62,7 @@ fn nothing_at_all_works_in_the_current_folder() {
                 public_url: None,
             },
             log: Log {
-                filter: "warn,headwater=info",
+                filter: None,
                 format: Text,
             },
         }
@@ -109,7 +109,9 @@ fn the_file_sets_everything() {
                 ),
             },
             log: Log {
-                filter: "warn,headwater=debug",
+                filter: Some(
+                    "warn,headwater=debug",
+                ),
                 format: Json,
             },
         }
@@ -356,7 +358,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:9:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
               9 | filter = 'headwater=loud'
                 |          ^^^^^^^^^^^^^^^^
-            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info`)
+            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info` for `up`, `warn` for all other commands)
 
             /etc/hw/headwater.toml:10:10: `jsno` is no log format
               10 | format = 'jsno'
@@ -431,7 +433,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_HTTP_PUBLIC_URL=https://headwater.example.org` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
 
             HEADWATER_LOG_FILTER: `a=b=c` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info`)
+            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info` for `up`, `warn` for all other commands)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
