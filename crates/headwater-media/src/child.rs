@@ -16,6 +16,7 @@ use crate::protocol::{Job, Line, PARENT};
 use crate::running::{cpu_ms, make};
 use crate::segmenter::{Codecs, Emit};
 use crate::source::Master;
+use crate::turns::ask_for_long_turns;
 use crate::{copy, inspect, sound, span};
 
 /// Does the job in `spool` and exits: 0 when it is done, 1 when it was refused, with the reason as the last line.
@@ -26,6 +27,7 @@ pub fn main(spool: &Path) -> ExitCode {
     if std::env::var(PARENT).ok() != parent {
         return ExitCode::FAILURE;
     }
+    ask_for_long_turns();
     let out = Arc::new(Mutex::new(std::io::stdout()));
     let say = move |line: &Line| {
         let Ok(mut text) = serde_json::to_vec(line) else { return };

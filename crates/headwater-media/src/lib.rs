@@ -21,6 +21,7 @@ mod sound;
 mod source;
 mod span;
 mod tracks;
+mod turns;
 mod units;
 mod words;
 

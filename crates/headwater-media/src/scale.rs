@@ -1,4 +1,7 @@
-//! Scales one decoded picture to every rendition, each from the next larger one.
+//! Scales one decoded picture to every rendition.
+//!
+//! Each from the picture itself: from the next larger rendition would cost less, and blur once more at every step
+//! (docs/decisions/012).
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -45,7 +48,6 @@ impl LadderScaler {
     ) -> Result<Self, Error> {
         let failed = |_| Error::Step("set up the scaler");
         let cropped = (source.width() & !1, source.height() & !1);
-        let mut before = cropped;
         let mut steps = Vec::new();
         for (width, height) in sizes.iter().copied() {
             let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height)
@@ -54,19 +56,18 @@ impl LadderScaler {
                 .colorimetry(&source.colorimetry())
                 .build()
                 .map_err(failed)?;
-            let how = if (width, height) != before {
+            let how = if (width, height) != cropped {
                 let plane = |n: usize| {
-                    let from = plane_size(before.0, before.1, n);
+                    let from = plane_size(cropped.0, cropped.1, n);
                     PlaneScaler::new(from, plane_size(width, height, n))
                 };
                 How::Resample(Box::new([plane(0)?, plane(1)?, plane(2)?]))
-            } else if steps.is_empty() && cropped == (source.width(), source.height()) {
+            } else if cropped == (source.width(), source.height()) {
                 How::Same
             } else {
                 How::Crop
             };
             steps.push(Step { pool: pool(&info)?, info, how });
-            before = (width, height);
         }
         Ok(Self { source: source.clone(), steps })
     }
@@ -84,24 +85,14 @@ impl LadderScaler {
 
     /// One buffer for every rendition. Time stamps are left to the caller.
     pub(crate) fn scale(&mut self, picture: &gst::BufferRef) -> Result<Vec<gst::Buffer>, Error> {
-        let mut out: Vec<gst::Buffer> = Vec::with_capacity(self.steps.len());
-        for n in 0..self.steps.len() {
-            let (larger, steps) = self.steps.split_at_mut(n);
-            let Some(step) = steps.first_mut() else { break };
-            let made = match (&step.how, larger.last().zip(out.last())) {
-                (How::Same, _) => picture.copy(),
-                (_, Some((larger, picture))) => {
-                    let size = (larger.info.width(), larger.info.height());
-                    resize(picture, &larger.info, size, step)?
-                }
-                (_, None) => {
-                    let size = (self.source.width() & !1, self.source.height() & !1);
-                    resize(picture, &self.source, size, step)?
-                }
-            };
-            out.push(made);
-        }
-        Ok(out)
+        let source = &self.source;
+        self.steps
+            .iter_mut()
+            .map(|step| match &step.how {
+                How::Same => Ok(picture.copy()),
+                How::Crop | How::Resample(_) => resize(picture, source, step),
+            })
+            .collect()
     }
 }
 
@@ -118,11 +109,10 @@ fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, Error> {
     Ok(pool.upcast())
 }
 
-/// Makes a picture of `step`'s size from the upper left `size` of `from`.
+/// Makes a picture of `step`'s size from `from`, without its last line or column where their number is odd.
 fn resize(
     from: &gst::BufferRef,
     from_info: &gst_video::VideoInfo,
-    size: (u32, u32),
     step: &mut Step,
 ) -> Result<gst::Buffer, Error> {
     let failed = || Error::Step("scale a picture");
@@ -140,7 +130,7 @@ fn resize(
             let input = Plane {
                 data: source.plane_data(n).map_err(|_| failed())?,
                 stride: stride(source.plane_stride())?,
-                size: plane_size(size.0, size.1, plane),
+                size: plane_size(from_info.width() & !1, from_info.height() & !1, plane),
             };
             let stride = stride(target.plane_stride())?;
             let output = target.plane_data_mut(n).map_err(|_| failed())?;
