@@ -40,7 +40,7 @@ fn plane_size(width: u32, height: u32, plane: usize) -> Size {
 }
 
 impl LadderScaler {
-    /// For pictures like `source` (I420), to `sizes`, largest first.
+    /// For pictures like `source` (I420), to `sizes`.
     pub(crate) fn new(
         source: &gst_video::VideoInfo,
         sizes: &[(u32, u32)],

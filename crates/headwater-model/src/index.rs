@@ -120,8 +120,8 @@ impl TryFrom<Columns> for Index {
 pub enum Cadence {
     /// Every frame lasts exactly `1 / rate` seconds.
     Constant(FrameRate),
-    /// Frames keep the times that the master gives them. The rate is the mean, rounded to a standard rate where one
-    /// is near: what playlists and people are told.
+    /// Frames keep the times that the master gives them. The rate is the mean: what playlists and people are told
+    /// (`frameRate` of ISO 23009-1 5.3.7.2).
     Variable(FrameRate),
 }
 
@@ -225,9 +225,13 @@ pub fn cadence(times: &[i64], stated: Option<FrameRate>) -> Cadence {
         return Cadence::Constant(rate);
     }
     let near = |r: &FrameRate| (r.as_f64() / mean - 1.0).abs();
-    let nominal = standard().filter(|r| near(r) < 0.01).min_by(|a, b| near(a).total_cmp(&near(b)));
+    let nominal =
+        standard().filter(|r| near(r) < MEAN_IS).min_by(|a, b| near(a).total_cmp(&near(b)));
     Cadence::Variable(nominal.or(measured).unwrap_or(DEFAULT_RATE))
 }
+
+/// A mean this near to a standard rate is that rate: closer than 24 is to 23.976.
+const MEAN_IS: f64 = 0.000_5;
 
 /// What a lone frame is taken to last 1/n of a second of.
 const DEFAULT_RATE: FrameRate = FrameRate::PAL;
