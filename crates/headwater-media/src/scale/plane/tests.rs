@@ -1,3 +1,5 @@
+//! Tests of turning and resampling planes.
+
 use super::*;
 
 /// Samples with no pattern that a mistake could hide in.
