@@ -98,23 +98,24 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until the title is published or refused; does the work itself when nobody else does.
 async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
-    let workplace = app.take_workplace().await?;
     let shutdown = stop_signal()?;
     let engine = app.engine.clone();
     let stop = shutdown.clone();
     let reserve = app.reserve.clone();
     let work = async move {
-        match &workplace {
-            Some(_) => {
-                let keep = reserve.keep(stop.clone());
-                let (done, ()) = tokio::join!(engine.run(&ALL_ROLES, stop), keep);
-                done.map_err(anyhow::Error::from)
+        // Whoever works in the data folder now may leave before this title is done.
+        let _workplace = loop {
+            if let Some(workplace) = app.take_workplace().await? {
+                break workplace;
             }
-            None => {
-                stop.cancelled().await;
-                Ok(())
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(REFRESH) => {}
             }
-        }
+        };
+        let keep = reserve.keep(stop.clone());
+        let (done, ()) = tokio::join!(engine.run(&ALL_ROLES, stop), keep);
+        done.map_err(anyhow::Error::from)
     };
     let watch = async {
         let mut progress = Progress::default();

@@ -160,3 +160,20 @@ fn objects(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     }
     objects
 }
+
+#[test]
+fn who_waits_for_another_process_takes_over_when_that_one_is_gone() {
+    let site = Site::new();
+    let pipeline = site.quick(2);
+    let start = |master: &masters::Master, title| {
+        let running = Running::start(&mut site.ingest_command(&master.path(), title, &pipeline));
+        wait_until("it is queued", || site.run(["status", title]).code == Some(0));
+        running
+    };
+    let mut works = start(&masters::LARGER, "first");
+    wait_until("a child works", || !site.children().is_empty());
+    let waits = start(&masters::H264_25, "second");
+    works.kill();
+    let ran = waits.finish();
+    assert_eq!(ran.last_line()["state"], "published", "{ran}");
+}
