@@ -118,7 +118,7 @@ impl Code {
             }
             Code::FrameCountMismatch => "Rewrap or re-export the master, then ingest it again.",
             Code::DuplicateMaster => {
-                "Use `headwater ingest FILE --again` to transcode it once more."
+                "Use `headwater ingest FILE --title TITLE --again` to transcode it once more."
             }
             Code::PipelineMismatch => "Choose another pipeline, such as `vod-h264`.",
             Code::ElementMissing => {

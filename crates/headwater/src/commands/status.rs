@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::up::{show, stop_signal};
+use crate::commands::up::stop_signal;
 use crate::config::Config;
 use crate::progress::{Progress, REFRESH};
 use crate::report::TitleReport;
@@ -62,6 +62,22 @@ fn outcome_of(record: &TitleRecord) -> Outcome {
     if record.state.refusal().is_some() { Outcome::Refused } else { Outcome::Done }
 }
 
+/// Shows titles until all are published or refused.
+async fn follow_all(app: &App, mut records: Vec<TitleRecord>) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let mut progress = Progress::after(&records);
+    while records.iter().any(|r| !r.state.is_final()) && !stop.is_cancelled() {
+        progress.show(&records);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+        records = app.catalog.titles(&app.config.tenant, LISTED).await?;
+    }
+    progress.show(&records);
+    Ok(())
+}
+
 async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
     let records = app.catalog.titles(&app.config.tenant, LISTED).await?;
     for record in &records {
@@ -72,7 +88,7 @@ async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
         say(&format!("no titles yet; drop a master into {}", app.config.watch.folder.display()));
     }
     if follow {
-        show(app, stop_signal()?).await?;
+        follow_all(app, records).await?;
     }
     Ok(Outcome::Done)
 }

@@ -71,7 +71,7 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
 }
 
 /// Shows progress until `stop`.
-pub(crate) async fn show(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+async fn show(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
     let tenant = &app.config.tenant;
     let mut progress = Progress::after(&app.catalog.titles(tenant, SHOWN).await?);
     loop {

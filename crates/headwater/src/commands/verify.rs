@@ -1,7 +1,9 @@
 //! `headwater verify`: asks the origin about every object of a published title.
 
+use anyhow::Context;
 use headwater_engine::VerifyError;
 use headwater_model::id::TitleId;
+use headwater_model::life::TitleRecord;
 use headwater_ports::origin::ProofGrade;
 use serde_json::json;
 
@@ -36,11 +38,15 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
         ProofGrade::C => "C",
     };
     let proven = proof.findings.is_empty();
+    let next_step = if proven { None } else { Some(next_step(&app, &title).await?) };
     if json {
-        let line = json!({
+        let mut line = json!({
             "title": title, "version": proof.package.version, "origin": proof.origin, "grade": grade, "proven": proven,
             "objects": proof.objects, "bytes": proof.bytes, "read_back": proof.read_back, "findings": proof.findings,
         });
+        if let Some(next_step) = next_step {
+            line["next_step"] = next_step.into();
+        }
         say(&line.to_string());
     } else {
         let verdict = if proven { "proven" } else { "NOT proven" };
@@ -51,6 +57,20 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
         for finding in &proof.findings {
             say(&format!("  {finding}"));
         }
+        if let Some(next_step) = next_step {
+            say(&format!("  next step   {next_step}"));
+        }
     }
     Ok(if proven { Outcome::Done } else { Outcome::Refused })
+}
+
+/// How to put right what viewers get: the very command.
+async fn next_step(app: &App, title: &TitleId) -> anyhow::Result<String> {
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    let record = record.with_context(|| format!("title `{title}` vanished from the catalog"))?;
+    let TitleRecord { master_path, pipeline, .. } = record;
+    Ok(format!(
+        "Viewers get this version, with what is wrong. Make it again: \
+         `headwater ingest '{master_path}' --title {title} --pipeline {pipeline} --again --wait`"
+    ))
 }

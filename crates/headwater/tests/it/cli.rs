@@ -364,3 +364,9 @@ fn the_last_line_of_ingest_has_the_documented_fields() {
         "{missing}"
     );
 }
+
+#[test]
+fn following_all_titles_ends_when_nothing_more_will_happen() {
+    let ran = Site::new().run(["status", "--follow"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}

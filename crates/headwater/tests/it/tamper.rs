@@ -122,7 +122,8 @@ fn everything_that_is_harmed_after_publishing_is_named() {
             let said = site.run(["verify", "film"]).stdout;
             assert!(
                 said.contains("NOT proven")
-                    && said.contains(&format!("`{key}` on origin local {words}")),
+                    && said.contains(&format!("`{key}` on origin local {words}"))
+                    && said.contains("--title film --pipeline"),
                 "{said}"
             );
             fs::write(&object, &untouched).unwrap();
