@@ -19,7 +19,7 @@ use crate::running::{Running, make};
 
 /// Pictures, or pieces of sound, that wait for an encoder. Encoders of one span take unequally long for a picture, and
 /// the slowest holds up all others once its queue is full: with 12 instead of 3, a single span on two cores is done 2 to
-/// 10 % sooner. They are 70 MB in a ladder from 1080p, which is less than the encoders' own look-ahead.
+/// 11 % sooner. They are 70 MB in a ladder from 1080p, which is less than the encoders' own look-ahead.
 const BUFFERS_WAITING: u64 = 12;
 
 /// Which frames are IDRs.

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use headwater_engine::VerifyError;
 use headwater_model::id::TitleId;
-use headwater_model::life::TitleRecord;
+use headwater_model::key::PackageId;
 use headwater_ports::origin::ProofGrade;
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
         ProofGrade::C => "C",
     };
     let proven = proof.findings.is_empty();
-    let next_step = if proven { None } else { Some(next_step(&app, &title).await?) };
+    let next_step = if proven { None } else { Some(next_step(&app, &proof.package).await?) };
     if json {
         let mut line = json!({
             "title": title, "version": proof.package.version, "origin": proof.origin, "grade": grade, "proven": proven,
@@ -64,13 +64,21 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
     Ok(if proven { Outcome::Done } else { Outcome::Refused })
 }
 
-/// How to put right what viewers get: the very command.
-async fn next_step(app: &App, title: &TitleId) -> anyhow::Result<String> {
-    let record = app.catalog.title(&app.config.tenant, title).await?;
+/// How to put right what viewers get. The catalog knows the path of the newest version's master only, and that may be
+/// another film: of an older version, the content is named instead.
+async fn next_step(app: &App, package: &PackageId) -> anyhow::Result<String> {
+    let title = &package.title;
+    let record = app.catalog.title(&package.tenant, title).await?;
     let record = record.with_context(|| format!("title `{title}` vanished from the catalog"))?;
-    let TitleRecord { master_path, pipeline, .. } = record;
+    let live = app.catalog.package(package).await?.and_then(|p| p.plan);
+    let (file, which) = match live {
+        Some(plan) if record.version != package.version => {
+            ("FILE".to_owned(), format!(" from the master with SHA-256 {}", plan.master))
+        }
+        _ => (format!("'{}'", record.master_path.replace('\'', r"'\''")), String::new()),
+    };
     Ok(format!(
-        "Viewers get this version, with what is wrong. Make it again: \
-         `headwater ingest '{master_path}' --title {title} --pipeline {pipeline} --again --wait`"
+        "Viewers get this version, with what is wrong. Make it again{which}, in this data folder and with the pipeline \
+         that it had: `headwater ingest {file} --title {title} --again --wait`"
     ))
 }

@@ -123,7 +123,7 @@ fn everything_that_is_harmed_after_publishing_is_named() {
             assert!(
                 said.contains("NOT proven")
                     && said.contains(&format!("`{key}` on origin local {words}"))
-                    && said.contains("--title film --pipeline"),
+                    && said.contains("--title film --again --wait`"),
                 "{said}"
             );
             fs::write(&object, &untouched).unwrap();
