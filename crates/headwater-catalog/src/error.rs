@@ -46,6 +46,14 @@ impl Fault {
         }
     }
 
+    /// Whether the disk was full.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Fault::Sql(error) => is_full(error),
+            Fault::LeaseLost { .. } | Fault::Migrate(_) | Fault::Contradiction(_) => false,
+        }
+    }
+
     /// What the caller is told when this happened while trying to `operation`.
     pub(crate) fn during(self, operation: &'static str) -> CatalogError {
         let source = match self {

@@ -1,6 +1,6 @@
 //! The catalog of one machine: a SQLite file, and the port's methods, each of them one transaction on it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
 use crate::{packages, results, tasks, titles};
+
+mod room;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
@@ -74,14 +76,23 @@ impl SqliteCatalog {
             .foreign_keys(true)
             // What fails says which operation it was; a slow disk is no news.
             .disable_statement_logging();
+        let log = log_of(path);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            // A full disk makes SQLite roll back by itself, and the rollback that follows fails: such a connection would
-            // refuse every transaction from then on.
-            .after_release(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            .after_release(move |connection, _| {
+                let log = log.clone();
+                Box::pin(async move {
+                    // A full disk makes SQLite roll back by itself, and the rollback that follows fails: such a
+                    // connection would refuse every transaction from then on.
+                    if connection.is_in_transaction() {
+                        return Ok(false);
+                    }
+                    // On a full disk none can be made; what was made before is for that moment.
+                    let _ = room::keep(connection, &log).await;
+                    Ok(true)
+                })
             })
             .connect_with(options.clone())
             .await?;
@@ -93,7 +104,12 @@ impl SqliteCatalog {
         tx.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_lazy_with(options.pragma("query_only", "on"));
+            // One that stays: with the last connection SQLite would give up the log, and the room that is in it.
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.pragma("query_only", "on"))
+            .await?;
         Ok(Self { writer, readers, clock })
     }
 
@@ -108,23 +124,44 @@ impl SqliteCatalog {
         Ok(self.writer.begin_with("begin immediate").await?)
     }
 
+    /// Makes room for one more change on a full disk.
+    async fn use_room(&self) -> Result<(), Fault> {
+        room::start_log_over(&mut *self.writer.acquire().await?).await
+    }
+
     /// Starts reading: everything that is read through it is of one moment.
     async fn look(&self) -> Result<Transaction<'static, Sqlite>, Fault> {
         Ok(self.readers.begin().await?)
     }
 }
 
-/// Runs the statements of a method as one transaction: `$start` begins it, `$body` does the work with it, and only when
-/// that succeeds is it committed. Async closures cannot promise to be `Send` yet, hence a macro.
+/// SQLite's write-ahead log of the file `path`.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// Runs the statements of a method as one transaction of `$self`: `$start` begins it, `$body` does the work with it, and
+/// only when that succeeds is it committed. On a full disk it is run once more, in the room that is kept for that. Async
+/// closures cannot promise to be `Send` yet, hence a macro.
 macro_rules! transaction {
-    ($start:expr, $operation:literal, |$tx:ident| $body:expr) => {{
-        let work = async {
-            let mut $tx = $start.await?;
-            let answer = $body.await?;
-            $tx.commit().await?;
-            Ok(answer)
-        };
-        work.await.map_err(|fault: Fault| fault.during($operation))
+    ($self:ident.$start:ident(), $operation:literal, |$tx:ident| $body:expr) => {{
+        let mut room_used = false;
+        loop {
+            let work = async {
+                let mut $tx = $self.$start().await?;
+                let answer = $body.await?;
+                $tx.commit().await?;
+                Ok::<_, Fault>(answer)
+            };
+            match work.await {
+                Err(fault) if fault.is_full() && !room_used && $self.use_room().await.is_ok() => {
+                    room_used = true;
+                }
+                done => break done.map_err(|fault| fault.during($operation)),
+            }
+        }
     }};
 }
 

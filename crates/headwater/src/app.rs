@@ -19,7 +19,6 @@ use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 
 use crate::config::{Config, OriginKind};
-use crate::reserve::Reserve;
 
 /// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
 /// only has to outlast a pause of the machine.
@@ -32,7 +31,6 @@ pub(crate) struct App {
     pub(crate) origin: Arc<dyn Origin>,
     pub(crate) transcoder: Arc<dyn Transcoder>,
     pub(crate) engine: Engine,
-    pub(crate) reserve: Reserve,
 }
 
 /// The right to work on this data folder, which one process has at a time. Given back when it goes, even by SIGKILL.
@@ -84,7 +82,7 @@ impl App {
                 read_back: ReadBack::ByGrade,
             },
         );
-        Ok(Self { config, catalog, origin, transcoder, engine, reserve: Reserve::new(&data) })
+        Ok(Self { config, catalog, origin, transcoder, engine })
     }
 
     /// Takes the right to work here, or `None` when another process has it. Whoever had it before is dead, so its

@@ -7,7 +7,6 @@ mod config;
 mod env_vars;
 mod progress;
 mod report;
-mod reserve;
 mod terminal;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! `headwater ingest`: queues one master, and with `--wait` sees it through.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -93,15 +94,18 @@ async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
     record.with_context(|| format!("title `{title}` vanished from the catalog"))
 }
 
-/// How long the data folder may be full until nobody waits any longer: another program may be about to free it.
+/// How long the data folder may be full without a word from the catalog until nobody waits any longer: it is out of the
+/// room that it keeps for notes, but another program may be about to free the disk.
 const FULL_LIMIT: Duration = Duration::from_secs(30);
+
+/// With less than this on its disk the catalog may be unable to write.
+const FULL_BYTES: u64 = 32 * 1024;
 
 /// Waits until the title is published or refused; does the work itself when nobody else does.
 async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
     let shutdown = stop_signal()?;
     let engine = app.engine.clone();
     let stop = shutdown.clone();
-    let reserve = app.reserve.clone();
     let work = async move {
         // Whoever works in the data folder now may leave before this title is done.
         let _workplace = loop {
@@ -113,21 +117,18 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
                 () = tokio::time::sleep(REFRESH) => {}
             }
         };
-        let keep = reserve.keep(stop.clone());
-        let (done, ()) = tokio::join!(engine.run(&ALL_ROLES, stop), keep);
-        done.map_err(anyhow::Error::from)
+        engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from)
     };
     let watch = async {
         let mut progress = Progress::default();
-        let mut full_since = None;
+        let mut last_word = (0, Instant::now());
         loop {
-            if app.reserve.disk_is_full() {
-                if full_since.get_or_insert_with(Instant::now).elapsed() > FULL_LIMIT {
-                    shutdown.cancel();
-                    return Ok(None);
-                }
-            } else {
-                full_since = None;
+            let words = app.catalog.events(&app.config.tenant, title).await?.len();
+            if words != last_word.0 || !disk_is_full(&app.config.data_dir) {
+                last_word = (words, Instant::now());
+            } else if last_word.1.elapsed() > FULL_LIMIT {
+                shutdown.cancel();
+                return Ok(None);
             }
             let record = find(app, title).await?;
             if !json {
@@ -162,4 +163,9 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
     } else {
         Outcome::Done
     })
+}
+
+fn disk_is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BYTES)
 }

@@ -62,10 +62,6 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
         async { app.engine.watch(folder, stop_watch).await.map_err(anyhow::Error::from) },
         async { serve(listener, api, stop_http.cancelled_owned()).await.context("serve HTTP") },
         show(&app, stop_show),
-        async {
-            app.reserve.clone().keep(shutdown.clone()).await;
-            Ok(())
-        },
     );
     result.map(|_| Outcome::Done)
 }

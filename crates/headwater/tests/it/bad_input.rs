@@ -220,21 +220,30 @@ fn the_same_master_twice() {
 
 #[test]
 fn a_full_origin() {
-    full_disk("headwater-data/origin", "256k");
+    full_disk("headwater-data/origin", "256k", "");
 }
 
 #[test]
 fn a_full_spool() {
-    full_disk("headwater-data/spool", "64k");
+    full_disk("headwater-data/spool", "64k", "");
 }
 
 #[test]
 fn a_full_data_folder() {
-    full_disk("headwater-data", "1m");
+    full_disk("headwater-data", "1200k", "");
 }
 
-/// Ingests with a small file system mounted at `folder`.
-fn full_disk(folder: &str, size: &str) {
+/// Another program takes every byte that becomes free as soon as there is a catalog: what the catalog needs to note the
+/// failure has to be its own by then.
+#[test]
+fn a_data_folder_that_another_program_fills() {
+    let greedy = "(until [ -n \"$(find \"$1\" -name catalog.db -size +400k)\" ]; do sleep 0.01; done; \
+                  while sleep 0.01; do cat /dev/zero >>\"$1/greedy\"; done) >/dev/null 2>&1 &";
+    full_disk("headwater-data", "2m", greedy);
+}
+
+/// Ingests with a small file system mounted at `folder`, beside `other` of the shell, which finds the folder in `$1`.
+fn full_disk(folder: &str, size: &str, other: &str) {
     let site = Site::new();
     let master = masters::H264_25.path();
     let untouched = fs::read(&master).unwrap();
@@ -242,7 +251,7 @@ fn full_disk(folder: &str, size: &str) {
     let pipeline = site.quick(1);
     // The mount is seen by this process and its children alone, and goes with them.
     let script = format!(
-        "mount -t tmpfs -o size={size} tmpfs \"$1\" && shift && \"$@\"; code=$?; \"$STATUS\" --json status film; exit $code"
+        "mount -t tmpfs -o size={size} tmpfs \"$1\" || exit 9; {other}\n shift; \"$@\"; code=$?; \"$STATUS\" --json status film; [ -z \"$!\" ] || kill $!; exit $code"
     );
     let ingest = site.ingest_command(&master, "film", &pipeline);
     let mut command = in_mount_namespace(&site, &script, &site.path(folder), &ingest);
