@@ -285,7 +285,13 @@ impl Engine {
             let told = match &end {
                 End::Done(outcome) => catalog.complete(&lease, outcome).await,
                 End::Halted(Halt::Failed(failure)) => {
-                    warn!(refusal = %failure.refusal, last_words = failure.last_words.as_deref(), "failed");
+                    let (refusal, last_words) = (&failure.refusal, failure.last_words.as_deref());
+                    // A bad master is news for whoever sent it; a warning is about what is wrong here.
+                    if refusal.code.blames_master() {
+                        info!(%refusal, last_words, "refused");
+                    } else {
+                        warn!(%refusal, last_words, "failed");
+                    }
                     catalog.fail(&lease, failure).await
                 }
                 End::Halted(Halt::LeaseLost) => return,

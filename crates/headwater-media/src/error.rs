@@ -90,15 +90,17 @@ impl Error {
                 }
                 _ => Refusal::new(Code::Internal, message),
             },
-            Error::Pipeline { kind, .. } => match kind {
+            Error::Pipeline { kind, message: said, .. } => match kind {
                 PipelineFault::NotMedia => Refusal::new(
                     Code::NotMedia,
                     "no media container or stream was recognised in the file",
                 ),
                 PipelineFault::Codec => Refusal::new(Code::UnsupportedCodec, message),
                 PipelineFault::Damaged => {
-                    let why = message.trim_end_matches(['.', ')']).replace(". (", ": ");
-                    let message = format!("the container or a stream in it cannot be read ({why})");
+                    // In brackets stands what only helps somebody with the demuxer's source.
+                    let why = said.split(" (").next().unwrap_or_default();
+                    let why = why.trim_end_matches('.');
+                    let message = format!("the container or a stream in it cannot be read: {why}");
                     Refusal::new(Code::DamagedMaster, message)
                 }
                 PipelineFault::Resource | PipelineFault::Other => {

@@ -10,9 +10,10 @@ use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
 use headwater_model::refusal::Code;
 use headwater_model::time::FrameRate;
+use headwater_packaging::language::UNDETERMINED;
 use headwater_ports::transcoder::Inspection;
 
-use crate::error::Error;
+use crate::error::{Error, PipelineFault};
 use crate::frames::FrameReader;
 use crate::running::{Running, cpu_ms, make};
 use crate::source::{Master, Times};
@@ -73,7 +74,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Looks at `master`. `alive` is called now and then while the pass runs.
-pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, Error> {
+pub(crate) fn inspect(master: &Master, alive: impl FnMut()) -> Result<Inspection, Error> {
+    look_through(master, alive).map_err(|error| match (&error, master.missing_part()) {
+        // A demuxer says what it cannot do, and not that half of the file is missing.
+        (Error::Pipeline { kind: PipelineFault::Damaged, .. }, Some(missing)) => {
+            Error::refused(Code::DamagedMaster, missing)
+        }
+        _ => error,
+    })
+}
+
+fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, Error> {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let running = Running::new("inspect");
     let parse = make("parsebin")?;
@@ -177,7 +188,7 @@ fn note_event(event: &gst::Event, track: &Mutex<Track>, seen: &Mutex<Seen>) {
                 track.orientation = Some(value.get().to_owned());
             }
             if let Some(value) = tags.get::<gst::tags::LanguageCode>() {
-                track.language = Some(value.get().to_owned());
+                track.language = Some(value.get().to_owned()).filter(|l| l != UNDETERMINED);
             }
         }
         _ => {}

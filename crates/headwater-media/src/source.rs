@@ -98,6 +98,30 @@ impl Master {
         self.bytes
     }
 
+    /// What is missing of an ISO base media file that cannot be read, in a sentence. `None` when nothing is, or when
+    /// another container has to say so itself.
+    pub(crate) fn missing_part(&self) -> Option<String> {
+        let boxes = Boxes { file: &self.file, bytes: self.bytes, at: 0 };
+        let (mut any, mut movie) = (false, false);
+        for found in boxes.take(MAX_TOP_LEVEL) {
+            let TopBox { kind, end, .. } = found.ok()?;
+            if end > self.bytes {
+                return kind.is_ascii().then(|| {
+                    format!(
+                        "the master is cut off: it has {} bytes and needs at least {end}",
+                        self.bytes
+                    )
+                });
+            }
+            any = true;
+            movie |= &kind == b"moov";
+        }
+        (any && !movie).then(|| {
+            "the master has no index (`moov` box): it is cut off, or what wrote it was stopped"
+                .to_owned()
+        })
+    }
+
     /// A source element that reads it. Each request is answered with exactly the bytes asked for: demuxers take less
     /// for a truncated file.
     pub(crate) fn element(&self) -> gst::Element {
@@ -164,14 +188,44 @@ impl Master {
 
 /// The `moov` box of an ISO base media file and where it stands; none in other files.
 fn movie_header(file: &File, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>)>> {
-    let mut at = 0;
-    for n in 0..MAX_TOP_LEVEL {
-        let mut header = [0; 16];
-        let Some(there) = bytes.checked_sub(at).filter(|there| *there >= 8) else {
+    for found in (Boxes { file, bytes, at: 0 }).take(MAX_TOP_LEVEL) {
+        let TopBox { kind, at, end } = found?;
+        if end > bytes {
             return Ok(None);
-        };
+        }
+        if &kind == b"moov" {
+            if end - at > MAX_MOVIE_HEADER {
+                return Ok(None);
+            }
+            let mut moov = vec![0; usize::try_from(end - at).unwrap_or(0)];
+            file.read_exact_at(&mut moov, at)?;
+            return Ok(Some((at, moov)));
+        }
+    }
+    Ok(None)
+}
+
+/// A box on the top level of an ISO base media file (ISO/IEC 14496-12, 4.2).
+struct TopBox {
+    kind: [u8; 4],
+    at: u64,
+    /// Where the next one starts, by what its header says.
+    end: u64,
+}
+
+/// The boxes of a file, up to the first that is none or that ends behind the file's end. No boxes in other files.
+struct Boxes<'a> {
+    file: &'a File,
+    bytes: u64,
+    at: u64,
+}
+
+impl Boxes<'_> {
+    fn read(&self, there: u64) -> std::io::Result<Option<TopBox>> {
+        let mut header = [0; 16];
         let header = &mut header[..usize::try_from(there.min(16)).unwrap_or(16)];
-        file.read_exact_at(header, at)?;
+        self.file.read_exact_at(header, self.at)?;
+        let kind = [header[4], header[5], header[6], header[7]];
         let size = match (
             u32::from_be_bytes([header[0], header[1], header[2], header[3]]),
             header.get(8..16),
@@ -180,22 +234,24 @@ fn movie_header(file: &File, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>
             (1, Some(long)) => u64::from_be_bytes(long.try_into().unwrap_or_default()),
             (short, _) => u64::from(short),
         };
-        let kind = &header[4..8];
-        let starts_like_one = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"]
-            .iter()
-            .any(|k| kind == *k);
-        if (n == 0 && !starts_like_one) || size < 8 || size > there {
-            return Ok(None);
-        }
-        if kind == b"moov" {
-            if size > MAX_MOVIE_HEADER {
-                return Ok(None);
-            }
-            let mut moov = vec![0; usize::try_from(size).unwrap_or(0)];
-            file.read_exact_at(&mut moov, at)?;
-            return Ok(Some((at, moov)));
-        }
-        at += size;
+        let starts_like_one =
+            [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"].contains(&&kind);
+        let end = self.at.checked_add(size).filter(|_| size >= 8);
+        Ok(end.filter(|_| self.at > 0 || starts_like_one).map(|end| TopBox {
+            kind,
+            at: self.at,
+            end,
+        }))
     }
-    Ok(None)
+}
+
+impl Iterator for Boxes<'_> {
+    type Item = std::io::Result<TopBox>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let there = self.bytes.checked_sub(self.at).filter(|there| *there >= 8)?;
+        let found = self.read(there).transpose()?;
+        self.at = found.as_ref().map_or(self.bytes, |b| b.end);
+        Some(found)
+    }
 }

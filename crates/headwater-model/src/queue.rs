@@ -86,6 +86,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::DuplicateMaster
         | Code::PipelineMismatch => false,
         Code::Unreadable
+        | Code::NoSuchFile
         | Code::MasterGone
         | Code::ElementMissing
         | Code::DiskFull

@@ -14,6 +14,8 @@ pub enum Code {
     NotAFile,
     /// The file cannot be opened with the rights the service has.
     Unreadable,
+    /// There is no file where one was asked for.
+    NoSuchFile,
     /// The file was there and is gone.
     MasterGone,
     /// The file's size, time or content changed while it was read.
@@ -55,6 +57,7 @@ impl Code {
             Code::EmptyFile => "empty-file",
             Code::NotAFile => "not-a-file",
             Code::Unreadable => "unreadable",
+            Code::NoSuchFile => "no-such-file",
             Code::MasterGone => "master-gone",
             Code::MasterChanged => "master-changed",
             Code::NotMedia => "not-media",
@@ -86,7 +89,8 @@ impl Code {
             | Code::UnsupportedCodec
             | Code::DuplicateMaster
             | Code::PipelineMismatch => true,
-            Code::MasterGone
+            Code::NoSuchFile
+            | Code::MasterGone
             | Code::MasterChanged
             | Code::FrameCountMismatch
             | Code::ElementMissing
@@ -109,6 +113,7 @@ impl Code {
             Code::Unreadable => {
                 "Give the service the right to read the file, then ingest it again."
             }
+            Code::NoSuchFile => "Check the path: nothing was queued.",
             Code::MasterGone => "Put the master back where it was, then ingest it again.",
             Code::MasterChanged => {
                 "Wait until the transfer has finished, then ingest the file again."

@@ -243,10 +243,10 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || (name.contains("_PORT") && (with_protocol || of_a_port))
 }
 
-/// Advice for a variable that is not known: the one that is probably meant, or all.
+/// Advice for a variable that is not known: the one that is probably meant, or all that a service has.
 pub(crate) fn did_you_mean(name: &str) -> String {
     let settings = SETTINGS.iter().map(|s| s.variable);
-    let known: Vec<&str> = settings.chain(OTHERS.iter().map(|o| o.variable)).map(bare).collect();
+    let known: Vec<&str> = settings.chain([CONFIG]).map(bare).collect();
     match headwater_spec::nearest(bare(name), known.iter().copied()) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => format!("known: `{PREFIX}` with one of {}", known.join(", ")),

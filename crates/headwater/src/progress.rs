@@ -46,10 +46,7 @@ impl Progress {
             let changed = shown.state != record.state.name();
             shown.state = record.state.name();
             if record.state.is_final() {
-                if let Some(bar) = shown.bar.take() {
-                    bar.finish_and_clear();
-                    bars().remove(&bar);
-                }
+                shown.clear();
                 if changed {
                     news(&last_line(record));
                 }
@@ -60,9 +57,21 @@ impl Progress {
             }
         }
     }
+
+    /// Takes the bars away.
+    pub(crate) fn clear(&mut self) {
+        self.titles.values_mut().for_each(Shown::clear);
+    }
 }
 
 impl Shown {
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            bars().remove(&bar);
+        }
+    }
+
     fn draw(&mut self, record: &TitleRecord) {
         let bar = self.bar.get_or_insert_with(|| {
             let bar = bars().add(ProgressBar::new(0));

@@ -1,11 +1,12 @@
 //! `headwater ingest`: queues one master, and with `--wait` sees it through.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use headwater_model::id::TitleId;
-use headwater_model::life::TitleRecord;
+use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
@@ -24,14 +25,16 @@ pub(crate) async fn ingest(
     args: IngestArgs,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let path = std::path::absolute(&args.file)
-        .with_context(|| format!("find `{}`", args.file.display()))?;
+    let path = shown_path(&args.file)?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let title = args.title.unwrap_or_else(|| TitleId::from_file_name(&name));
     // What cannot even be found is a slip of the pen: it gets an answer and no place in the catalog.
     if let Err(error) = std::fs::metadata(&path) {
-        let message = format!("`{}` cannot be found: {error}", args.file.display());
-        return refuse(&title, &Refusal::new(Code::MasterGone, message), json);
+        let message = match error.kind() {
+            ErrorKind::NotFound => format!("there is no file `{}`", path.display()),
+            _ => format!("`{}` cannot be found: {error}", path.display()),
+        };
+        return refuse(&title, &Refusal::new(Code::NoSuchFile, message), json);
     }
     let Some(master_path) = path.to_str().map(str::to_owned) else {
         return refuse(
@@ -57,9 +60,10 @@ pub(crate) async fn ingest(
         pipeline,
         again: args.again,
     };
+    let before = app.catalog.title(&app.config.tenant, &title).await?;
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
-        return see_through(&app, &title, json).await;
+        return see_through(&app, &title, before.as_ref(), json).await;
     }
     let record = find(&app, &title).await?;
     if json {
@@ -85,8 +89,20 @@ fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::Result<Outc
         say(&serde_json::to_string(&Verdict::at_the_door(title, refusal))?);
     } else {
         complain(&refusal.to_string());
+        news(&format!("hint: {}", refusal.code.next_step()));
     }
     Ok(Outcome::Refused)
+}
+
+/// Where the master is, for people and for workers that start in another folder: absolute and, where it can be told,
+/// without `..`. The file's own name stays: a link's says more than that of what it leads to.
+fn shown_path(file: &Path) -> anyhow::Result<PathBuf> {
+    let path = std::path::absolute(file).with_context(|| format!("find `{}`", file.display()))?;
+    let folder = path.parent().and_then(|folder| std::fs::canonicalize(folder).ok());
+    Ok(match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path,
+    })
 }
 
 async fn find(app: &App, title: &TitleId) -> anyhow::Result<TitleRecord> {
@@ -102,7 +118,12 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 const FULL_BYTES: u64 = 32 * 1024;
 
 /// Waits until the title is published or refused; does the work itself when nobody else does.
-async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
+async fn see_through(
+    app: &App,
+    title: &TitleId,
+    before: Option<&TitleRecord>,
+    json: bool,
+) -> anyhow::Result<Outcome> {
     let shutdown = stop_signal()?;
     let engine = app.engine.clone();
     let stop = shutdown.clone();
@@ -131,12 +152,14 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
                 return Ok(None);
             }
             let record = find(app, title).await?;
-            if !json {
-                progress.show(std::slice::from_ref(&record));
-            }
             if record.state.is_final() || shutdown.is_cancelled() {
+                // The result says how it ended.
+                progress.clear();
                 shutdown.cancel();
                 return anyhow::Ok(Some(record));
+            }
+            if !json {
+                progress.show(std::slice::from_ref(&record));
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -153,6 +176,12 @@ async fn see_through(app: &App, title: &TitleId, json: bool) -> anyhow::Result<O
         return refuse(title, &Refusal::new(Code::DiskFull, message), json);
     };
     let report = TitleReport::whole(app, &record).await?;
+    let published = |r: &TitleRecord| (r.state == TitleState::Published).then_some(r.version);
+    if published(&record).is_some() && published(&record) == before.and_then(published) {
+        news(&format!(
+            "{title}  was published already, from this master with this pipeline: nothing was made again (use --again for that)"
+        ));
+    }
     if json {
         say(&serde_json::to_string(&Verdict::from(report))?);
     } else {

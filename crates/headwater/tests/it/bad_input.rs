@@ -22,9 +22,8 @@ const NOBODY: u32 = 65_534;
 pub(crate) fn bad_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let good = fs::read(masters::H264_25.path()).unwrap();
     let moov_first = fs::read(masters::MOOV_FIRST.path()).unwrap();
-    // ffmpeg writes `moov` last, so that half of the file has none.
-    let without_moov = good[..good.len() / 2].to_vec();
-    assert!(find(&without_moov, b"moov").is_none());
+    // ffmpeg writes `moov` last. Its size stands before its name.
+    let without_moov = good[..find(&good, b"moov").unwrap() - 4].to_vec();
     let mut unknown_codec = good;
     let entry = find(&unknown_codec, b"avc1\0\0\0\0\0\0\0\x01").unwrap();
     unknown_codec[entry..entry + 4].copy_from_slice(b"vvc1");
@@ -63,45 +62,48 @@ pub(crate) fn check_verdict(verdict: &Value, state: &str, code: &str) {
     }
 }
 
-fn bad_file(name: &str) {
+/// Ingests one of [`bad_files`]: refused with its code, and with a sentence that has `words`.
+fn bad_file(name: &str, words: &str) {
     let (file, bytes, code) = bad_files().into_iter().find(|(file, ..)| *file == name).unwrap();
     let site = Site::new();
     let master = site.write(file, &bytes);
     let before = fs::metadata(&master).unwrap().modified().unwrap();
     let ran = site.ingest(&master, "film", "vod-h264");
-    check_refused(&site, "film", &ran, "rejected", code);
+    let verdict = check_refused(&site, "film", &ran, "rejected", code);
+    assert!(verdict["message"].as_str().unwrap().contains(words), "{verdict}");
+    assert!(!ran.stderr.contains(code), "said twice: {ran}");
     assert!(fs::read(&master).unwrap() == bytes, "the master was written to");
     assert_eq!(fs::metadata(&master).unwrap().modified().unwrap(), before);
 }
 
 #[test]
 fn no_bytes() {
-    bad_file("empty.mp4");
+    bad_file("empty.mp4", "is empty");
 }
 
 #[test]
 fn text_that_is_called_mp4() {
-    bad_file("text.mp4");
+    bad_file("text.mp4", "no media");
 }
 
 #[test]
 fn mp4_without_its_moov() {
-    bad_file("without-moov.mp4");
+    bad_file("without-moov.mp4", "has no index");
 }
 
 #[test]
 fn mp4_that_was_cut_off() {
-    bad_file("cut-off.mp4");
+    bad_file("cut-off.mp4", "is cut off");
 }
 
 #[test]
 fn sound_only() {
-    bad_file("audio-only.mp4");
+    bad_file("audio-only.mp4", "no video track");
 }
 
 #[test]
 fn a_codec_that_nobody_decodes() {
-    bad_file("vvc.mp4");
+    bad_file("vvc.mp4", "H.266/VVC");
 }
 
 #[test]
@@ -116,9 +118,9 @@ fn a_folder() {
 #[test]
 fn a_file_that_is_not_there() {
     let site = Site::new();
-    let ran = site.ingest(&site.path("nowhere.mp4"), "film", "vod-h264");
+    let ran = site.ingest(Path::new("folder/../nowhere.mp4"), "film", "vod-h264");
     assert_eq!(ran.code, Some(1), "{ran}");
-    check_verdict(&ran.last_line(), "failed", "master-gone");
+    check_verdict(&ran.last_line(), "failed", "no-such-file");
 }
 
 #[test]
@@ -203,6 +205,8 @@ fn the_same_master_twice() {
 
     let same_title = site.publish(&master, "film", &pipeline);
     assert_eq!(same_title["frames"], 400, "{same_title}");
+    let told = Ran::of(&mut site.ingest_command(&master, "film", &pipeline));
+    assert!(told.stderr.contains("film  was published already"), "{told}");
     assert!(!site.title("film").join("v2").exists(), "nothing was transcoded again");
 
     let mut asked_for = site.ingest_command(&master, "film", &pipeline);

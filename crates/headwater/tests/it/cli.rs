@@ -320,11 +320,12 @@ fn an_unknown_pipeline() {
         &site,
         ["ingest", "film.mp4", "--pipeline", "vod-h265"],
         expect![[r#"
-        exit code 1
-        --- stdout
-        --- stderr
-        error: pipeline-mismatch: there is no pipeline `vod-h265` (did you mean `vod-h264`?)
-    "#]],
+            exit code 1
+            --- stdout
+            --- stderr
+            error: pipeline-mismatch: there is no pipeline `vod-h265` (did you mean `vod-h264`?)
+            hint: Choose another pipeline, such as `vod-h264`.
+        "#]],
     );
 }
 
