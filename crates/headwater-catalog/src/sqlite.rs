@@ -55,7 +55,7 @@ impl SqliteCatalog {
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, CatalogError> {
         let started = Instant::now();
         loop {
-            match Self::try_open(path, clock.clone()).await {
+            match Self::try_open(options(path), clock.clone()).await {
                 // SQLite does not wait by itself while another process switches a new file to its log.
                 Err(fault) if fault.is_busy() && started.elapsed() < BUSY_TIMEOUT => {
                     tokio::time::sleep(BUSY_AGAIN).await;
@@ -65,18 +65,8 @@ impl SqliteCatalog {
         }
     }
 
-    async fn try_open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A decision that was answered must survive a power cut; `normal` may lose the last ones.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What fails says which operation it was; a slow disk is no news.
-            .disable_statement_logging();
-        let log = log_of(path);
+    async fn try_open(options: SqliteConnectOptions, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        let log = log_of(options.get_filename());
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -133,6 +123,19 @@ impl SqliteCatalog {
     async fn look(&self) -> Result<Transaction<'static, Sqlite>, Fault> {
         Ok(self.readers.begin().await?)
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A decision that was answered must survive a power cut; `normal` may lose the last ones.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        // What fails says which operation it was; a slow disk is no news.
+        .disable_statement_logging()
 }
 
 /// SQLite's write-ahead log of the file `path`.

@@ -39,6 +39,8 @@ pub(crate) enum PipelineFault {
     Codec,
     /// Recognised and broken.
     Damaged,
+    /// An element could not go on, for whatever reason.
+    Stream,
     /// Reading failed.
     Resource,
     /// Anything else.
@@ -59,6 +61,7 @@ impl Error {
                 E::TypeNotFound | E::WrongType => PipelineFault::NotMedia,
                 E::CodecNotFound => PipelineFault::Codec,
                 E::Decode | E::Demux | E::Format => PipelineFault::Damaged,
+                E::Failed => PipelineFault::Stream,
                 _ => PipelineFault::Other,
             }
         } else if error.kind::<gst::ResourceError>().is_some() {
@@ -103,7 +106,7 @@ impl Error {
                     let message = format!("the container or a stream in it cannot be read: {why}");
                     Refusal::new(Code::DamagedMaster, message)
                 }
-                PipelineFault::Resource | PipelineFault::Other => {
+                PipelineFault::Stream | PipelineFault::Resource | PipelineFault::Other => {
                     Refusal::new(Code::TranscoderFailed, message)
                 }
             },

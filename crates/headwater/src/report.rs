@@ -66,7 +66,7 @@ pub(crate) struct TitleReport {
 }
 
 /// The last line of `ingest --wait --json`: what a script decides by. It has these fields and no others; those without
-/// a value are left out.
+/// a value are left out, but for numbers, which are 0 until the master was looked at.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     /// The title.

@@ -169,23 +169,27 @@ async fn a_file_that_is_no_catalog_is_refused() {
 async fn a_full_disk_has_its_own_name_and_undoes_the_whole_change() -> Case {
     let shelf = Shelf::new();
     let catalog = Arc::new(shelf.open().await?);
-    let s = shelf.scene(&catalog);
-    s.prepare("film", 1).await?;
-    // The disk that has no room left: SQLite fails in the same way when a file may not grow.
+    shelf.scene(&catalog).prepare("film", 1).await?;
     let pages: i64 =
-        sqlx::query_scalar("pragma page_count").fetch_one(&catalog.writer).await.unwrap();
-    let limit = |pages: i64| sqlx::AssertSqlSafe(format!("pragma max_page_count = {pages}"));
-    sqlx::query(limit(pages)).execute(&catalog.writer).await.unwrap();
+        sqlx::query_scalar("pragma page_count").fetch_one(&catalog.readers).await.unwrap();
+    catalog.close().await;
+    // The disk that has no room left: SQLite fails in the same way when a file may not grow.
+    let limited = options(&shelf.path()).pragma("max_page_count", (pages + 64).to_string());
+    let catalog = SqliteCatalog::try_open(limited, shelf.clock.clone()).await.unwrap();
+    let catalog = Arc::new(catalog);
+    let s = shelf.scene(&catalog);
     let audio = s.claim_kind(TaskKind::Audio(0)).await?;
-    let many = (0..2_000).map(|n| object(&format!("audio-1/seg-{n}.m4s"), 1)).collect();
+    // More than the room that the catalog keeps.
+    let many = (0..10_000).map(|n| object(&format!("audio-1/seg-{n}.m4s"), 1)).collect();
     let made = Outcome::Made { objects: many, codecs: vec![], cpu_ms: 0 };
     let full = s.catalog.complete(&audio.lease, &made).await;
     assert!(matches!(full, Err(CatalogError::Full)), "{full:?}");
     assert!(s.catalog.objects(&package("film", 1)).await?.is_empty());
+    catalog.close().await;
 
-    sqlx::query(limit(1_000_000)).execute(&catalog.writer).await.unwrap();
-    s.catalog.complete(&audio.lease, &made).await?;
-    assert_eq!(s.catalog.objects(&package("film", 1)).await?.len(), 2_000);
+    let catalog = Arc::new(shelf.open().await?);
+    catalog.complete(&audio.lease, &made).await?;
+    assert_eq!(catalog.objects(&package("film", 1)).await?.len(), 10_000);
     Ok(())
 }
 

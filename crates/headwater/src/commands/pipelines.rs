@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::app;
 use crate::cli::Outcome;
 use crate::config::Config;
-use crate::terminal::say;
+use crate::terminal::{complain, say};
 
 /// Checks a file.
 pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<Outcome> {
@@ -29,7 +29,7 @@ pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<Outcome> {
                     });
                     say(&line.to_string());
                 } else {
-                    say(&problem.to_string());
+                    complain(&problem.to_string());
                 }
             }
             Ok(Outcome::Refused)
