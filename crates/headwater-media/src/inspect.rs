@@ -112,7 +112,7 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
     let promised = {
         let mut promised: Option<gst::ClockTime> = None;
         let mut before = 0;
-        running.wait_for_end(|| {
+        let ended = running.wait_for_end(|| {
             // Only what moves is alive: a demuxer that hangs must not look busy.
             let units = lock(&seen).tracks.iter().map(|t| lock(t).count).sum();
             if units != before {
@@ -122,6 +122,18 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
             if promised.is_none() {
                 promised = parse.query_duration::<gst::ClockTime>();
             }
+        });
+        ended.map_err(|error| match error {
+            // Matroska's demuxer has no other words for a file that ends before its first track.
+            Error::Pipeline { kind: PipelineFault::Stream, .. }
+                if lock(&seen).tracks.is_empty() =>
+            {
+                Error::refused(
+                    Code::DamagedMaster,
+                    "not one track of the master can be read: it is cut off or damaged",
+                )
+            }
+            _ => error,
         })?;
         promised.or_else(|| parse.query_duration::<gst::ClockTime>())
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use headwater_model::id::TitleId;
+use headwater_model::id::{TitleId, Version};
 use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
@@ -60,10 +60,10 @@ pub(crate) async fn ingest(
         pipeline,
         again: args.again,
     };
-    let before = app.catalog.title(&app.config.tenant, &title).await?;
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
-        return see_through(&app, &title, before.as_ref(), json).await;
+        let (Submitted::Queued(version) | Submitted::InProgress(version)) = submitted;
+        return see_through(&app, &title, version, json).await;
     }
     let record = find(&app, &title).await?;
     if json {
@@ -117,11 +117,11 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 /// With less than this on its disk the catalog may be unable to write.
 const FULL_BYTES: u64 = 32 * 1024;
 
-/// Waits until the title is published or refused; does the work itself when nobody else does.
+/// Waits until the title, of which version `asked_for` was queued, is published or refused; does the work itself when nobody else does.
 async fn see_through(
     app: &App,
     title: &TitleId,
-    before: Option<&TitleRecord>,
+    asked_for: Version,
     json: bool,
 ) -> anyhow::Result<Outcome> {
     let shutdown = stop_signal()?;
@@ -176,10 +176,11 @@ async fn see_through(
         return refuse(title, &Refusal::new(Code::DiskFull, message), json);
     };
     let report = TitleReport::whole(app, &record).await?;
-    let published = |r: &TitleRecord| (r.state == TitleState::Published).then_some(r.version);
-    if published(&record).is_some() && published(&record) == before.and_then(published) {
+    // A version that turns out to be one that was published already is given up for it.
+    if record.state == TitleState::Published && record.version < asked_for {
         news(&format!(
-            "{title}  was published already, from this master with this pipeline: nothing was made again (use --again for that)"
+            "{title}  was published already as {}, from this master with this pipeline: nothing was made again (use --again for that)",
+            record.version
         ));
     }
     if json {

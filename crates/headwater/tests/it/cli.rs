@@ -192,15 +192,15 @@ fn a_bad_pipeline_file() {
         expect![[r#"
         exit code 1
         --- stdout
-        bad.toml:2:19: segment_seconds = 12 is outside 5 to 10
+        --- stderr
+        error: bad.toml:2:19: segment_seconds = 12 is outside 5 to 10
           2 | segment_seconds = 12
             |                   ^^
         hint: players expect about 6 s
-        bad.toml:6:1: unknown key `video.presset`
+        error: bad.toml:6:1: unknown key `video.presset`
           6 | presset = "superfast"
             | ^^^^^^^
         hint: did you mean `preset`?
-        --- stderr
     "#]],
     );
 }
@@ -248,6 +248,14 @@ fn probing_a_master() {
         --- stderr
     "#]],
     );
+}
+
+#[test]
+fn a_language_that_the_container_calls_undetermined_is_not_stated() {
+    let master = masters::MKV.path();
+    assert!(masters::find(&std::fs::read(&master).unwrap(), b"und").is_some());
+    let ran = Site::new().run(["probe", master.to_str().unwrap()]);
+    assert!(ran.stdout.contains("language not stated"), "{ran}");
 }
 
 #[test]
@@ -313,6 +321,31 @@ fn ingest_without_waiting_queues() {
 }
 
 #[test]
+fn a_path_that_leads_nowhere() {
+    check(
+        &Site::new(),
+        ["ingest", "./nowhere.mp4", "--wait"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        --- stderr
+        error: no-such-file: there is no file `SITE/nowhere.mp4`
+        hint: Check the path: nothing was queued.
+    "#]],
+    );
+}
+
+#[test]
+fn the_path_of_a_master_has_no_dots_and_leads_to_the_same_file() {
+    let site = Site::new();
+    std::fs::create_dir_all(site.path("disk/season-1")).unwrap();
+    std::os::unix::fs::symlink("disk/season-1", site.path("link")).unwrap();
+    let master = site.write("disk/film.mp4", "anything");
+    assert_eq!(site.run(["ingest", "link/../film.mp4"]).code, Some(0));
+    assert_eq!(site.status("film")["master"], master.to_str().unwrap());
+}
+
+#[test]
 fn an_unknown_pipeline() {
     let site = Site::new();
     site.write("film.mp4", "anything");
@@ -358,6 +391,9 @@ fn the_last_line_of_ingest_has_the_documented_fields() {
         set(&[&whether_published[..], &["code", "message"]].concat()),
         "{rejected}"
     );
+    let status = site.status("nothing");
+    let numbers = ["spans", "spans_done", "frames", "frames_done", "seconds", "working_seconds"];
+    assert!(numbers.iter().all(|name| status[name].as_f64() == Some(0.0)), "{status}");
     let missing = site.ingest(&site.path("nowhere.mp4"), "nothing", "vod-h264").last_line();
     assert_eq!(
         fields(&missing),
