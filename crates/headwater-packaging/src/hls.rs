@@ -65,8 +65,8 @@ pub fn media_playlist(view: &PackageView, track: &TrackView) -> String {
 
 /// The multivariant playlist: `index.m3u8` of the package, or the title's pointer to it.
 ///
-/// The first variant is what players start with: the one whose average rate is nearest to [`START_RATE`]. The others
-/// follow, largest first.
+/// The first variant is what players start with: the one whose average rate is nearest to [`START_RATE`], and of a title
+/// with one segment, which cannot get better on the way, the best. The others follow, largest first.
 pub fn multivariant(view: &PackageView, place: Place) -> String {
     let base = place.base();
     let target = target_duration(view);
@@ -92,7 +92,10 @@ pub fn multivariant(view: &PackageView, place: Place) -> String {
             ..VariantStream::default()
         })
         .collect();
-    let distance = |v: &VariantStream| v.average_bandwidth.unwrap_or(0).abs_diff(START_RATE);
+    // Such a title would be fetched twice by players that switch up at once, and hls.js reports that as an error.
+    let one_segment = view.video.iter().all(|video| video.track.segments.len() < 2);
+    let start = if one_segment { u64::MAX } else { START_RATE };
+    let distance = |v: &VariantStream| v.average_bandwidth.unwrap_or(0).abs_diff(start);
     if let Some(first) = (0..variants.len()).min_by_key(|n| distance(&variants[*n])) {
         variants[..=first].rotate_right(1);
     }

@@ -154,3 +154,22 @@ fn blink_of_a_clip_has_a_target_duration() {
     // 8,000 bits of picture in 2002 / 30000 s, and as many of sound in 2002 / 48000 s.
     assert!(playlist.contains("BANDWIDTH=311690,AVERAGE-BANDWIDTH=311690"), "{playlist}");
 }
+
+#[test]
+fn a_title_of_one_segment_starts_with_the_best() {
+    let first_with = |segments: usize| {
+        let mut view = fixture::view();
+        let mut bytes = 5_000_000;
+        for video in &mut view.video {
+            let ticks = 180_180;
+            let segment = |n| SegmentView { start: n as u64 * ticks, ticks, bytes };
+            video.track.segments = (0..segments).map(segment).collect();
+            bytes = 1_400_000;
+        }
+        let names: Vec<_> = view.video.iter().map(|v| v.track.name.clone()).collect();
+        let playlist = multivariant(&view, Place::Package);
+        let first = playlist.lines().find(|line| !line.starts_with('#')).unwrap();
+        names.iter().position(|name| first.starts_with(name.as_str())).unwrap()
+    };
+    assert_eq!((first_with(1), first_with(2)), (0, 1));
+}
