@@ -7,7 +7,6 @@
 //!
 //! <https://www.sqlite.org/wal.html>, <https://www.sqlite.org/fileformat2.html#the_freelist>
 
-use std::fs;
 use std::path::Path;
 
 use sqlx::{Connection, SqliteConnection};
@@ -19,7 +18,7 @@ const BYTES: u64 = 256 * 1024;
 
 /// Makes room in the file if half of what was kept is used up, and in the log if it was never that long.
 pub(super) async fn keep(connection: &mut SqliteConnection, log: &Path) -> Result<(), Fault> {
-    if log_is_long_enough(log) && free_bytes(connection).await? >= BYTES / 2 {
+    if log_is_long_enough(log).await && free_bytes(connection).await? >= BYTES / 2 {
         return Ok(());
     }
     // The log is as short as possible then, and what was appended so far has its place in the file.
@@ -47,6 +46,6 @@ async fn free_bytes(connection: &mut SqliteConnection) -> Result<u64, Fault> {
     Ok(u64::from(pages) * u64::from(page_size))
 }
 
-fn log_is_long_enough(log: &Path) -> bool {
-    fs::metadata(log).is_ok_and(|log| log.len() >= BYTES)
+async fn log_is_long_enough(log: &Path) -> bool {
+    tokio::fs::metadata(log).await.is_ok_and(|log| log.len() >= BYTES)
 }

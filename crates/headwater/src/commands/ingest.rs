@@ -144,12 +144,16 @@ async fn see_through(
         let mut progress = Progress::default();
         let mut last_word = (0, Instant::now());
         loop {
-            let words = app.catalog.events(&app.config.tenant, title).await?.len();
-            if words != last_word.0 || !disk_is_full(&app.config.data_dir) {
-                last_word = (words, Instant::now());
-            } else if last_word.1.elapsed() > FULL_LIMIT {
-                shutdown.cancel();
-                return Ok(None);
+            if disk_is_full(&app.config.data_dir) {
+                let words = app.catalog.events(&app.config.tenant, title).await?.len();
+                if words != last_word.0 {
+                    last_word = (words, Instant::now());
+                } else if last_word.1.elapsed() > FULL_LIMIT {
+                    shutdown.cancel();
+                    return Ok(None);
+                }
+            } else {
+                last_word.1 = Instant::now();
             }
             let record = find(app, title).await?;
             if record.state.is_final() || shutdown.is_cancelled() {
