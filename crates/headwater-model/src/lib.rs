@@ -12,6 +12,7 @@ pub mod key;
 pub mod ladder;
 pub mod life;
 pub mod master;
+pub mod origin;
 pub mod pipeline;
 pub mod plan;
 pub mod queue;

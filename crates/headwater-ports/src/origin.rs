@@ -6,18 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
+pub use headwater_model::origin::ProofGrade;
 use thiserror::Error;
-
-/// How much an origin's own word is worth (R5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProofGrade {
-    /// Enforces a strong checksum on upload and returns it when asked.
-    A,
-    /// Enforces MD5 or the signed payload hash, and its ETag is the MD5.
-    B,
-    /// Neither: only reading the bytes back proves anything.
-    C,
-}
 
 /// An object to store.
 #[derive(Debug, Clone)]
