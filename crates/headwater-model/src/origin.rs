@@ -132,3 +132,32 @@ impl Profile {
         }
     }
 }
+
+/// What has to be proven, and where, before viewers get a package; and where its master is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Names of the origins that hold packages, best first: those that are asked first when something is read.
+    pub origins: Vec<String>,
+    /// Names of those that must prove that they hold a package.
+    pub required: Vec<String>,
+    /// How many origins must prove it, the required ones included. At least 1.
+    pub min_copies: usize,
+    /// Name of the origin that keeps masters, and no packages.
+    pub archive: Option<String>,
+    /// What counts as proof.
+    pub verify: Verify,
+}
+
+/// What counts as proof, beyond which an origin of grade C is always read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// The origin's listing: size and MD5 of every object; HEAD or its bytes where the listing cannot tell. The
+    /// manifests are read in any case.
+    #[default]
+    Listing,
+    /// Every byte read back.
+    Read,
+    /// The listing, and every object through the edge: as cached, and past the cache.
+    Edge,
+}
