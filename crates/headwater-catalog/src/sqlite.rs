@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
@@ -20,7 +20,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
-use crate::{packages, results, tasks, titles};
+use crate::{incidents, packages, results, tasks, titles};
 
 mod room;
 
@@ -290,18 +290,33 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
-    async fn record_findings(
-        &self,
-        package: &PackageId,
-        findings: &[Finding],
-    ) -> Result<(), CatalogError> {
-        transaction!(self.change(), "record findings", |tx| packages::record_findings(
-            &mut tx, package, findings
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {
+        transaction!(self.change(), "note what was found", |tx| incidents::note(
+            &mut tx,
+            package,
+            look,
+            self.clock.now()
         ))
     }
 
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
-        transaction!(self.look(), "read findings", |tx| packages::findings(&mut tx, package))
+    async fn incidents(
+        &self,
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        transaction!(self.look(), "read incidents", |tx| incidents::list(
+            &mut tx, tenant, title, closed_too, limit
+        ))
+    }
+
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "queue the healing", |tx| tasks::heal(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
     }
 }
 

@@ -16,8 +16,11 @@ mod master;
 mod make;
 mod parts;
 mod spool;
+mod stores;
 
 mod seal;
+
+mod mend;
 
 mod verify;
 
@@ -34,7 +37,8 @@ mod settling;
 
 pub use life::{Config, Engine, Pipelines, Ports};
 pub use spool::SpoolError;
-pub use verify::{Proof, ReadBack, VerifyError};
+pub use stores::{NoSuchOrigin, Stores};
+pub use verify::{Proof, VerifyError};
 pub use watch::{DropFolder, WatchError};
 
 #[cfg(test)]

@@ -5,12 +5,16 @@ use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_ports::origin::{ObjectInfo, Origin, OriginError};
 
-/// What the listing says about one object of the inventory.
+/// What is known of one object of the inventory without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Size is right, and so is the MD5 where the origin tells one.
+    /// Size and hash are right.
     Sound,
-    /// The MD5 is not that of the inventory: reading will tell what is there instead.
+    /// The size is right, and there is no hash to go by.
+    Unsure,
+    /// It is not listed. Some origins list late, so that alone proves nothing.
+    NotListed,
+    /// The hash is not that of the inventory: reading will tell what is there instead.
     Differs,
     /// Wrong without reading a byte.
     Wrong(FindingKind),
@@ -31,7 +35,7 @@ pub(crate) async fn compare(
         for info in &page.objects {
             let Some(path) = package.path_of(&info.key) else { continue };
             while expected.next_if(|object| object.path.as_str() < path).is_some() {
-                verdicts.push(Verdict::Wrong(FindingKind::Missing));
+                verdicts.push(Verdict::NotListed);
             }
             if let Some(object) = expected.next_if(|object| object.path == path) {
                 verdicts.push(judge(object, info));
@@ -42,15 +46,22 @@ pub(crate) async fn compare(
             break;
         }
     }
-    verdicts.extend(expected.map(|_| Verdict::Wrong(FindingKind::Missing)));
+    verdicts.extend(expected.map(|_| Verdict::NotListed));
     Ok(verdicts)
 }
 
-fn judge(object: &Object, listed: &ObjectInfo) -> Verdict {
-    match wrong_size(object.bytes, listed.bytes) {
-        Some(wrong) => Verdict::Wrong(wrong),
-        None if listed.md5.is_some_and(|md5| md5 != object.md5) => Verdict::Differs,
-        None => Verdict::Sound,
+/// What the origin's word about an object makes of it.
+pub(crate) fn judge(object: &Object, told: &ObjectInfo) -> Verdict {
+    let right = match (told.sha256, told.md5) {
+        (Some(sha256), _) => Some(sha256 == object.sha256),
+        (None, Some(md5)) => Some(md5 == object.md5),
+        (None, None) => None,
+    };
+    match (wrong_size(object.bytes, told.bytes), right) {
+        (Some(wrong), _) => Verdict::Wrong(wrong),
+        (None, Some(true)) => Verdict::Sound,
+        (None, Some(false)) => Verdict::Differs,
+        (None, None) => Verdict::Unsure,
     }
 }
 

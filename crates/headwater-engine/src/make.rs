@@ -8,12 +8,13 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use headwater_model::incident::{How, Look, Mended};
 use headwater_model::inventory::{Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, PackageId};
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure, Outcome, Retry};
-use headwater_ports::origin::Put;
+use headwater_ports::origin::{Before, Put};
 use headwater_ports::transcoder::{Made, Part, Report, TranscodeError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -22,7 +23,7 @@ use crate::failure::{Halt, later, never, of_origin, of_spool};
 use crate::lease::Hold;
 use crate::life::Ports;
 use crate::master::{self, Stamp};
-use crate::{hash, parts, spool};
+use crate::{hash, mend, parts, spool, verify};
 
 /// Reports that wait to be taken. A child that finishes files faster than the origin takes them stops here, so the
 /// spool holds at most this many files more than are going up.
@@ -55,7 +56,8 @@ pub(crate) async fn make(
         let done = ports.transcoder.make(master, plan, part, folder, sender).await;
         done.map_err(TranscodeError::into_failure)
     };
-    let storing = store_all(ports, hold, &claimed.package, &planned, folder, receiver);
+    let target = Target::of(ports, claimed).await?;
+    let storing = store_all(ports, hold, &target, &planned, folder, receiver);
     let worked = tokio::try_join!(making, storing);
     // Asked before the child's word counts: a master that vanished or was replaced explains any failure, and spoils
     // any success.
@@ -70,7 +72,7 @@ pub(crate) async fn make(
         retry: Retry::Later,
         last_words: None,
     })?;
-    store_inits(ports, &claimed.package, stored.inits).await?;
+    store_inits(ports, &target, stored.inits).await?;
     objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
 }
@@ -116,7 +118,7 @@ struct Init {
 async fn store_all(
     ports: &Ports,
     hold: &Hold,
-    package: &PackageId,
+    target: &Target<'_>,
     planned: &BTreeMap<String, ObjectRole>,
     spool: &Path,
     mut reports: mpsc::Receiver<Report>,
@@ -135,7 +137,7 @@ async fn store_all(
             if matches!(object.role, ObjectRole::Init { .. }) {
                 return Ok::<_, Failure>((object, Some(body)));
             }
-            put(ports, package, &object, body).await?;
+            target.take(ports, &object, body).await?;
             Ok((object, None))
         })
         .buffer_unordered(UPLOADS)
@@ -215,26 +217,88 @@ pub(crate) async fn put(
         sha256: object.sha256,
         md5: object.md5,
         cache_control: CACHE_FOREVER,
+        before: Before::Anything,
     };
-    ports.origin.put(put).await.map_err(|e| of_origin(ports.origin.name(), &e))
+    ports.stores.put(put).await
 }
 
-/// Stores the init segments that no other span has stored, and fails when another span has a different one: their
-/// segments would not play together (R3).
-async fn store_inits(ports: &Ports, package: &PackageId, inits: Vec<Init>) -> Result<(), Halt> {
-    let rows = ports.catalog.objects(package).await?;
+/// Stores the init segments, and fails when another span has a different one: their segments would not play together
+/// (R3).
+async fn store_inits(ports: &Ports, target: &Target<'_>, inits: Vec<Init>) -> Result<(), Halt> {
+    let rows = ports.catalog.objects(target.package).await?;
     for Init { object, body } in inits {
-        match rows.iter().find(|row| row.path == object.path) {
-            Some(row) if row.sha256 == object.sha256 => {}
-            Some(row) => {
-                let text = format!(
-                    "`{}` differs between spans: SHA-256 {} here and {} before",
-                    object.path, object.sha256, row.sha256
-                );
-                return Err(never(Code::Internal, text).into());
-            }
-            None => put(ports, package, &object, body).await?,
+        let before = rows.iter().find(|row| row.path == object.path);
+        if let Some(row) = before.filter(|row| row.sha256 != object.sha256) {
+            let text = format!(
+                "`{}` differs between spans: SHA-256 {} here and {} before",
+                object.path, object.sha256, row.sha256
+            );
+            return Err(never(Code::Internal, text).into());
         }
+        target.take(ports, &object, body).await?;
     }
     Ok(())
+}
+
+/// Where finished objects go.
+struct Target<'c> {
+    package: &'c PackageId,
+    /// What every object was when the package was sealed, by path; `None` while it is being made.
+    sealed: Option<BTreeMap<String, Object>>,
+}
+
+impl<'c> Target<'c> {
+    async fn of(ports: &Ports, claimed: &'c Claimed) -> Result<Self, Halt> {
+        let package = &claimed.package;
+        let Some(expected) = claimed.published_as else {
+            return Ok(Self { package, sealed: None });
+        };
+        let inventory = mend::read_inventory(ports, package, expected).await;
+        let inventory = inventory.ok_or_else(|| {
+            later(Code::OriginUnavailable, "no origin gives the inventory of the package")
+        })?;
+        let objects = inventory.objects.into_iter();
+        Ok(Self { package, sealed: Some(objects.map(|o| (o.path.clone(), o)).collect()) })
+    }
+
+    /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound, and only
+    /// if it is the same bytes (R1).
+    async fn take(&self, ports: &Ports, object: &Object, body: Bytes) -> Result<(), Failure> {
+        let Some(sealed) = &self.sealed else {
+            return put(ports, self.package, object, body).await;
+        };
+        match sealed.get(&object.path) {
+            Some(before) if before.sha256 == object.sha256 => {}
+            Some(before) => {
+                let text = format!(
+                    "`{}` came out with SHA-256 {} instead of {}: another build made it",
+                    object.path, object.sha256, before.sha256
+                );
+                return Err(never(Code::MadeDifferently, text));
+            }
+            None => {
+                let text = format!("`{}` is not in the inventory of the package", object.path);
+                return Err(never(Code::Internal, text));
+            }
+        }
+        let mut mended = Vec::new();
+        for origin in ports.stores.iter() {
+            let key = self.package.key(&object.path);
+            if !verify::is_sound(&**origin, &key, object).await {
+                let stored = mend::store(&**origin, key, body.clone()).await;
+                stored.map_err(|e| of_origin(origin.name(), &e))?;
+                mended.push(Mended {
+                    origin: origin.name().to_owned(),
+                    object: self.package.key(&object.path).into(),
+                    how: How::MadeAgain,
+                });
+            }
+        }
+        if !mended.is_empty() {
+            let look = Look { mended, ..Look::default() };
+            let noted = ports.catalog.note(self.package, &look).await;
+            noted.map_err(|e| later(Code::Internal, e.to_string()))?;
+        }
+        Ok(())
+    }
 }

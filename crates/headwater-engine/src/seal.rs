@@ -41,8 +41,8 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
 }
 
 /// What sealing writes.
-struct Sealed {
-    manifests: Vec<(Object, String)>,
+pub(crate) struct Sealed {
+    pub(crate) manifests: Vec<(Object, String)>,
     inventory: Inventory,
     /// Objects in the inventory.
     objects: u64,
@@ -56,7 +56,8 @@ struct Inventory {
     bytes: Vec<u8>,
 }
 
-fn render(
+/// Renders everything that sealing writes.
+pub(crate) fn render(
     package: &PackageId,
     plan: &Plan,
     mut objects: Vec<Object>,

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, Version};
 use headwater_model::key::{ObjectKey, PackageId};
 use headwater_model::life::TitleRecord;
+use headwater_model::origin::{Policy, Verify};
 use headwater_model::task::{NewTitle, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::Catalog;
@@ -20,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Engine, Ports, ReadBack};
+use crate::{Config, Engine, Ports, Stores};
 
 mod one_title;
 
@@ -29,6 +31,10 @@ mod bad_masters;
 mod proofs;
 
 mod versions;
+
+mod copies;
+
+mod healing;
 
 mod leases;
 
@@ -57,7 +63,7 @@ struct Lab {
     origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
-    read_back: ReadBack,
+    verify: Verify,
 }
 
 impl Lab {
@@ -72,7 +78,7 @@ impl Lab {
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
-            read_back: ReadBack::ByGrade,
+            verify: Verify::Listing,
         }
     }
 
@@ -86,9 +92,15 @@ impl Lab {
     }
 
     fn engine_by(&self, catalog: Arc<dyn Catalog>, origin: Arc<dyn Origin>) -> Engine {
+        let policy = Policy { verify: self.verify, ..Policy::of_one(origin.name()) };
+        let stores = Stores::new(&[origin], policy).unwrap();
+        self.engine_with(catalog, stores)
+    }
+
+    fn engine_with(&self, catalog: Arc<dyn Catalog>, stores: Stores) -> Engine {
         let ports = Ports {
             catalog,
-            origin,
+            stores,
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
         };
@@ -97,7 +109,6 @@ impl Lab {
             spool: self.spool(),
             slots: self.slots,
             lease: Duration::from_secs(30),
-            read_back: self.read_back,
         };
         Engine::new(ports, config)
     }
@@ -148,6 +159,17 @@ impl Lab {
         panic!("title `{title}` is stuck:\n{}", self.history(title).await);
     }
 
+    /// Waits until the history of the title `film` has something.
+    async fn wait_for(&self, until: impl Fn(&str) -> bool) {
+        for _ in 0..200_000 {
+            if until(&self.history("film").await) {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        panic!("never happened:\n{}", self.history("film").await);
+    }
+
     /// Submits and works until the title needs nothing more.
     async fn make(&self, new: &NewTitle) -> TitleRecord {
         let engine = self.engine();
@@ -168,6 +190,13 @@ impl Lab {
         let events = self.catalog.events(&Tenant::default(), &title).await.unwrap();
         let folder = self.folder.path().to_str().unwrap();
         events.iter().map(|e| e.text.replace(folder, "FOLDER") + "\n").collect()
+    }
+
+    /// Its open incidents.
+    async fn found(&self, title: &str) -> Vec<Finding> {
+        let title = title.parse().unwrap();
+        let open = self.catalog.incidents(&Tenant::default(), Some(&title), false, 1_000).await;
+        open.unwrap().into_iter().map(|incident| incident.finding).collect()
     }
 
     /// The content of an object.

@@ -62,8 +62,11 @@ pub enum Line<'a> {
         /// Their bytes.
         bytes: u64,
     },
-    /// The origin holds what the inventory says.
-    Proven,
+    /// Origins hold what the inventory says.
+    Proven {
+        /// Their names.
+        origins: &'a [String],
+    },
     /// Viewers get it.
     Published {
         /// This version.
@@ -79,6 +82,28 @@ pub enum Line<'a> {
         refusal: &'a Refusal,
         /// How long from now, in milliseconds.
         wait_ms: i64,
+    },
+    /// What a task needs is lost, so other tasks are done again first.
+    DoneAgain {
+        /// Which task found out.
+        kind: TaskKind,
+        /// What is done again.
+        tasks: &'a [TaskKind],
+        /// What is lost.
+        refusal: &'a Refusal,
+        /// How long from now, in milliseconds.
+        wait_ms: i64,
+    },
+    /// Somebody, or an audit, asked for what is lost to be put right.
+    HealQueued,
+    /// Every origin holds the package again.
+    Healed,
+    /// What is lost could not be put right. Viewers keep what they have.
+    NotHealed {
+        /// At which task.
+        kind: TaskKind,
+        /// Why not.
+        refusal: &'a Refusal,
     },
     /// A lease ran out: the worker died, or the network to it did.
     WorkerLost {
@@ -133,7 +158,10 @@ impl fmt::Display for Line<'_> {
             Line::Sealed { objects, bytes } => {
                 write!(f, "sealed: {}, {}", counted(objects, "object"), counted(bytes, "byte"))
             }
-            Line::Proven => f.write_str("proven: the origin holds every object"),
+            Line::Proven { origins: [one] } => write!(f, "proven: origin {one} holds every object"),
+            Line::Proven { origins } => {
+                write!(f, "proven: origins {} hold every object", origins.join(", "))
+            }
             Line::Published { version } => write!(f, "published as {version}"),
             Line::TryAgain { kind, attempt, refusal, wait_ms } => {
                 let seconds = wait_ms as f64 / 1000.0;
@@ -141,6 +169,19 @@ impl fmt::Display for Line<'_> {
                     f,
                     "{kind} failed (attempt {attempt}), next try in {seconds:.1} s: {refusal}"
                 )
+            }
+            Line::DoneAgain { kind, tasks, refusal, wait_ms } => {
+                let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
+                let (seconds, names) = (wait_ms as f64 / 1000.0, names.join(", "));
+                write!(
+                    f,
+                    "{kind} found something lost; done again in {seconds:.1} s: {names}: {refusal}"
+                )
+            }
+            Line::HealQueued => f.write_str("healing asked for"),
+            Line::Healed => f.write_str("healed: every origin holds every object"),
+            Line::NotHealed { kind, refusal } => {
+                write!(f, "not healed, viewers keep what they have: {kind} failed: {refusal}")
             }
             Line::WorkerLost { kind, worker } => {
                 write!(f, "{kind} is back in the queue: worker {worker} fell silent")

@@ -6,6 +6,7 @@
 pub mod finding;
 pub mod history;
 pub mod id;
+pub mod incident;
 pub mod index;
 pub mod inventory;
 pub mod key;

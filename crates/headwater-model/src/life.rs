@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Sha256, Tenant, TitleId, Version};
+use crate::inventory::Object;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
@@ -88,17 +89,21 @@ pub struct Next {
 
 /// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done. The catalog
 /// calls this inside the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
-pub fn after(outcome: &Outcome, left: u64) -> Next {
+///
+/// With `healing`, viewers have the package already, and what is made of it is made again for origins that lost it.
+pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
     let next = |state, tasks| Next { state, tasks };
     match outcome {
         Outcome::Prepared { plan, .. } => next(TitleState::Transcoding, work_of(plan)),
-        Outcome::AlreadyPublished { .. } | Outcome::Published => {
+        Outcome::AlreadyPublished { .. } | Outcome::Published { .. } | Outcome::Healed { .. } => {
             next(TitleState::Published, vec![])
         }
+        Outcome::Made { .. } if healing && left > 0 => next(TitleState::Published, vec![]),
+        Outcome::Made { .. } if healing => next(TitleState::Published, vec![TaskKind::Heal]),
         Outcome::Made { .. } if left > 0 => next(TitleState::Transcoding, vec![]),
         Outcome::Made { .. } => next(TitleState::Sealing, vec![TaskKind::Seal]),
         Outcome::Sealed { .. } => next(TitleState::Verifying, vec![TaskKind::Verify]),
-        Outcome::Proven => next(TitleState::Publishing, vec![TaskKind::Publish]),
+        Outcome::Proven { .. } => next(TitleState::Publishing, vec![TaskKind::Publish]),
     }
 }
 
@@ -173,6 +178,11 @@ pub struct PackageRecord {
     pub objects: u64,
     /// Bytes, once sealed.
     pub bytes: u64,
+    /// Names of the origins that proved to hold it, best first; empty until they have.
+    pub proven_on: Vec<String>,
+    /// The title's pointers as they were stored when it was published, by file name: what viewers have to find there
+    /// as long as it is live.
+    pub pointers: Vec<Object>,
 }
 
 /// One line of a title's history.

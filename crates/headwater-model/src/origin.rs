@@ -148,6 +148,25 @@ pub struct Policy {
     pub verify: Verify,
 }
 
+impl Policy {
+    /// A policy for one origin.
+    pub fn of_one(origin: &str) -> Self {
+        Self {
+            origins: vec![origin.to_owned()],
+            required: vec![origin.to_owned()],
+            min_copies: 1,
+            archive: None,
+            verify: Verify::default(),
+        }
+    }
+
+    /// Whether it is enough that the origins in `hold` hold something.
+    pub fn is_met_by(&self, hold: &[&str]) -> bool {
+        self.required.iter().all(|name| hold.contains(&name.as_str()))
+            && hold.len() >= self.min_copies
+    }
+}
+
 /// What counts as proof, beyond which an origin of grade C is always read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,10 @@
 
 use crate::plan::Plan;
 use crate::refusal::{Code, Refusal};
-use crate::task::{Failure, Lease, MAX_ATTEMPTS, NewTitle, Outcome, Retry, TaskKind, back_off_ms};
+use crate::task::{
+    Failure, Lease, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Retry, TaskKind,
+    back_off_ms,
+};
 use crate::time::Timestamp;
 
 use crate::life::{Progress, TitleState};
@@ -93,6 +96,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::OriginUnavailable
         | Code::TranscoderFailed
         | Code::NotProven
+        | Code::MadeDifferently
         | Code::Superseded
         | Code::Internal => true,
     }
@@ -106,6 +110,7 @@ pub fn state_before(kind: TaskKind) -> TitleState {
         TaskKind::Seal => TitleState::Sealing,
         TaskKind::Verify => TitleState::Verifying,
         TaskKind::Publish => TitleState::Publishing,
+        TaskKind::Heal => TitleState::Published,
     }
 }
 
@@ -116,8 +121,19 @@ pub fn try_again_at(
     lease: &Lease,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let again = failure.retry == Retry::Later && failures < MAX_ATTEMPTS;
+    let most = match failure.refusal.code {
+        Code::OriginUnavailable => MAX_ATTEMPTS_ON_ORIGIN,
+        _ => MAX_ATTEMPTS,
+    };
+    let again = failure.retry != Retry::Never && failures < most;
     again.then(|| now.plus_ms(back_off_ms(failures, jitter(lease))))
+}
+
+/// Which of the tasks that have to be done again are opened at once: all but `Seal`, which the last of the others
+/// brings, and `Seal` only when there are no others.
+pub fn first_again(lost: &[TaskKind]) -> Vec<TaskKind> {
+    let work: Vec<TaskKind> = lost.iter().copied().filter(|k| *k != TaskKind::Seal).collect();
+    if work.is_empty() { lost.to_vec() } else { work }
 }
 
 /// 0..=100, as good as random across tasks and tries: what spreads workers that failed together.
@@ -144,8 +160,9 @@ pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
         Outcome::Prepared { .. } | Outcome::AlreadyPublished { .. } => kind == TaskKind::Prepare,
         Outcome::Made { .. } => matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_)),
         Outcome::Sealed { .. } => kind == TaskKind::Seal,
-        Outcome::Proven => kind == TaskKind::Verify,
-        Outcome::Published => kind == TaskKind::Publish,
+        Outcome::Proven { .. } => kind == TaskKind::Verify,
+        Outcome::Published { .. } => kind == TaskKind::Publish,
+        Outcome::Healed { .. } => kind == TaskKind::Heal,
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Code {
     TranscoderFailed,
     /// The verifier found an object missing, empty, truncated, altered or unreadable.
     NotProven,
+    /// What was lost was made again and came out as other bytes: another build of the engine or of an encoder made it.
+    MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
     Superseded,
     /// Something that should not happen; the message says what.
@@ -72,6 +74,7 @@ impl Code {
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
+            Code::MadeDifferently => "made-differently",
             Code::Superseded => "superseded",
             Code::Internal => "internal",
         }
@@ -98,6 +101,7 @@ impl Code {
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
+            | Code::MadeDifferently
             | Code::Superseded
             | Code::Internal => false,
         }
@@ -140,6 +144,9 @@ impl Code {
             }
             Code::NotProven => {
                 "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`."
+            }
+            Code::MadeDifferently => {
+                "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",

@@ -127,7 +127,7 @@ impl Origin for DirectoryOrigin {
         let wanted = key.clone();
         let bytes =
             self.run(&self.reads, "look at", key.as_str(), move |s| s.size(&wanted)).await?;
-        Ok(bytes.map(|bytes| ObjectInfo { key: key.clone(), bytes, md5: None }))
+        Ok(bytes.map(|bytes| ObjectInfo::new(key.clone(), bytes)))
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {

@@ -22,12 +22,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::StorageClass;
+use aws_sdk_s3::types::{ChecksumMode, StorageClass};
 use bytes::Bytes;
-use headwater_model::id::Md5;
+use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
 use headwater_model::origin::{Profile, ProofGrade, Question};
-use headwater_ports::origin::{ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put};
+use headwater_ports::origin::{
+    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put,
+};
 use tracing::debug;
 
 pub use client::{Credentials, S3Settings};
@@ -120,8 +122,15 @@ impl S3Origin {
     }
 
     fn info(&self, key: ObjectKey, size: Option<i64>, etag: Option<&str>) -> ObjectInfo {
+        let bytes = size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
-        ObjectInfo { key, bytes: size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0), md5 }
+        ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
+    }
+
+    /// Whether a checksum in an answer means something: it was enforced when the object came.
+    fn checksums_count(&self) -> bool {
+        self.profile.does(Question::RefusesWrongChecksum)
+            && self.profile.does(Question::ReturnsChecksum)
     }
 }
 
@@ -158,6 +167,15 @@ impl Origin for S3Origin {
             } else if self.profile.does(Question::RefusesWrongMd5) {
                 request = request.content_md5(base64(&put.md5.0));
             }
+            request = match &put.before {
+                Before::Nothing if self.profile.does(Question::HonoursIfNoneMatch) => {
+                    request.if_none_match("*")
+                }
+                Before::Etag(etag) if self.profile.does(Question::HonoursIfMatch) => {
+                    request.if_match(etag)
+                }
+                Before::Anything | Before::Nothing | Before::Etag(_) => request,
+            };
             let signed = client::SignedHash::new(&put.sha256);
             let answer = request.customize().interceptor(signed).send().await?;
             match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
@@ -205,7 +223,11 @@ impl Origin for S3Origin {
         let full = self.full(key);
         let found = self
             .ask("look at", key.as_str(), CALL_LIMIT, || async {
-                let request = self.client.head_object().bucket(&self.settings.bucket).key(&full);
+                let mut request =
+                    self.client.head_object().bucket(&self.settings.bucket).key(&full);
+                if self.checksums_count() {
+                    request = request.checksum_mode(ChecksumMode::Enabled);
+                }
                 match request.send().await.map_err(Failed::from) {
                     Ok(found) => Ok(Some(found)),
                     Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(None),
@@ -213,7 +235,13 @@ impl Origin for S3Origin {
                 }
             })
             .await?;
-        Ok(found.map(|found| self.info(key.clone(), found.content_length(), found.e_tag())))
+        Ok(found.map(|found| {
+            let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
+            ObjectInfo {
+                sha256: sha256.and_then(sha256_of),
+                ..self.info(key.clone(), found.content_length(), found.e_tag())
+            }
+        }))
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
@@ -272,6 +300,11 @@ impl Origin for S3Origin {
 /// The MD5 that an ETag is; none of an upload in parts.
 fn md5_of(etag: &str) -> Option<Md5> {
     etag.trim_matches('"').parse().ok()
+}
+
+/// The SHA-256 that a checksum header is; none of an upload in parts.
+fn sha256_of(header: &str) -> Option<Sha256> {
+    aws_smithy_types::base64::decode(header).ok()?.try_into().ok().map(Sha256)
 }
 
 fn header_of(range: &Range<u64>) -> String {

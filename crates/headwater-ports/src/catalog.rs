@@ -1,8 +1,8 @@
 //! Titles, packages, tasks and leases: decisions, kept through any crash.
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
@@ -102,7 +102,7 @@ pub trait Catalog: Send + Sync {
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
 
-    /// The objects of a package that is being made, by path. Empty once it is sealed: then the inventory has them (R7).
+    /// The objects of a package that is being made, by path. Empty once it is proven: then the inventory has them (R7).
     async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError>;
 
     /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first. True
@@ -149,13 +149,20 @@ pub trait Catalog: Send + Sync {
     /// them is dead.
     async fn end_all_leases(&self) -> Result<u64, CatalogError>;
 
-    /// Replaces the findings of a package.
-    async fn record_findings(
-        &self,
-        package: &PackageId,
-        findings: &[Finding],
-    ) -> Result<(), CatalogError>;
+    /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
+    /// look proves right closes it ([`Look::closes`]).
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError>;
 
-    /// The findings of a package's last proof.
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError>;
+    /// Incidents of a tenant or of one of its titles, oldest first: those that are open or, with `closed_too`, all.
+    async fn incidents(
+        &self,
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError>;
+
+    /// Queues `Heal` of a package that was published. False, and nothing happens, when something is being done about it
+    /// already, or when it was never published.
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
 }

@@ -5,8 +5,8 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
@@ -14,7 +14,7 @@ use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 
-use state::{Package, State, Title, contradiction};
+use state::{Package, State, Title};
 
 /// A catalog that is gone when it is dropped.
 pub struct MemoryCatalog {
@@ -145,21 +145,28 @@ impl Catalog for MemoryCatalog {
         Ok(self.state().end_all_leases(self.clock.now()))
     }
 
-    async fn record_findings(
-        &self,
-        package: &PackageId,
-        findings: &[Finding],
-    ) -> Result<(), CatalogError> {
-        let mut state = self.state();
-        let row = state.packages.values_mut().find(|p| &p.id == package).ok_or_else(|| {
-            contradiction("record findings", format!("there is no package `{package}`"))
-        })?;
-        row.findings = findings.to_vec();
-        Ok(())
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {
+        self.state().note(package, look, self.clock.now())
     }
 
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
-        Ok(self.state().find_package(package).map_or(vec![], |p| p.findings.clone()))
+    async fn incidents(
+        &self,
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        let state = self.state();
+        let wanted = state.incidents.iter().filter(|i| {
+            i.package.tenant == *tenant
+                && title.is_none_or(|title| i.package.title == *title)
+                && (closed_too || i.closed.is_none())
+        });
+        Ok(wanted.take(limit as usize).cloned().collect())
+    }
+
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().heal(package, self.clock.now()))
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
@@ -105,7 +105,8 @@ gated! {
     fail(lease: &Lease, failure: &Failure) -> ();
     release(lease: &Lease) -> ();
     end_all_leases() -> u64;
-    record_findings(package: &PackageId, findings: &[Finding]) -> ();
-    findings(package: &PackageId) -> Vec<Finding>;
+    note(package: &PackageId, look: &Look) -> ();
+    incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
+    heal(package: &PackageId) -> bool;
     last_words(package: &PackageId) -> Option<String>;
 }

@@ -27,7 +27,7 @@ async fn a_master_becomes_a_published_package() {
         span 1 done
         span 2 done
         sealed: 20 objects
-        proven: the origin holds every object
+        proven: origin lab holds every object
         published as v1
     "#]]
     .assert_eq(&history);

@@ -82,8 +82,8 @@ fn ten_dead_workers_are_forgiven() {
 #[test]
 fn only_the_verifier_proves() {
     let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
-    assert!(answers(TaskKind::Verify, &Outcome::Proven));
-    assert!(!answers(TaskKind::Span(0), &Outcome::Proven));
+    assert!(answers(TaskKind::Verify, &Outcome::Proven { origins: vec![] }));
+    assert!(!answers(TaskKind::Span(0), &Outcome::Proven { origins: vec![] }));
     assert!(answers(TaskKind::Seal, &sealed));
     assert!(!answers(TaskKind::Verify, &sealed));
 }

@@ -153,6 +153,7 @@ fn of_answer(
         404 if is(&["NoSuchBucket"]) => (Trouble::Lasting, Kind::Denied),
         404 => (Trouble::Lasting, Kind::NotFound),
         500.. => (Trouble::Fault, Kind::Unavailable),
+        412 => (Trouble::Lasting, Kind::Changed),
         // Two writers at once.
         409 => (Trouble::Fault, Kind::Unavailable),
         400.. => (Trouble::Lasting, Kind::Denied),

@@ -1,9 +1,8 @@
-//! Cases of reading: titles, progress, known masters and files, findings.
+//! Cases of reading: titles, progress, known masters and files.
 
-use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant};
+use headwater_model::incident::Look;
 use headwater_model::life::Progress;
-use headwater_model::refusal::Code;
 use headwater_model::task::TaskKind;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
@@ -24,8 +23,9 @@ pub async fn what_nobody_knows_is_nothing(s: Scene) -> Case {
     assert_eq!(s.catalog.last_words(&v1).await?, None);
     assert_eq!(s.catalog.objects(&v1).await?, []);
     assert_eq!(s.catalog.packages_of(&tenant, Sha256([1; 32]), pipeline().sha256).await?, []);
-    assert_eq!(s.catalog.findings(&v1).await?, []);
-    assert_refused(s.catalog.record_findings(&v1, &[]).await);
+    assert_eq!(s.catalog.incidents(&tenant, None, true, 10).await?, []);
+    assert_refused(s.catalog.note(&v1, &Look::default()).await);
+    assert!(!s.catalog.heal(&v1).await?);
     Ok(())
 }
 
@@ -138,34 +138,5 @@ pub async fn files_are_known_by_size_and_time(s: Scene) -> Case {
         assert!(s.catalog.remember_file(&changed).await?);
         assert!(!s.catalog.remember_file(&changed).await?);
     }
-    Ok(())
-}
-
-/// A proof that finds less leaves nothing of the proof before.
-pub async fn findings_are_replaced(s: Scene) -> Case {
-    let v1 = package("film", 1);
-    let finding = |object: &str, kind| Finding {
-        origin: "local".to_owned(),
-        object: object.to_owned(),
-        kind,
-    };
-    s.submit("film").await?;
-    let found: Vec<Finding> = (0..1_200)
-        .map(|n| finding(&format!("main/film/v1/a/seg-{n}.m4s"), FindingKind::Missing))
-        .chain([
-            finding("z", FindingKind::Truncated { expected: 9, found: 3 }),
-            finding("b", FindingKind::Missing),
-        ])
-        .collect();
-    s.catalog.record_findings(&v1, &found).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, found);
-    let altered = FindingKind::Altered { expected: Sha256([1; 32]), found: Sha256([2; 32]) };
-    let fewer = [finding("main/film/v1/a/init.mp4", altered)];
-    s.catalog.record_findings(&v1, &fewer).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, fewer);
-    s.end(TaskKind::Prepare, Code::NotProven).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, fewer, "they outlive the end of the package");
-    s.catalog.record_findings(&v1, &[]).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, []);
     Ok(())
 }

@@ -151,8 +151,9 @@ pub fn good(kind: TaskKind) -> Outcome {
         TaskKind::Span(n) => made("video-360p", n),
         TaskKind::Audio(n) => made("audio-1", n),
         TaskKind::Seal => Outcome::Sealed { inventory: Sha256([9; 32]), objects: 12, bytes: 3_456 },
-        TaskKind::Verify => Outcome::Proven,
-        TaskKind::Publish => Outcome::Published,
+        TaskKind::Verify => Outcome::Proven { origins: vec!["local".to_owned()] },
+        TaskKind::Publish => Outcome::Published { pointers: vec![object("index.m3u8", 7)] },
+        TaskKind::Heal => Outcome::Healed { pointers: vec![] },
     }
 }
 

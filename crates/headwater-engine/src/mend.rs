@@ -1,0 +1,373 @@
+//! Puts right what origins lost of a sealed package: from another origin that has the same bytes, by rendering it again,
+//! or by saying which tasks have to be done again. Nothing is written but what the inventory says, checked before it is
+//! sent, and nothing counts as put right before it was proven once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use headwater_model::finding::{Finding, FindingKind};
+use headwater_model::id::Sha256;
+use headwater_model::incident::{How, Look, Mended};
+use headwater_model::inventory::{Inventory, Object, ObjectRole};
+use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
+use headwater_model::plan::Plan;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
+use headwater_ports::origin::{Before, Origin, Put};
+use tracing::{info, warn};
+
+use crate::failure::{Halt, later, never};
+use crate::life::Ports;
+use crate::publish::Pointing;
+use crate::verify::{self, Pointers, Proof, VerifyError};
+use crate::{hash, seal};
+
+/// Objects that are copied at once. Each is in memory whole, some 10 MB at the very most.
+const COPIES: usize = 8;
+
+/// How often what was found is put right and proven again. A lost inventory hides what else is lost, and lost objects
+/// hide what is wrong with pointers; what is wrong still after that does not stay right.
+const ROUNDS: usize = 3;
+
+/// Does `Verify`: proves the package on every origin, puts right what can be put right, and has the rest made again.
+pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let mended = mend(ports, claimed, None).await?;
+    let sound = mended.proofs.iter().filter(|p| p.findings.is_empty());
+    let origins: Vec<String> = sound.map(|p| p.origin.clone()).collect();
+    let names: Vec<&str> = origins.iter().map(String::as_str).collect();
+    if ports.stores.policy().is_met_by(&names) {
+        info!(?origins, "proven");
+        return Ok(Outcome::Proven { origins });
+    }
+    let mut failure = not_proven(&mended.findings());
+    if !mended.lost.is_empty() {
+        let mut again = mended.lost;
+        again.push(TaskKind::Seal);
+        failure.retry = Retry::After(again);
+    }
+    Err(failure.into())
+}
+
+/// Does `Heal`: the same for a package that viewers have, on every origin, pointers included.
+pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let package = &claimed.package;
+    let title = ports.catalog.title(&package.tenant, &package.title).await?;
+    let live = title.is_some_and(|title| title.live == Some(package.version));
+    let mended = mend(ports, claimed, live.then_some(Live)).await?;
+    let findings = mended.findings();
+    if findings.is_empty() {
+        return Ok(Outcome::Healed { pointers: mended.pointers });
+    }
+    let mut failure = not_proven(&findings);
+    if !mended.lost.is_empty() {
+        failure.retry = Retry::After(mended.lost);
+    }
+    Err(failure.into())
+}
+
+/// A package that viewers get, whose pointers count too.
+struct Live;
+
+/// What came of mending.
+struct Outlook {
+    /// One for every origin, made after everything that could be done was done.
+    proofs: Vec<Proof>,
+    /// Tasks whose results no origin has.
+    lost: Vec<TaskKind>,
+    /// The pointers as they are stored now, where they had to be.
+    pointers: Vec<Object>,
+}
+
+impl Outlook {
+    fn findings(&self) -> Vec<Finding> {
+        self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+}
+
+/// What a package is refused for.
+fn not_proven(findings: &[Finding]) -> Failure {
+    let Some(first) = findings.first() else {
+        return later(Code::Internal, "the policy asks for more origins than there are");
+    };
+    let message = match findings.len() - 1 {
+        0 => first.to_string(),
+        more => format!("{first} (and {more} more)"),
+    };
+    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
+    // An object that cannot be read may be readable again soon; what was read and is wrong stays wrong.
+    let may_pass =
+        |f: &Finding| unanswered(f) || matches!(f.kind, FindingKind::ListedButUnreadable { .. });
+    let all_unanswered = findings.iter().all(unanswered);
+    let code = if all_unanswered { Code::OriginUnavailable } else { Code::NotProven };
+    let retry = if findings.iter().all(may_pass) { Retry::Later } else { Retry::Never };
+    Failure { refusal: Refusal::new(code, message), retry, last_words: None }
+}
+
+async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Outlook, Halt> {
+    let package = &claimed.package;
+    let plan =
+        claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let (record, expected) =
+        verify::sealed(ports, package).await.map_err(VerifyError::into_halt)?;
+    let mut pointers = match live {
+        Some(Live) => Pointers::of(&record),
+        None => Pointers::Elsewhere,
+    };
+    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+    let mut outlook = Outlook { proofs, lost: Vec::new(), pointers: Vec::new() };
+    note(ports, package, &outlook.proofs, Vec::new()).await?;
+    if outlook.findings().is_empty() {
+        return Ok(outlook);
+    }
+    let Some(inventory) = read_inventory(ports, package, expected).await else {
+        outlook.lost = everything(claimed, plan);
+        return Ok(outlook);
+    };
+    let sources = Sources::new(ports, package, plan, expected, inventory);
+    for _ in 0..ROUNDS {
+        let mut done = sources.mend_objects(&outlook.findings()).await;
+        if pointers != Pointers::Elsewhere {
+            let pointed = point(ports, package, plan, expected, &outlook.proofs).await;
+            if let Some((stored, put_right)) = pointed {
+                pointers = Pointers::Here(stored.clone());
+                outlook.pointers = stored;
+                done.extend(put_right);
+            }
+        }
+        if done.is_empty() {
+            break;
+        }
+        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+        note(ports, package, &outlook.proofs, done).await?;
+        if outlook.findings().is_empty() {
+            break;
+        }
+    }
+    outlook.lost = sources.lost(&outlook.findings());
+    Ok(outlook)
+}
+
+/// Tells the catalog what was found and what was done about it.
+async fn note(
+    ports: &Ports,
+    package: &PackageId,
+    proofs: &[Proof],
+    mended: Vec<Mended>,
+) -> Result<(), Halt> {
+    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
+    let whole = proofs.iter().filter(|p| !p.findings.iter().any(unanswered));
+    let look = Look {
+        whole: whole.map(|proof| proof.origin.clone()).collect(),
+        findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
+        mended,
+    };
+    Ok(ports.catalog.note(package, &look).await?)
+}
+
+pub(crate) async fn read_inventory(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Option<Inventory> {
+    for origin in ports.stores.iter() {
+        match verify::inventory_on(&**origin, package, expected).await {
+            Ok(inventory) => return Some(inventory),
+            Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
+        }
+    }
+    None
+}
+
+/// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
+fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
+    if claimed.published_as.is_none() {
+        return vec![TaskKind::Seal];
+    }
+    let audio = (0u32..).zip(&plan.audio).map(|(n, _)| TaskKind::Audio(n));
+    let spans = (0u32..).zip(&plan.spans).map(|(n, _)| TaskKind::Span(n));
+    audio.chain(spans).chain([TaskKind::Seal]).collect()
+}
+
+/// Replaces the pointers on every origin where the package is sound and they are not: with what, and what was put right.
+///
+/// They are the same on every origin. Where this build renders them otherwise than the one that published the package,
+/// they are wrong everywhere else from now on, and the next round sees to that.
+async fn point(
+    ports: &Ports,
+    package: &PackageId,
+    plan: &Plan,
+    expected: Sha256,
+    proofs: &[Proof],
+) -> Option<(Vec<Object>, Vec<Mended>)> {
+    let keys = package.pointers();
+    let is_pointer = |f: &Finding| keys.iter().any(|key| key.as_str() == f.object);
+    let mut all = None;
+    for (origin, proof) in ports.stores.iter().zip(proofs) {
+        if proof.findings.is_empty() || !proof.findings.iter().all(is_pointer) {
+            continue;
+        }
+        let pointed = async {
+            let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
+            pointing.point().await?;
+            Ok::<_, Failure>(pointing.stored())
+        };
+        match pointed.await {
+            Ok(stored) => {
+                let put_right = proof.findings.iter().map(|f| Mended {
+                    origin: f.origin.clone(),
+                    object: f.object.clone(),
+                    how: How::Rendered,
+                });
+                all.get_or_insert((stored, Vec::new())).1.extend(put_right);
+            }
+            Err(failure) => warn!(refusal = %failure.refusal, "pointers not put right"),
+        }
+    }
+    all
+}
+
+/// Where objects of one package can be had from.
+struct Sources<'p> {
+    ports: &'p Ports,
+    package: &'p PackageId,
+    plan: &'p Plan,
+    /// Every object that can be put right, the inventory included, by its key.
+    objects: BTreeMap<String, Object>,
+    inventory: Inventory,
+}
+
+impl<'p> Sources<'p> {
+    fn new(
+        ports: &'p Ports,
+        package: &'p PackageId,
+        plan: &'p Plan,
+        expected: Sha256,
+        inventory: Inventory,
+    ) -> Self {
+        let mut objects: BTreeMap<String, Object> =
+            inventory.objects.iter().map(|o| (package.key(&o.path).into(), o.clone())).collect();
+        let own = Object {
+            path: INVENTORY_NAME.to_owned(),
+            // Whoever writes it reads it first, and knows its size then.
+            bytes: 0,
+            sha256: expected,
+            md5: headwater_model::id::Md5([0; 16]),
+            role: ObjectRole::Manifest,
+        };
+        objects.insert(package.key(INVENTORY_NAME).into(), own);
+        Self { ports, package, plan, objects, inventory }
+    }
+
+    /// Does what can be done without a transcoder, and says what was done.
+    async fn mend_objects(&self, findings: &[Finding]) -> Vec<Mended> {
+        let rendered = self.rendered().await;
+        let rendered = &rendered;
+        let work = findings.iter().filter(|f| is_loss(&f.kind)).map(|finding| async move {
+            let origin = self.ports.stores.iter().find(|o| o.name() == finding.origin)?;
+            let object = self.objects.get(&finding.object)?;
+            let (body, how) = self.find(origin.name(), object, rendered).await?;
+            let stored = store(&**origin, self.package.key(&object.path), body).await;
+            if let Err(error) = stored {
+                warn!(origin = origin.name(), object = finding.object, %error, "not put right");
+                return None;
+            }
+            info!(origin = origin.name(), object = finding.object, %how, "put right");
+            Some(Mended { origin: finding.origin.clone(), object: finding.object.clone(), how })
+        });
+        let done: Vec<Option<Mended>> =
+            stream::iter(work).buffer_unordered(COPIES).boxed().collect().await;
+        done.into_iter().flatten().collect()
+    }
+
+    /// The bytes of an object from an origin other than `wrong`, or rendered again.
+    async fn find(
+        &self,
+        wrong: &str,
+        object: &Object,
+        rendered: &BTreeMap<String, Bytes>,
+    ) -> Option<(Bytes, How)> {
+        let key = self.package.key(&object.path);
+        for origin in self.ports.stores.iter().filter(|o| o.name() != wrong) {
+            let Ok(body) = origin.get(&key, None).await else { continue };
+            if hash::sha256_of(body.clone()).await == object.sha256 {
+                return Some((body, How::Copied { from: origin.name().to_owned() }));
+            }
+        }
+        Some((rendered.get(&object.path)?.clone(), How::Rendered))
+    }
+
+    /// Playlists and MPD by path, rendered from the inventory, where they come out as the inventory has them.
+    async fn rendered(&self) -> BTreeMap<String, Bytes> {
+        let (package, plan) = (self.package.clone(), self.plan.clone());
+        let inventory = self.inventory.clone();
+        hash::compute(move || {
+            let codecs: Vec<(String, String)> = inventory
+                .header
+                .renditions
+                .iter()
+                .map(|r| (r.name.clone(), r.codec.clone()))
+                .collect();
+            let media = inventory.objects.iter().filter(|o| o.role != ObjectRole::Manifest);
+            let sealed = seal::render(&package, &plan, media.cloned().collect(), &codecs);
+            let manifests = sealed.map(|sealed| sealed.manifests).unwrap_or_default();
+            let known = |object: &Object| inventory.objects.contains(object);
+            let same = manifests.into_iter().filter(|(object, _)| known(object));
+            same.map(|(object, text)| (object.path, text.into())).collect()
+        })
+        .await
+    }
+
+    /// The tasks that made what is lost on some origin and could not be put right.
+    fn lost(&self, findings: &[Finding]) -> Vec<TaskKind> {
+        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        let objects = lost.filter_map(|f| self.objects.get(&f.object));
+        let tasks: BTreeSet<TaskKind> = objects.filter_map(|o| maker_of(self.plan, o)).collect();
+        tasks.into_iter().collect()
+    }
+}
+
+/// The task that makes an object; none of a manifest.
+fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
+    let audio = |rendition: &str| {
+        let n = plan.audio.iter().position(|audio| audio.name == rendition)?;
+        Some(TaskKind::Audio(u32::try_from(n).ok()?))
+    };
+    match &object.role {
+        // Every span makes them, all the same.
+        ObjectRole::Init { rendition } => audio(rendition).or(Some(TaskKind::Span(0))),
+        ObjectRole::Segment { rendition, number, .. } => audio(rendition).or_else(|| {
+            let n = plan.spans.iter().rposition(|span| span.first_segment <= *number)?;
+            Some(TaskKind::Span(u32::try_from(n).ok()?))
+        }),
+        ObjectRole::Manifest => None,
+    }
+}
+
+/// Whether the object is not there as it should be, rather than wrong from the start or unknown.
+fn is_loss(kind: &FindingKind) -> bool {
+    match kind {
+        FindingKind::Missing
+        | FindingKind::Empty { .. }
+        | FindingKind::Truncated { .. }
+        | FindingKind::TooLong { .. }
+        | FindingKind::Altered { .. }
+        | FindingKind::ListedButUnreadable { .. } => true,
+        FindingKind::NotAnswered { .. }
+        | FindingKind::NamesUnknownObject { .. }
+        | FindingKind::NotNamed { .. }
+        | FindingKind::TimeGap { .. }
+        | FindingKind::Malformed { .. } => false,
+    }
+}
+
+/// Stores an object of a package on one origin.
+pub(crate) async fn store(
+    origin: &dyn Origin,
+    key: ObjectKey,
+    body: Bytes,
+) -> Result<(), headwater_ports::origin::OriginError> {
+    let hash::Digests { sha256, md5, .. } = hash::digests_of(body.clone()).await;
+    let before = Before::Anything;
+    origin.put(Put { key, body, sha256, md5, cache_control: CACHE_FOREVER, before }).await
+}

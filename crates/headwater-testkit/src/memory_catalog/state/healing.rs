@@ -1,0 +1,70 @@
+//! Incidents of the memory catalog, and the healing of packages that viewers have.
+
+use headwater_model::history::Line;
+use headwater_model::incident::{Incident, Look};
+use headwater_model::key::PackageId;
+use headwater_model::task::TaskKind;
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::CatalogError;
+
+use super::{State, contradiction};
+
+impl State {
+    /// Opens `Heal` of a package that viewers have, unless something is done about it already.
+    pub(in super::super) fn heal(&mut self, package: &PackageId, now: Timestamp) -> bool {
+        let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
+        let Some((id, title)) = found.map(|(id, p)| (*id, p.title)) else { return false };
+        if self.tasks_of(id).any(|t| t.is_open()) {
+            return false;
+        }
+        self.start_over(id, TaskKind::Heal, 0, now);
+        self.record(title, now, Line::HealQueued);
+        true
+    }
+
+    pub(in super::super) fn note(
+        &mut self,
+        package: &PackageId,
+        look: &Look,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        if self.find_package(package).is_none() {
+            let why = format!("there is no package `{package}`");
+            return Err(contradiction("note what was found", why));
+        }
+        for finding in &look.findings {
+            let open = self.incidents.iter_mut().find(|i| {
+                i.closed.is_none()
+                    && i.package == *package
+                    && (&i.finding.origin, &i.finding.object) == (&finding.origin, &finding.object)
+            });
+            match open {
+                Some(open) => {
+                    open.finding = finding.clone();
+                    open.last_seen = now;
+                }
+                None => {
+                    let id = self.next_id();
+                    self.incidents.push(Incident {
+                        id,
+                        package: package.clone(),
+                        finding: finding.clone(),
+                        first_seen: now,
+                        last_seen: now,
+                        mended: None,
+                        closed: None,
+                    });
+                }
+            }
+        }
+        let open = self.incidents.iter_mut().filter(|i| i.closed.is_none());
+        for incident in open.filter(|i| i.package == *package) {
+            let (origin, object) = (&incident.finding.origin, &incident.finding.object);
+            if let Some(how) = look.mended(origin, object) {
+                incident.mended = Some(how.clone());
+            }
+            incident.closed = look.closes(origin, object).then_some(now);
+        }
+        Ok(())
+    }
+}
