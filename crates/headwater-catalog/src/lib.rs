@@ -28,6 +28,7 @@
 mod error;
 mod incidents;
 mod packages;
+mod profiles;
 mod results;
 mod rows;
 mod sqlite;

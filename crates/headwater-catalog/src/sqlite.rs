@@ -10,7 +10,9 @@ use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 use sqlx::migrate::Migrator;
@@ -20,7 +22,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
-use crate::{incidents, packages, results, tasks, titles};
+use crate::{incidents, packages, profiles, results, tasks, titles};
 
 mod room;
 
@@ -315,6 +317,29 @@ impl Catalog for SqliteCatalog {
         transaction!(self.change(), "queue the healing", |tx| tasks::heal(
             &mut tx,
             package,
+            self.clock.now()
+        ))
+    }
+
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError> {
+        transaction!(self.look(), "read the profile", |tx| profiles::one(&mut tx, origin, settings))
+    }
+
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
+    ) -> Result<(), CatalogError> {
+        transaction!(self.change(), "keep the profile", |tx| profiles::keep(
+            &mut tx,
+            origin,
+            settings,
+            profile,
             self.clock.now()
         ))
     }

@@ -13,10 +13,12 @@ mod error;
 mod gate;
 mod pace;
 mod probe;
+mod reach;
 mod retry;
 
 use std::future::Future;
 use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -33,6 +35,7 @@ use headwater_ports::origin::{
 use tracing::debug;
 
 pub use client::{Credentials, S3Settings};
+pub use reach::Unusable;
 
 use error::Failed;
 use gate::Gate;
@@ -51,7 +54,7 @@ const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
 /// An S3-compatible origin.
 pub struct S3Origin {
     settings: S3Settings,
-    profile: Profile,
+    profile: RwLock<Arc<Profile>>,
     client: Client,
     gate: Gate,
 }
@@ -60,7 +63,35 @@ impl S3Origin {
     /// An origin that behaves as `profile` says. Asks nothing yet.
     pub async fn new(settings: S3Settings, profile: Profile) -> Self {
         let client = client::client(&settings).await;
-        Self { settings, profile, client, gate: Gate::new() }
+        Self { settings, profile: RwLock::new(Arc::new(profile)), client, gate: Gate::new() }
+    }
+
+    /// Where it is and how it is asked.
+    pub fn settings(&self) -> &S3Settings {
+        &self.settings
+    }
+
+    /// How it is taken to behave.
+    pub fn profile(&self) -> Arc<Profile> {
+        self.profile.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes it to behave like this from now on. Calls under way go on as they were begun.
+    pub fn goes_by(&self, profile: Profile) {
+        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(profile);
+    }
+
+    fn does(&self, question: Question) -> bool {
+        self.profile().does(question)
+    }
+
+    /// Lists, stores and deletes once, within ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// What a person has to put right before the origin can be used.
+    pub async fn reach(&self) -> Result<(), Unusable> {
+        reach::reach(self).await
     }
 
     /// Finds out what the origin does, with some twenty calls below a prefix of their own. Leaves nothing behind.
@@ -77,7 +108,7 @@ impl S3Origin {
     }
 
     fn etag_is_md5(&self) -> bool {
-        self.profile.does(Question::EtagIsMd5)
+        self.does(Question::EtagIsMd5)
     }
 
     fn full(&self, key: &ObjectKey) -> String {
@@ -129,8 +160,8 @@ impl S3Origin {
 
     /// Whether a checksum in an answer means something: it was enforced when the object came.
     fn checksums_count(&self) -> bool {
-        self.profile.does(Question::RefusesWrongChecksum)
-            && self.profile.does(Question::ReturnsChecksum)
+        self.does(Question::RefusesWrongChecksum)
+            && self.does(Question::ReturnsChecksum)
     }
 }
 
@@ -141,7 +172,7 @@ impl Origin for S3Origin {
     }
 
     fn grade(&self) -> ProofGrade {
-        self.profile.grade()
+        self.profile().grade()
     }
 
     fn address(&self, key: &ObjectKey) -> String {
@@ -162,16 +193,16 @@ impl Origin for S3Origin {
                 .cache_control(put.cache_control)
                 .set_storage_class(self.storage_class());
             // One or the other: some origins refuse a call with both.
-            if self.profile.does(Question::RefusesWrongChecksum) {
+            if self.does(Question::RefusesWrongChecksum) {
                 request = request.checksum_sha256(base64(&put.sha256.0));
-            } else if self.profile.does(Question::RefusesWrongMd5) {
+            } else if self.does(Question::RefusesWrongMd5) {
                 request = request.content_md5(base64(&put.md5.0));
             }
             request = match &put.before {
-                Before::Nothing if self.profile.does(Question::HonoursIfNoneMatch) => {
+                Before::Nothing if self.does(Question::HonoursIfNoneMatch) => {
                     request.if_none_match("*")
                 }
-                Before::Etag(etag) if self.profile.does(Question::HonoursIfMatch) => {
+                Before::Etag(etag) if self.does(Question::HonoursIfMatch) => {
                     request.if_match(etag)
                 }
                 Before::Anything | Before::Nothing | Before::Etag(_) => request,

@@ -6,7 +6,9 @@ use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use thiserror::Error;
 
 /// Why a catalog did not do what it was asked.
@@ -165,4 +167,20 @@ pub trait Catalog: Send + Sync {
     /// Queues `Heal` of a package that was published. False, and nothing happens, when something is being done about it
     /// already, or when it was never published.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// What the last probe of an origin found, and when. `settings` stands for where it is and how it is asked: a profile
+    /// of other settings is none.
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError>;
+
+    /// Keeps what a probe of an origin found.
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
+    ) -> Result<(), CatalogError>;
 }

@@ -85,6 +85,7 @@ macro_rules! catalog_suite {
                 titles_are_listed_newest_first
                 a_master_is_recognised
                 files_are_known_by_size_and_time
+                a_profile_is_that_of_its_settings
             }
         }
     };

@@ -10,7 +10,9 @@ use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 
@@ -167,6 +169,27 @@ impl Catalog for MemoryCatalog {
 
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
         Ok(self.state().heal(package, self.clock.now()))
+    }
+
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError> {
+        let state = self.state();
+        let kept = state.profiles.get(origin).filter(|(with, ..)| with == settings);
+        Ok(kept.map(|(_, profile, at)| (profile.clone(), *at)))
+    }
+
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
+    ) -> Result<(), CatalogError> {
+        let kept = (settings.to_owned(), profile.clone(), self.clock.now());
+        self.state().profiles.insert(origin.to_owned(), kept);
+        Ok(())
     }
 }
 

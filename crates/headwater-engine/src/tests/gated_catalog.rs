@@ -9,7 +9,9 @@ use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use tokio::sync::Notify;
@@ -108,5 +110,7 @@ gated! {
     note(package: &PackageId, look: &Look) -> ();
     incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
     heal(package: &PackageId) -> bool;
+    profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;
+    keep_profile(origin: &str, settings: &str, profile: &Profile) -> ();
     last_words(package: &PackageId) -> Option<String>;
 }

@@ -43,6 +43,8 @@ pub(super) struct Failed {
     pub(super) kind: OriginErrorKind,
     /// The origin's code, if it answered with one.
     pub(super) code: Option<String>,
+    /// Nothing was sent: there is nothing to sign it with.
+    pub(super) lacks_credentials: bool,
     message: String,
 }
 
@@ -56,7 +58,13 @@ impl Error for Failed {}
 
 impl Failed {
     fn passing(trouble: Trouble, message: impl Into<String>) -> Self {
-        Self { trouble, kind: OriginErrorKind::Unavailable, code: None, message: message.into() }
+        Self {
+            trouble,
+            kind: OriginErrorKind::Unavailable,
+            code: None,
+            lacks_credentials: false,
+            message: message.into(),
+        }
     }
 
     /// No answer in time.
@@ -72,7 +80,7 @@ impl Failed {
     /// What the origin says does not fit what was asked.
     pub(super) fn corrupt(message: String) -> Self {
         let kind = OriginErrorKind::Corrupt;
-        Self { trouble: Trouble::Garbled, kind, code: None, message }
+        Self { trouble: Trouble::Garbled, kind, code: None, lacks_credentials: false, message }
     }
 
     /// Whether the origin understood and said no.
@@ -108,6 +116,7 @@ impl<E: ProvideErrorMetadata + Error + 'static> From<SdkError<E, Response>> for 
                 trouble: Trouble::Lasting,
                 kind: OriginErrorKind::Denied,
                 code: None,
+                lacks_credentials: true,
                 message: chain(&error),
             },
             SdkError::DispatchFailure(_) => Self::passing(Trouble::Reset, chain(&error)),
@@ -115,6 +124,7 @@ impl<E: ProvideErrorMetadata + Error + 'static> From<SdkError<E, Response>> for 
                 trouble: Trouble::Lasting,
                 kind: OriginErrorKind::Denied,
                 code: None,
+                lacks_credentials: false,
                 message: chain(&error),
             },
             SdkError::ResponseError(response) => {
@@ -164,7 +174,7 @@ fn of_answer(
         (Some(code), None) => format!("{status} {code}"),
         (None, _) => format!("{status}: {}", otherwise()),
     };
-    Failed { trouble, kind, code: code.map(str::to_owned), message }
+    Failed { trouble, kind, code: code.map(str::to_owned), lacks_credentials: false, message }
 }
 
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {

@@ -147,6 +147,65 @@ async fn mistakes_of_the_configuration_are_said_at_once_and_without_secrets() {
     }
 }
 
+/// What `reach` says about settings, without the words of the origin.
+async fn unusable(settings: S3Settings) -> String {
+    let began = Instant::now();
+    let problem = S3Origin::new(settings, Profile::default()).await.reach().await.unwrap_err();
+    assert!(began.elapsed() < reach::LIMIT + Duration::from_secs(1), "{problem}");
+    assert!(!problem.to_string().contains("not-the-secret") && !problem.hint.is_empty());
+    problem.problem.split(" (").next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_origin_is_one_sentence() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let right = settings(&server);
+    S3Origin::new(right.clone(), Profile::default()).await.reach().await.unwrap();
+    assert_eq!(server.keys(), Vec::<String>::new(), "nothing is left behind");
+    let credentials = |access: &str, secret: &str| {
+        Some(Credentials {
+            access_key: access.to_owned(),
+            secret_key: secret.to_owned(),
+            session_token: None,
+        })
+    };
+    let bucket = S3Settings { bucket: "no-such-bucket".to_owned(), ..right.clone() };
+    assert!(
+        unusable(bucket).await.starts_with("there is no bucket `no-such-bucket` at http://127")
+    );
+    let region = S3Settings { region: Some("mars-1".to_owned()), ..right.clone() };
+    assert_eq!(unusable(region).await, "the bucket `media` is not in the region `mars-1`");
+    let key = credentials("NOBODY", "not-the-secret");
+    let key = S3Settings { credentials: key, ..right.clone() };
+    assert_eq!(unusable(key).await, "the access key is not known there");
+    let secret = credentials(LyingOrigin::ACCESS_KEY, "not-the-secret");
+    let secret = S3Settings { credentials: secret, ..right.clone() };
+    assert_eq!(unusable(secret).await, "the secret key does not belong to the access key");
+    // Nobody listens on the discard port.
+    let host = S3Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..right.clone() };
+    assert_eq!(unusable(host).await, "http://127.0.0.1:9 cannot be reached");
+
+    let no_list = Manners { allows_listing: false, ..Manners::default() };
+    let no_list = LyingOrigin::start(no_list).await.unwrap();
+    let told = unusable(settings(&no_list)).await;
+    assert_eq!(told, "the credentials may not list the bucket `media`");
+    for (what, says) in [
+        (What::ExpireCredentials, "the credentials have expired"),
+        (What::Full, "there is no space left in the bucket `media`"),
+    ] {
+        server.lie(Lie { what, containing: String::new(), times: None });
+        assert_eq!(unusable(right.clone()).await, says);
+        server.be_honest();
+    }
+}
+
+#[tokio::test]
+async fn a_silent_origin_is_given_ten_seconds() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    server.lie(Lie { what: What::Hang(Call::List), containing: String::new(), times: None });
+    assert!(unusable(settings(&server)).await.ends_with(" did not answer within 10 s"));
+}
+
 #[tokio::test]
 async fn an_answer_that_contradicts_what_was_sent_is_no_success() {
     // Whatever the origin is told to make of it: its ETag is not the MD5 of what went up.

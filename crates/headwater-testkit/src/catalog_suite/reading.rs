@@ -3,6 +3,7 @@
 use headwater_model::id::{Sha256, Tenant};
 use headwater_model::incident::Look;
 use headwater_model::life::Progress;
+use headwater_model::origin::{Answer, Profile, Question};
 use headwater_model::task::TaskKind;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
@@ -138,5 +139,24 @@ pub async fn files_are_known_by_size_and_time(s: Scene) -> Case {
         assert!(s.catalog.remember_file(&changed).await?);
         assert!(!s.catalog.remember_file(&changed).await?);
     }
+    Ok(())
+}
+
+/// A vendor's change, or another bucket, is not answered for by an old probe.
+pub async fn a_profile_is_that_of_its_settings(s: Scene) -> Case {
+    assert_eq!(s.catalog.profile("b2", "here").await?, None);
+    let profile = |yes| Profile {
+        answers: vec![Answer { question: Question::EtagIsMd5, yes, note: "as seen".to_owned() }],
+    };
+    s.catalog.keep_profile("b2", "here", &profile(true)).await?;
+    s.clock.advance_ms(1_000);
+    s.catalog.keep_profile("ibm", "there", &profile(false)).await?;
+    let kept = s.catalog.profile("b2", "here").await?;
+    let later = s.catalog.profile("ibm", "there").await?;
+    assert_eq!(kept.as_ref().map(|(kept, _)| kept), Some(&profile(true)));
+    assert_eq!(later.map(|(_, at)| at.0 - kept.map_or(0, |(_, at)| at.0)), Some(1_000));
+    assert_eq!(s.catalog.profile("b2", "elsewhere").await?, None);
+    s.catalog.keep_profile("b2", "elsewhere", &profile(false)).await?;
+    assert_eq!(s.catalog.profile("b2", "here").await?, None, "one is kept");
     Ok(())
 }

@@ -9,6 +9,7 @@ use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, after};
 use headwater_model::master::MasterFacts;
+use headwater_model::origin::Profile;
 use headwater_model::queue::{
     Newest, SpanTally, Submission, answers, first_again, frames_of, lost_too_often, progress,
     state_before, submission, try_again_at,
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
+    /// By origin, with the settings that they are of.
+    pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
     last_id: i64,
