@@ -60,9 +60,13 @@ impl App {
         let catalog = SqliteCatalog::open(&data.join("catalog.db"), Arc::new(SystemClock)).await;
         let catalog: Arc<dyn Catalog> =
             Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
-        let OriginKind::Directory { path } = &config.origin.kind;
+        let name = config.policy.origins.first().context("find an origin for packages")?;
+        let kind = config.origins.iter().find(|o| o.name == *name).map(|o| &o.kind);
+        let Some(OriginKind::Directory { path, .. }) = kind else {
+            anyhow::bail!("the origin `{name}` is not a directory, and no other can be opened yet");
+        };
         let origin: Arc<dyn Origin> =
-            Arc::new(DirectoryOrigin::open(&config.origin.name, &std::path::absolute(path)?)?);
+            Arc::new(DirectoryOrigin::open(name, &std::path::absolute(path)?)?);
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();
