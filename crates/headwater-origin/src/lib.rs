@@ -7,4 +7,4 @@ mod directory;
 mod s3;
 
 pub use directory::DirectoryOrigin;
-pub use s3::{Credentials, S3Origin, S3Settings};
+pub use s3::{Credentials, S3Origin, S3Settings, Unusable};
