@@ -321,6 +321,10 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.look(), "look at the queue", |tx| tasks::is_busy(&mut tx, package))
+    }
+
     async fn profile(
         &self,
         origin: &str,

@@ -347,6 +347,18 @@ pub(crate) async fn heal(
     Ok(true)
 }
 
+/// Whether a package has tasks that are not finished.
+pub(crate) async fn is_busy(tx: &mut SqliteConnection, package: &PackageId) -> Result<bool, Fault> {
+    let Some(package_id) = packages::id(tx, package).await? else { return Ok(false) };
+    let busy = sqlx::query_scalar(
+        "select exists (select 1 from tasks where package_id = $1 and finished_at is null)",
+    )
+    .bind(package_id)
+    .fetch_one(tx)
+    .await?;
+    Ok(busy)
+}
+
 /// Puts a package's failed and cancelled tasks back in the queue with their tries unused, and says which they are.
 pub(crate) async fn reopen(
     tx: &mut SqliteConnection,

@@ -36,6 +36,7 @@ mod watch;
 mod settling;
 
 pub use life::{Config, Engine, Pipelines, Ports};
+pub use mend::Remedy;
 pub use spool::SpoolError;
 pub use stores::{NoSuchOrigin, Stores};
 pub use verify::{Proof, VerifyError};

@@ -67,6 +67,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use headwater_model::id::{Tenant, TitleId};
+use headwater_model::key::PackageId;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Role, TaskKind};
@@ -164,12 +165,17 @@ impl Engine {
         Ok(submitted)
     }
 
-    /// Queues the healing of what viewers of a title get. False when that is under way already.
-    pub async fn heal(&self, tenant: &Tenant, title: &TitleId) -> Result<bool, VerifyError> {
+    /// Queues the healing of what viewers of a title get, and says what that is. False when something is done about it
+    /// already.
+    pub async fn heal(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<(bool, PackageId), VerifyError> {
         let package = verify::live(&self.ports, tenant, title).await?;
         let queued = self.ports.catalog.heal(&package).await?;
         self.wake.send_replace(());
-        Ok(queued)
+        Ok((queued, package))
     }
 
     /// Works on tasks of `roles` until `shutdown`; then drops what is under way, gives the claims back and ends.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::Sha256;
+use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{How, Look, Mended};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
@@ -15,10 +15,11 @@ use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
 use headwater_ports::origin::{Before, Origin, Put};
+use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::failure::{Halt, later, never};
-use crate::life::Ports;
+use crate::life::{Engine, Ports};
 use crate::publish::Pointing;
 use crate::verify::{self, Pointers, Proof, VerifyError};
 use crate::{hash, seal};
@@ -64,6 +65,54 @@ pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
         failure.retry = Retry::After(mended.lost);
     }
     Err(failure.into())
+}
+
+/// What would be done about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// What is wrong.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What would be done, in a few words.
+    #[serde(rename = "remedy")]
+    pub what: String,
+}
+
+impl Engine {
+    /// What healing would do about what viewers of a title get. Changes nothing, and notes nothing.
+    pub async fn remedies(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Vec<Remedy>, VerifyError> {
+        let ports = self.ports();
+        let package = verify::live(ports, tenant, title).await?;
+        let (record, expected) = verify::sealed(ports, &package).await?;
+        let pointers = Pointers::of(&record);
+        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
+        let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+        let inventory = read_inventory(ports, &package, expected).await;
+        let mut remedies = Vec::new();
+        for finding in findings {
+            let what = match (&inventory, &record.plan) {
+                _ if !is_loss(&finding.kind) => "a person has to look at this".to_owned(),
+                _ if package.pointers().iter().any(|key| key.as_str() == finding.object) => {
+                    "would be written again".to_owned()
+                }
+                (Some(inventory), Some(plan)) => {
+                    let sources = Sources::new(ports, &package, plan, expected, inventory.clone());
+                    sources.remedy(&finding).await
+                }
+                (None, _) => {
+                    "would be made again with the whole package: no origin has the inventory"
+                        .to_owned()
+                }
+                (_, None) => "a person has to look at this: the catalog has no plan".to_owned(),
+            };
+            remedies.push(Remedy { finding, what });
+        }
+        Ok(remedies)
+    }
 }
 
 /// A package that viewers get, whose pointers count too.
@@ -316,6 +365,23 @@ impl<'p> Sources<'p> {
             same.map(|(object, text)| (object.path, text.into())).collect()
         })
         .await
+    }
+
+    /// What would be done about one loss.
+    async fn remedy(&self, finding: &Finding) -> String {
+        let Some(object) = self.objects.get(&finding.object) else {
+            return "a person has to look at this: it is not in the inventory".to_owned();
+        };
+        let key = self.package.key(&object.path);
+        for origin in self.ports.stores.iter().filter(|o| o.name() != finding.origin) {
+            if verify::is_sound(&**origin, &key, object).await {
+                return format!("would be copied from origin {}", origin.name());
+            }
+        }
+        match maker_of(self.plan, object) {
+            Some(task) => format!("would be made again from the master: {task}"),
+            None => "would be rendered again".to_owned(),
+        }
     }
 
     /// The tasks that made what is lost on some origin and could not be put right.

@@ -1,5 +1,7 @@
 //! What the server lies about, and which of its lies a request meets.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 /// A kind of request.
@@ -63,6 +65,66 @@ pub struct Lie {
     pub containing: String,
     /// How often; `None` until [`Lies::end`](crate::LyingOrigin::be_honest).
     pub times: Option<u32>,
+}
+
+/// Why a text is not a lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoLie(String);
+
+impl fmt::Display for NoLie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a lie", self.0)
+    }
+}
+
+impl std::error::Error for NoLie {}
+
+impl FromStr for Lie {
+    type Err = NoLie;
+
+    /// `drop`, `drop:seg-00003`, `fail-put:init.mp4:2`.
+    fn from_str(text: &str) -> Result<Self, NoLie> {
+        let bad = || NoLie(text.to_owned());
+        let mut parts = text.splitn(3, ':');
+        let what = parts.next().and_then(what).ok_or_else(bad)?;
+        let containing = parts.next().unwrap_or_default().to_owned();
+        let times = parts.next().map(|n| n.parse().map_err(|_| bad())).transpose()?;
+        Ok(Self { what, containing, times })
+    }
+}
+
+fn what(text: &str) -> Option<What> {
+    Some(match text {
+        "drop" => What::Drop,
+        "store-empty" => What::StoreEmpty,
+        "store-truncated" => What::StoreTruncated,
+        "store-altered" => What::StoreAltered,
+        "rot" => What::Rot,
+        "list-without-having" => What::ListWithoutHaving,
+        "have-without-listing" => What::HaveWithoutListing,
+        "serve-stale" => What::ServeStale,
+        "refuse-checksums" => What::RefuseChecksums,
+        "expire-credentials" => What::ExpireCredentials,
+        "full" => What::Full,
+        _ => {
+            let (what, call) = text.rsplit_once('-')?;
+            let call = match call {
+                "put" => Call::Put,
+                "get" => Call::Get,
+                "head" => Call::Head,
+                "list" => Call::List,
+                "delete" => Call::Delete,
+                _ => return None,
+            };
+            match what {
+                "fail" => What::Fail(call),
+                "slow-down" => What::SlowDown(call, 0),
+                "reset" => What::Reset(call),
+                "hang" => What::Hang(call),
+                _ => return None,
+            }
+        }
+    })
 }
 
 /// The lies in force.

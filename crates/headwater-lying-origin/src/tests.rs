@@ -27,6 +27,17 @@ fn a_lie_is_about_some_objects_and_ends_when_it_is_used_up() {
     assert!(lies.meet("anything", failed).is_none());
 }
 
+#[test]
+fn a_lie_can_be_written_down() {
+    assert_eq!("drop".parse(), Ok(lie(What::Drop, "", None)));
+    let hang = lie(What::Hang(Call::Head), "init.mp4", Some(2));
+    assert_eq!("hang-head:init.mp4:2".parse(), Ok(hang));
+    assert_eq!("slow-down-put:a".parse(), Ok(lie(What::SlowDown(Call::Put, 0), "a", None)));
+    for bad in ["", "forget", "fail", "fail-everything", "drop:a:often"] {
+        assert!(bad.parse::<Lie>().is_err(), "{bad}");
+    }
+}
+
 fn stored(body: &'static str) -> Stored {
     Stored {
         body: Bytes::from_static(body.as_bytes()),

@@ -160,8 +160,7 @@ impl S3Origin {
 
     /// Whether a checksum in an answer means something: it was enforced when the object came.
     fn checksums_count(&self) -> bool {
-        self.does(Question::RefusesWrongChecksum)
-            && self.does(Question::ReturnsChecksum)
+        self.does(Question::RefusesWrongChecksum) && self.does(Question::ReturnsChecksum)
     }
 }
 
@@ -202,9 +201,7 @@ impl Origin for S3Origin {
                 Before::Nothing if self.does(Question::HonoursIfNoneMatch) => {
                     request.if_none_match("*")
                 }
-                Before::Etag(etag) if self.does(Question::HonoursIfMatch) => {
-                    request.if_match(etag)
-                }
+                Before::Etag(etag) if self.does(Question::HonoursIfMatch) => request.if_match(etag),
                 Before::Anything | Before::Nothing | Before::Etag(_) => request,
             };
             let signed = client::SignedHash::new(&put.sha256);

@@ -168,6 +168,9 @@ pub trait Catalog: Send + Sync {
     /// already, or when it was never published.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
 
+    /// Whether the queue has tasks of a package that are not finished.
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
     /// What the last probe of an origin found, and when. `settings` stands for where it is and how it is asked: a profile
     /// of other settings is none.
     async fn profile(

@@ -171,6 +171,10 @@ impl Catalog for MemoryCatalog {
         Ok(self.state().heal(package, self.clock.now()))
     }
 
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().is_busy(package))
+    }
+
     async fn profile(
         &self,
         origin: &str,

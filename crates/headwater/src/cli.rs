@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use headwater_model::id::TitleId;
 
-use crate::commands::{ingest, pipelines, probe, status, up, verify};
+use crate::commands::{heal, incidents, ingest, origin, pipelines, probe, status, up, verify};
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
 
@@ -51,6 +51,19 @@ enum Command {
         /// The title
         title: TitleId,
     },
+    /// Put right what origins have lost of a published title: from another origin, or from the master
+    Heal(HealArgs),
+    /// Show what was found wrong with objects on origins, and how it ended
+    Incidents {
+        /// One title
+        title: Option<TitleId>,
+        /// Those that are over too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Look at the origins that the configuration names
+    #[command(subcommand)]
+    Origin(OriginCommand),
     /// Look at pipeline files
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
@@ -84,6 +97,31 @@ pub(crate) struct IngestArgs {
     /// Transcode even if this master has been transcoded before
     #[arg(long)]
     pub(crate) again: bool,
+}
+
+/// `headwater heal`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealArgs {
+    /// The title
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) title: Option<TitleId>,
+    /// Every title with an open incident
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only say what is wrong and what would be done about it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum OriginCommand {
+    /// Find out whether an origin can be used, and what it does with what it is told; leaves nothing behind
+    Test {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// List the origins
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +182,14 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
             Command::Verify { title } => verify::verify(config, title, json).await,
+            Command::Heal(args) => heal::heal(config, args, json).await,
+            Command::Incidents { title, all } => {
+                incidents::incidents(config, title, all, json).await
+            }
+            Command::Origin(OriginCommand::Test { name }) => {
+                origin::test(config, &name, json).await
+            }
+            Command::Origin(OriginCommand::List) => origin::list(config, json).await,
             Command::Pipelines(PipelinesCommand::Check { file }) => pipelines::check(&file, json),
             Command::Pipelines(PipelinesCommand::List) => pipelines::list(&config, json),
             Command::Probe { file } => probe::probe(config, &file, json).await,

@@ -1,6 +1,9 @@
 //! One file for each command.
 
+pub(crate) mod heal;
+pub(crate) mod incidents;
 pub(crate) mod ingest;
+pub(crate) mod origin;
 pub(crate) mod pipelines;
 pub(crate) mod probe;
 pub(crate) mod status;

@@ -110,6 +110,7 @@ gated! {
     note(package: &PackageId, look: &Look) -> ();
     incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
     heal(package: &PackageId) -> bool;
+    is_busy(package: &PackageId) -> bool;
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;
     keep_profile(origin: &str, settings: &str, profile: &Profile) -> ();
     last_words(package: &PackageId) -> Option<String>;

@@ -40,7 +40,7 @@ async fn incidents(lab: &Lab) -> Vec<Incident> {
 
 /// Heals the title and checks that the origins hold what they held before and that every incident is closed.
 async fn heal(lab: &Lab, engine: &Engine, expected: &[(ObjectKey, Bytes)]) {
-    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap());
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
     let service = Service::start(engine);
     lab.wait_for(|history| history.contains("healed:")).await;
     service.stop().await;
@@ -163,7 +163,7 @@ async fn a_lost_inventory_is_made_again_with_all_that_it_lists() {
     let before = contents(&lab.origin);
     lab.origin.remove(&at("inventory.jsonl"));
     let engine = lab.engine();
-    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap());
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
     let service = Service::start(&engine);
     lab.wait_for(|history| history.matches("published as v1").count() == 2).await;
     service.stop().await;
@@ -177,7 +177,7 @@ async fn another_build_may_not_put_other_bytes_under_old_names() {
     lab.origin.remove(&at(SEGMENT));
     lab.transcoder.goes_wrong(Part::Span(1), Mishap::OtherBytes);
     let engine = lab.engine();
-    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap());
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
     let service = Service::start(&engine);
     lab.wait_for(|history| history.contains("not healed")).await;
     service.stop().await;

@@ -147,6 +147,7 @@ pub async fn a_published_title_is_healed_while_viewers_have_it(s: Scene) -> Case
     let before = s.catalog.package(&v1).await?;
     assert!(s.catalog.heal(&v1).await?);
     assert!(!s.catalog.heal(&v1).await?, "once is enough");
+    assert!(s.catalog.is_busy(&v1).await?);
     let heal = s.claim_kind(TaskKind::Heal).await?;
     s.catalog.fail(&heal.lease, &lost(&[TaskKind::Audio(0), TaskKind::Span(0)])).await?;
     assert_eq!(s.state("film").await?, TitleState::Published);
@@ -162,6 +163,7 @@ pub async fn a_published_title_is_healed_while_viewers_have_it(s: Scene) -> Case
     let film = s.title("film").await?;
     assert_eq!((film.state, film.live), (TitleState::Published, Some(Version(1))));
     assert_eq!(s.catalog.package(&v1).await?, before);
+    assert!(!s.catalog.is_busy(&v1).await?);
     assert_eq!(s.try_claim().await?, None);
     let history = s.history("film").await?;
     assert_eq!(history.last().map(String::as_str), Some("healed: every origin holds every object"));

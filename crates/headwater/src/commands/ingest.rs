@@ -52,7 +52,7 @@ pub(crate) async fn ingest(
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
-    let app = App::open(config).await?;
+    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
     let new = NewTitle {
         tenant: app.config.tenant.clone(),
         title: title.clone(),

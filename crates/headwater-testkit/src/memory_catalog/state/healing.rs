@@ -22,6 +22,11 @@ impl State {
         true
     }
 
+    pub(in super::super) fn is_busy(&self, package: &PackageId) -> bool {
+        let id = self.packages.iter().find(|(_, p)| &p.id == package).map(|(id, _)| *id);
+        self.tasks.values().any(|t| Some(t.package) == id && t.is_open())
+    }
+
     pub(in super::super) fn note(
         &mut self,
         package: &PackageId,
