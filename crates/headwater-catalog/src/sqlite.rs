@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
@@ -22,7 +23,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
-use crate::{incidents, packages, profiles, results, tasks, titles};
+use crate::{holdings, incidents, packages, profiles, results, tasks, titles};
 
 mod room;
 
@@ -323,6 +324,35 @@ impl Catalog for SqliteCatalog {
 
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         transaction!(self.look(), "look at the queue", |tx| tasks::is_busy(&mut tx, package))
+    }
+
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError> {
+        transaction!(self.look(), "read holdings", |tx| holdings::list(
+            &mut tx, tenant, after, limit
+        ))
+    }
+
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError> {
+        transaction!(self.look(), "read a holding", |tx| holdings::one(&mut tx, tenant, title))
+    }
+
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        transaction!(self.look(), "read a checkpoint", |tx| holdings::checkpoint(&mut tx, name))
+    }
+
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
+            &mut tx, name, text
+        ))
     }
 
     async fn profile(

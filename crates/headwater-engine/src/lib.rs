@@ -22,6 +22,8 @@ mod seal;
 
 mod mend;
 
+pub mod audit;
+
 mod verify;
 
 mod listing;

@@ -91,7 +91,7 @@ impl Engine {
         let pointers = Pointers::of(&record);
         let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
-        let inventory = read_inventory(ports, &package, expected).await;
+        let inventory = read_inventory_object(ports, &package, expected).await;
         let mut remedies = Vec::new();
         for finding in findings {
             let what = match (&inventory, &record.plan) {
@@ -99,9 +99,9 @@ impl Engine {
                 _ if package.pointers().iter().any(|key| key.as_str() == finding.object) => {
                     "would be written again".to_owned()
                 }
-                (Some(inventory), Some(plan)) => {
-                    let sources = Sources::new(ports, &package, plan, expected, inventory.clone());
-                    sources.remedy(&finding).await
+                (Some((inventory, own)), Some(plan)) => {
+                    let (inventory, own) = (inventory.clone(), own.clone());
+                    Sources::new(ports, &package, plan, inventory, own).remedy(&finding).await
                 }
                 (None, _) => {
                     "would be made again with the whole package: no origin has the inventory"
@@ -169,11 +169,11 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
     if outlook.findings().is_empty() {
         return Ok(outlook);
     }
-    let Some(inventory) = read_inventory(ports, package, expected).await else {
+    let Some((inventory, own)) = read_inventory_object(ports, package, expected).await else {
         outlook.lost = everything(claimed, plan);
         return Ok(outlook);
     };
-    let sources = Sources::new(ports, package, plan, expected, inventory);
+    let sources = Sources::new(ports, package, plan, inventory, own);
     for _ in 0..ROUNDS {
         let mut done = sources.mend_objects(&outlook.findings()).await;
         if pointers != Pointers::Elsewhere {
@@ -214,14 +214,28 @@ async fn note(
     Ok(ports.catalog.note(package, &look).await?)
 }
 
+/// The package's inventory from the first origin that has it.
 pub(crate) async fn read_inventory(
     ports: &Ports,
     package: &PackageId,
     expected: Sha256,
 ) -> Option<Inventory> {
+    read_inventory_object(ports, package, expected).await.map(|(inventory, _)| inventory)
+}
+
+/// The same, and the inventory as an object of its own.
+pub(crate) async fn read_inventory_object(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Option<(Inventory, Object)> {
     for origin in ports.stores.iter() {
-        match verify::inventory_on(&**origin, package, expected).await {
-            Ok(inventory) => return Some(inventory),
+        match verify::inventory_and_body(&**origin, package, expected).await {
+            Ok((inventory, body)) => {
+                let hash::Digests { bytes, sha256, md5 } = hash::digests_of(body).await;
+                let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
+                return Some((inventory, Object { path, bytes, sha256, md5, role }));
+            }
             Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
         }
     }
@@ -291,19 +305,11 @@ impl<'p> Sources<'p> {
         ports: &'p Ports,
         package: &'p PackageId,
         plan: &'p Plan,
-        expected: Sha256,
         inventory: Inventory,
+        own: Object,
     ) -> Self {
         let mut objects: BTreeMap<String, Object> =
             inventory.objects.iter().map(|o| (package.key(&o.path).into(), o.clone())).collect();
-        let own = Object {
-            path: INVENTORY_NAME.to_owned(),
-            // Whoever writes it reads it first, and knows its size then.
-            bytes: 0,
-            sha256: expected,
-            md5: headwater_model::id::Md5([0; 16]),
-            role: ObjectRole::Manifest,
-        };
         objects.insert(package.key(INVENTORY_NAME).into(), own);
         Self { ports, package, plan, objects, inventory }
     }

@@ -57,17 +57,17 @@ impl Clock for TokioClock {
 }
 
 /// A whole small world. Masters are 24 s long for the transcoder: 4 segments, 2 spans, 1 audio track.
-struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
-    catalog: Arc<MemoryCatalog>,
-    origin: Arc<MemoryOrigin>,
+    pub(crate) catalog: Arc<MemoryCatalog>,
+    pub(crate) origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
     verify: Verify,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_grade(ProofGrade::B)
     }
 
@@ -82,7 +82,7 @@ impl Lab {
         }
     }
 
-    fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         self.engine_by(self.catalog.clone(), self.origin.clone())
     }
 
@@ -118,7 +118,7 @@ impl Lab {
     }
 
     /// A master of this content, and the request to make a title of it.
-    fn title(&self, title: &str, content: &str) -> NewTitle {
+    pub(crate) fn title(&self, title: &str, content: &str) -> NewTitle {
         let path = self.folder.path().join(format!("{title}.mp4"));
         fs::write(&path, content).unwrap();
         self.title_at(title, &path)
@@ -160,7 +160,7 @@ impl Lab {
     }
 
     /// Waits until the history of the title `film` has something.
-    async fn wait_for(&self, until: impl Fn(&str) -> bool) {
+    pub(crate) async fn wait_for(&self, until: impl Fn(&str) -> bool) {
         for _ in 0..200_000 {
             if until(&self.history("film").await) {
                 return;
@@ -171,7 +171,7 @@ impl Lab {
     }
 
     /// Submits and works until the title needs nothing more.
-    async fn make(&self, new: &NewTitle) -> TitleRecord {
+    pub(crate) async fn make(&self, new: &NewTitle) -> TitleRecord {
         let engine = self.engine();
         engine.submit(new).await.unwrap();
         self.work(&engine, new.title.as_str()).await
@@ -212,20 +212,20 @@ fn package(title: &str, version: u32) -> PackageId {
 }
 
 /// An engine at work in the background.
-struct Service {
+pub(crate) struct Service {
     shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
 
 impl Service {
-    fn start(engine: &Engine) -> Self {
+    pub(crate) fn start(engine: &Engine) -> Self {
         let (engine, shutdown) = (engine.clone(), CancellationToken::new());
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { engine.run(&ALL, stop).await.unwrap() });
         Self { shutdown, running }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap();
     }

@@ -294,7 +294,7 @@ async fn ask(
 }
 
 /// What HEAD makes of an object.
-async fn told(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> Verdict {
+pub(crate) async fn told(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> Verdict {
     match origin.head(key).await {
         Ok(Some(info)) => listing::judge(object, &info),
         Ok(None) => Verdict::Wrong(FindingKind::Missing),
@@ -357,6 +357,12 @@ fn wrong_bytes(object: &Object, body: &[u8]) -> Option<FindingKind> {
         .or_else(|| (found != object.sha256).then_some(altered))
 }
 
+/// [`wrong_bytes`] on the compute threads.
+pub(crate) async fn wrong_bytes_of(object: &Object, body: Bytes) -> Option<FindingKind> {
+    let object = object.clone();
+    hash::compute(move || wrong_bytes(&object, &body)).await
+}
+
 /// Judges the bytes that were read of an object: that they are those of the inventory, and that these are what the
 /// inventory says about them.
 fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> Look {
@@ -393,13 +399,22 @@ pub(crate) async fn inventory_on(
     package: &PackageId,
     expected: Sha256,
 ) -> Result<Inventory, FindingKind> {
+    inventory_and_body(origin, package, expected).await.map(|(inventory, _)| inventory)
+}
+
+/// The same, and its bytes.
+pub(crate) async fn inventory_and_body(
+    origin: &dyn Origin,
+    package: &PackageId,
+    expected: Sha256,
+) -> Result<(Inventory, Bytes), FindingKind> {
     let key = package.key(INVENTORY_NAME);
     let body = origin.get(&key, None).await.map_err(|error| match error.kind {
         OriginErrorKind::NotFound => FindingKind::Missing,
         _ => FindingKind::NotAnswered { reason: error.source.to_string() },
     })?;
     let package = package.clone();
-    hash::compute(move || read_inventory(&package, expected, &body)).await
+    hash::compute(move || Ok((read_inventory(&package, expected, &body)?, body))).await
 }
 
 fn read_inventory(

@@ -1,6 +1,7 @@
 //! Titles, packages, tasks and leases: decisions, kept through any crash.
 
 use async_trait::async_trait;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
@@ -186,4 +187,26 @@ pub trait Catalog: Send + Sync {
         settings: &str,
         profile: &Profile,
     ) -> Result<(), CatalogError>;
+
+    /// What origins should have of a tenant's titles, in the order of their keys, those behind the title whose keys start
+    /// with `after`, at most `limit`.
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError>;
+
+    /// The same of one title.
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError>;
+
+    /// What long work has written down under `name`, to go on from there.
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError>;
+
+    /// Writes it down; with `None`, forgets it.
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;
 }

@@ -86,6 +86,8 @@ macro_rules! catalog_suite {
                 a_master_is_recognised
                 files_are_known_by_size_and_time
                 a_profile_is_that_of_its_settings
+                holdings_are_in_key_order
+                a_checkpoint_is_kept_until_it_is_forgotten
             }
         }
     };

@@ -5,6 +5,7 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
@@ -173,6 +174,44 @@ impl Catalog for MemoryCatalog {
 
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         Ok(self.state().is_busy(package))
+    }
+
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError> {
+        let state = self.state();
+        let titles = state.titles.iter().filter(|(_, t)| &t.tenant == tenant);
+        let mut all: Vec<Holding> = titles.map(|(id, t)| state.holding(*id, t)).collect();
+        all.sort_by_key(Holding::prefix);
+        all.retain(|holding| after.is_none_or(|after| holding.prefix().as_str() > after));
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError> {
+        let state = self.state();
+        let id = state.title_id(tenant, title);
+        Ok(id.map(|id| state.holding(id, &state.titles[&id])))
+    }
+
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        Ok(self.state().checkpoints.get(name).cloned())
+    }
+
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        let checkpoints = &mut self.state().checkpoints;
+        match text {
+            Some(text) => drop(checkpoints.insert(name.to_owned(), text.to_owned())),
+            None => drop(checkpoints.remove(name)),
+        }
+        Ok(())
     }
 
     async fn profile(

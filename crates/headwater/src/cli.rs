@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use headwater_model::id::TitleId;
 
-use crate::commands::{heal, incidents, ingest, origin, pipelines, probe, status, up, verify};
+use crate::commands::{
+    audit, heal, incidents, ingest, origin, pipelines, probe, status, up, verify,
+};
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
 
@@ -51,6 +53,8 @@ enum Command {
         /// The title
         title: TitleId,
     },
+    /// Compare what origins hold with what they should, for all titles or some, and note what is wrong
+    Audit(AuditArgs),
     /// Put right what origins have lost of a published title: from another origin, or from the master
     Heal(HealArgs),
     /// Show what was found wrong with objects on origins, and how it ended
@@ -97,6 +101,50 @@ pub(crate) struct IngestArgs {
     /// Transcode even if this master has been transcoded before
     #[arg(long)]
     pub(crate) again: bool,
+}
+
+/// `headwater audit`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuditArgs {
+    /// Titles
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) titles: Vec<TitleId>,
+    /// Every title, and objects that belong to none
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only this origin [default: all that hold packages]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Vec<String>,
+    /// What counts: the origin's listing, or every byte read back
+    #[arg(long, value_enum, default_value_t = AuditPolicy::Listing)]
+    pub(crate) policy: AuditPolicy,
+    /// Read a share of the objects, another one every time: 1%
+    #[arg(long, value_name = "PERCENT", value_parser = share, conflicts_with = "policy")]
+    pub(crate) sample: Option<f64>,
+    /// Have what is found put right, as the service does by itself
+    #[arg(long)]
+    pub(crate) heal: bool,
+    /// Start over instead of going on where an audit of everything was stopped
+    #[arg(long)]
+    pub(crate) from_start: bool,
+}
+
+/// How closely an audit looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AuditPolicy {
+    /// Sizes and hashes from listings, HEAD where they cannot tell
+    Listing,
+    /// Every byte read back and hashed
+    Read,
+}
+
+/// A share as people write it: `1%`, `0.5 %`, `100%`.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(str::trim_end).unwrap_or(text).parse::<f64>();
+    match number {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err(format!("`{text}` is not a percentage above 0% and up to 100%")),
+    }
 }
 
 /// `headwater heal`.
@@ -182,6 +230,7 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
             Command::Verify { title } => verify::verify(config, title, json).await,
+            Command::Audit(args) => audit::audit(config, args, json).await,
             Command::Heal(args) => heal::heal(config, args, json).await,
             Command::Incidents { title, all } => {
                 incidents::incidents(config, title, all, json).await

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod audit;
 pub(crate) mod heal;
 pub(crate) mod incidents;
 pub(crate) mod ingest;

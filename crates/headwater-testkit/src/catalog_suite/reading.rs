@@ -1,15 +1,17 @@
 //! Cases of reading: titles, progress, known masters and files.
 
-use headwater_model::id::{Sha256, Tenant};
+use headwater_model::audit::{Content, Holding};
+use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::Look;
 use headwater_model::life::Progress;
 use headwater_model::origin::{Answer, Profile, Question};
+use headwater_model::refusal::Code;
 use headwater_model::task::TaskKind;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
 
 use super::scene::{
-    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, package, pipeline, prepared, title,
+    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, object, package, pipeline, prepared, title,
 };
 
 type Case = Result<(), CatalogError>;
@@ -158,5 +160,47 @@ pub async fn a_profile_is_that_of_its_settings(s: Scene) -> Case {
     assert_eq!(s.catalog.profile("b2", "elsewhere").await?, None);
     s.catalog.keep_profile("b2", "elsewhere", &profile(false)).await?;
     assert_eq!(s.catalog.profile("b2", "here").await?, None, "one is kept");
+    Ok(())
+}
+
+/// Audits go through them in the order in which origins list keys.
+pub async fn holdings_are_in_key_order(s: Scene) -> Case {
+    let tenant = Tenant::default();
+    for name in ["film", "film-2", "film.x", "alone"] {
+        s.submit(name).await?;
+    }
+    s.end(TaskKind::Prepare, Code::NoVideoTrack).await?;
+    s.work().await?;
+    s.submit("young").await?;
+    let all = s.catalog.holdings(&tenant, None, 10).await?;
+    let names = |all: &[Holding]| -> Vec<String> {
+        all.iter().map(|holding| holding.title.to_string()).collect()
+    };
+    assert_eq!(names(&all), ["alone", "film-2", "film.x", "film", "young"]);
+    let next = s.catalog.holdings(&tenant, Some("main/film-2/"), 2).await?;
+    assert_eq!(names(&next), ["film.x", "film"]);
+    assert_eq!(s.catalog.holdings(&tenant, Some("main/young/"), 2).await?, []);
+    let film = s.catalog.holding(&tenant, &title("film")).await?.expect("it is known");
+    assert_eq!((film.live, film.versions.len()), (None, 1));
+    assert_eq!(film.versions[0].content, Content::Nothing, "it was refused");
+    let alone = &all[0];
+    let sealed =
+        Content::Sealed { inventory: Sha256([9; 32]), pointers: vec![object("index.m3u8", 7)] };
+    assert_eq!((alone.live, &alone.versions[0].content), (Some(Version(1)), &sealed));
+    assert_eq!(all[4].versions[0].content, Content::InTheMaking);
+    assert_eq!(s.catalog.holding(&tenant, &title("nobody")).await?, None);
+    Ok(())
+}
+
+/// Long work goes on where it was.
+pub async fn a_checkpoint_is_kept_until_it_is_forgotten(s: Scene) -> Case {
+    assert_eq!(s.catalog.checkpoint("audit").await?, None);
+    s.catalog.keep_checkpoint("audit", Some("here")).await?;
+    s.catalog.keep_checkpoint("other", Some("elsewhere")).await?;
+    s.catalog.keep_checkpoint("audit", Some("there")).await?;
+    assert_eq!(s.catalog.checkpoint("audit").await?.as_deref(), Some("there"));
+    s.catalog.keep_checkpoint("audit", None).await?;
+    assert_eq!(s.catalog.checkpoint("audit").await?, None);
+    assert_eq!(s.catalog.checkpoint("other").await?.as_deref(), Some("elsewhere"));
     Ok(())
 }

@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
+    pub(super) checkpoints: HashMap<String, String>,
     /// By origin, with the settings that they are of.
     pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
     /// Oldest first.

@@ -1,5 +1,6 @@
-//! Incidents of the memory catalog, and the healing of packages that viewers have.
+//! Incidents and holdings of the memory catalog, and the healing of packages that viewers have.
 
+use headwater_model::audit::{Content, Held, Holding};
 use headwater_model::history::Line;
 use headwater_model::incident::{Incident, Look};
 use headwater_model::key::PackageId;
@@ -7,9 +8,28 @@ use headwater_model::task::TaskKind;
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 
-use super::{State, contradiction};
+use super::{State, Title, contradiction};
 
 impl State {
+    pub(in super::super) fn holding(&self, id: i64, title: &Title) -> Holding {
+        let packages = self.packages.values().filter(|package| package.title == id);
+        let mut versions: Vec<Held> = packages
+            .map(|package| Held {
+                version: package.id.version,
+                content: match package.record.inventory {
+                    Some(inventory) => {
+                        Content::Sealed { inventory, pointers: package.record.pointers.clone() }
+                    }
+                    None if package.state.is_final() => Content::Nothing,
+                    None => Content::InTheMaking,
+                },
+            })
+            .collect();
+        versions.sort_by_key(|held| held.version);
+        let (tenant, live) = (title.tenant.clone(), title.live);
+        Holding { tenant, title: title.title.clone(), live, versions }
+    }
+
     /// Opens `Heal` of a package that viewers have, unless something is done about it already.
     pub(in super::super) fn heal(&mut self, package: &PackageId, now: Timestamp) -> bool {
         let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
