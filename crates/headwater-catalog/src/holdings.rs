@@ -1,12 +1,15 @@
 //! Holdings: what origins should have, title by title in key order; and where audits of them stand.
 
 use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::life::{Restored, RestoredPackage};
+use headwater_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
-use crate::rows;
+use crate::{packages, rows, titles};
 
 /// Holdings in the order of their keys: `film-2/…` comes before `film/…`.
 pub(crate) async fn list(
@@ -77,6 +80,64 @@ fn held(row: &SqliteRow) -> Result<Held, Fault> {
         None => Content::InTheMaking,
     };
     Ok(Held { version: Version(rows::small(row, "version")?), content })
+}
+
+/// Takes over a title that is not known.
+pub(crate) async fn restore(
+    tx: &mut SqliteConnection,
+    restored: &Restored,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let newest = restored.packages.iter().map(|p| p.package.version.0).max();
+    let newest =
+        newest.ok_or_else(|| Fault::Contradiction("a title without packages".to_owned()))?;
+    let title_id: i64 = sqlx::query_scalar(
+        "insert into titles (tenant, title, newest, live, queued_at, created_at) \
+         values ($1, $2, $3, $4, $5, $5) returning id",
+    )
+    .bind(restored.tenant.as_str())
+    .bind(restored.title.as_str())
+    .bind(newest)
+    .bind(restored.live.map(|live| live.0))
+    .bind(now.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    for package in &restored.packages {
+        let RestoredPackage { master, pipeline, pipeline_sha256, record, .. } = package;
+        let version = package.package.version;
+        let state = restored.state_of(version);
+        let plan = record.plan.as_ref();
+        let package_id: i64 = sqlx::query_scalar(
+            "insert into packages (title_id, version, state, master_path, pipeline, again, master, \
+                 pipeline_sha256, plan, spans, frames, duration_ms, inventory, objects, bytes, proven_on, \
+                 pointers, sealed_at, published_at, created_at, updated_at) \
+             values ($1, $2, 'queued', '', $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+                 $15, $15) returning id",
+        )
+        .bind(title_id)
+        .bind(version.0)
+        .bind(pipeline)
+        .bind(master.to_string())
+        .bind(pipeline_sha256.to_string())
+        .bind(plan.map(rows::json).transpose()?)
+        .bind(rows::int(plan.map_or(0, |plan| plan.spans.len() as u64)))
+        .bind(rows::int(plan.map_or(0, |plan| plan.frames)))
+        .bind(rows::int(plan.map_or(0, |plan| plan.duration().rescale(1000))))
+        .bind(record.inventory.map(|sha256| sha256.to_string()))
+        .bind(rows::int(record.objects))
+        .bind(rows::int(record.bytes))
+        .bind(rows::json(&record.proven_on)?)
+        .bind(rows::json(&record.pointers)?)
+        .bind(now.0)
+        .bind(state.refusal().is_none().then_some(now.0))
+        .fetch_one(&mut *tx)
+        .await?;
+        packages::set_state(tx, package_id, &state, now).await?;
+        packages::add_codecs(tx, package_id, &record.codecs).await?;
+    }
+    let origin = restored.packages.iter().flat_map(|p| &p.record.proven_on).next();
+    let origin = origin.map_or("unknown", String::as_str);
+    titles::record(tx, title_id, now, Line::Restored { origin, live: restored.live }).await
 }
 
 /// What was written down under a name.

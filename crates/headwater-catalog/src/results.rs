@@ -123,7 +123,8 @@ async fn keep_plan(
     Ok(())
 }
 
-/// Drops a package whose master is that of an earlier one, which the title goes back to.
+/// Drops a package whose master is that of an earlier one, which the title goes back to. A catalog that was rebuilt
+/// learns by it where the master is.
 async fn go_back(
     tx: &mut SqliteConnection,
     title_id: i64,
@@ -132,12 +133,14 @@ async fn go_back(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let earlier = sqlx::query(
-        "update packages set updated_at = $3 \
+        "update packages set updated_at = $3, master_path = case master_path \
+             when '' then (select master_path from packages where id = $4) else master_path end \
          where title_id = $1 and version = $2 and published_at is not null",
     )
     .bind(title_id)
     .bind(version.0)
     .bind(now.0)
+    .bind(package_id)
     .execute(&mut *tx)
     .await?;
     if earlier.rows_affected() == 0 {

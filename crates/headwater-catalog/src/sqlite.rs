@@ -10,7 +10,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -352,6 +352,14 @@ impl Catalog for SqliteCatalog {
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
         transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
             &mut tx, name, text
+        ))
+    }
+
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
+        transaction!(self.change(), "take over a title", |tx| holdings::restore(
+            &mut tx,
+            restored,
+            self.clock.now()
         ))
     }
 

@@ -24,6 +24,8 @@ mod mend;
 
 pub mod audit;
 
+pub mod rebuild;
+
 mod verify;
 
 mod listing;

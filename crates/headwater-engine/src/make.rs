@@ -81,6 +81,13 @@ pub(crate) async fn make(
 /// noted them settle it; when they differ, the content is hashed again, since a copy put back after a mishap is as
 /// good as the file was.
 async fn same_master(ports: &Ports, claimed: &Claimed, plan: &Plan) -> Result<Stamp, Halt> {
+    if claimed.master_path.is_empty() {
+        let text = format!(
+            "the catalog was rebuilt from an origin, and no origin says where the master is: its SHA-256 is {}",
+            plan.master
+        );
+        return Err(never(Code::MasterGone, text).into());
+    }
     let path = Path::new(&claimed.master_path);
     let stamp = master::look(path).await?;
     let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;

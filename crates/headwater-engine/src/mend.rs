@@ -352,7 +352,7 @@ impl<'p> Sources<'p> {
         Some((rendered.get(&object.path)?.clone(), How::Rendered))
     }
 
-    /// Playlists and MPD by path, rendered from the inventory, where they come out as the inventory has them.
+    /// Playlists, MPD and plan by path, rendered from the inventory, where they come out as the inventory has them.
     async fn rendered(&self) -> BTreeMap<String, Bytes> {
         let (package, plan) = (self.package.clone(), self.plan.clone());
         let inventory = self.inventory.clone();
@@ -363,7 +363,7 @@ impl<'p> Sources<'p> {
                 .iter()
                 .map(|r| (r.name.clone(), r.codec.clone()))
                 .collect();
-            let media = inventory.objects.iter().filter(|o| o.role != ObjectRole::Manifest);
+            let media = inventory.objects.iter().filter(|o| o.role.rendition().is_some());
             let sealed = seal::render(&package, &plan, media.cloned().collect(), &codecs);
             let manifests = sealed.map(|sealed| sealed.manifests).unwrap_or_default();
             let known = |object: &Object| inventory.objects.contains(object);
@@ -412,7 +412,7 @@ fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
             let n = plan.spans.iter().rposition(|span| span.first_segment <= *number)?;
             Some(TaskKind::Span(u32::try_from(n).ok()?))
         }),
-        ObjectRole::Manifest => None,
+        ObjectRole::Manifest | ObjectRole::Plan => None,
     }
 }
 

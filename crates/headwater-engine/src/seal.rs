@@ -2,7 +2,9 @@
 //! then on is the truth about the package (R7).
 
 use headwater_model::inventory::{FORMAT, Header, Object, ObjectRole, RenditionHeader};
-use headwater_model::key::{HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PackageId};
+use headwater_model::key::{
+    HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PLAN_NAME, PackageId,
+};
 use headwater_model::life::PackageRecord;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
@@ -42,6 +44,7 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
 
 /// What sealing writes.
 pub(crate) struct Sealed {
+    /// Playlists, MPD and the plan.
     pub(crate) manifests: Vec<(Object, String)>,
     inventory: Inventory,
     /// Objects in the inventory.
@@ -73,8 +76,12 @@ pub(crate) fn render(
         (HLS_NAME.to_owned(), hls::multivariant(&view, Place::Package)),
         (MPD_NAME.to_owned(), dash::mpd(&view, Place::Package)),
     ]);
-    let manifests: Vec<_> =
+    let mut manifests: Vec<_> =
         texts.map(|(path, text)| (manifest(path, text.as_bytes()), text)).collect();
+    let recipe = serde_json::to_string(plan)
+        .map_err(|e| never(Code::Internal, format!("the plan cannot be written: {e}")))?;
+    let object = manifest(PLAN_NAME.to_owned(), recipe.as_bytes());
+    manifests.push((Object { role: ObjectRole::Plan, ..object }, recipe));
     objects.extend(manifests.iter().map(|(object, _)| object.clone()));
     let renditions = view.tracks().map(|track| RenditionHeader {
         name: track.name.clone(),

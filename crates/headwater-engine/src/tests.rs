@@ -36,6 +36,8 @@ mod copies;
 
 mod healing;
 
+mod rebuilding;
+
 mod leases;
 
 mod crashes;

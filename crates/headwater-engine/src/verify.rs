@@ -338,13 +338,8 @@ async fn look(
             return Look::Wrong(FindingKind::ListedButUnreadable { reason });
         }
     };
-    let rendition = match &object.role {
-        ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. } => {
-            header.renditions.iter().find(|r| r.name == *rendition)
-        }
-        ObjectRole::Manifest => None,
-    };
-    let rendition = rendition.cloned();
+    let rendition = object.role.rendition();
+    let rendition = header.renditions.iter().find(|r| Some(r.name.as_str()) == rendition).cloned();
     let object = object.clone();
     hash::compute(move || judge(&object, rendition.as_ref(), body)).await
 }
@@ -377,7 +372,7 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
             let reason = format!("the inventory does not introduce its rendition `{rendition}`");
             Some(FindingKind::Malformed { reason })
         }
-        (ObjectRole::Manifest, _) => None,
+        (ObjectRole::Manifest | ObjectRole::Plan, _) => None,
     };
     match wrong {
         Some(wrong) => Look::Wrong(wrong),

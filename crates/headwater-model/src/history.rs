@@ -105,6 +105,13 @@ pub enum Line<'a> {
         /// Why not.
         refusal: &'a Refusal,
     },
+    /// The catalog was lost, and the title was found on an origin.
+    Restored {
+        /// That origin.
+        origin: &'a str,
+        /// What its pointers lead to.
+        live: Option<Version>,
+    },
     /// A lease ran out: the worker died, or the network to it did.
     WorkerLost {
         /// What it worked on.
@@ -182,6 +189,12 @@ impl fmt::Display for Line<'_> {
             Line::Healed => f.write_str("healed: every origin holds every object"),
             Line::NotHealed { kind, refusal } => {
                 write!(f, "not healed, viewers keep what they have: {kind} failed: {refusal}")
+            }
+            Line::Restored { origin, live: Some(live) } => {
+                write!(f, "taken over from origin {origin}, where viewers get {live}")
+            }
+            Line::Restored { origin, live: None } => {
+                write!(f, "taken over from origin {origin}, where it is not published")
             }
             Line::WorkerLost { kind, worker } => {
                 write!(f, "{kind} is back in the queue: worker {worker} fell silent")

@@ -20,6 +20,8 @@ pub const MPD_NAME: &str = "manifest.mpd";
 pub const MEDIA_PLAYLIST_NAME: &str = "media.m3u8";
 /// Name of a rendition's init segment.
 pub const INIT_NAME: &str = "init.mp4";
+/// Name of the plan that a version was made by.
+pub const PLAN_NAME: &str = "plan.json";
 /// Name of a version's inventory.
 pub const INVENTORY_NAME: &str = "inventory.jsonl";
 
@@ -55,6 +57,7 @@ impl ObjectKey {
             Some("mp4") => "video/mp4",
             Some("vtt") => "text/vtt",
             Some("jsonl") => "application/jsonl",
+            Some("json") => "application/json",
             _ => "application/octet-stream",
         }
     }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Sha256, Tenant, TitleId, Version};
 use crate::inventory::Object;
+use crate::key::PackageId;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::task::{Outcome, TaskKind};
 use crate::time::Timestamp;
 
@@ -183,6 +184,45 @@ pub struct PackageRecord {
     /// The title's pointers as they were stored when it was published, by file name: what viewers have to find there
     /// as long as it is live.
     pub pointers: Vec<Object>,
+}
+
+/// A title as it was found on an origin, for a catalog that was lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which title.
+    pub title: TitleId,
+    /// What its pointers lead to.
+    pub live: Option<Version>,
+    /// Its packages, at least one.
+    pub packages: Vec<RestoredPackage>,
+}
+
+/// A package as it was found on an origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoredPackage {
+    /// Which.
+    pub package: PackageId,
+    /// SHA-256 of its master. Where that is, no origin says.
+    pub master: Sha256,
+    /// Name of its pipeline.
+    pub pipeline: String,
+    /// SHA-256 of its pipeline.
+    pub pipeline_sha256: Sha256,
+    /// All else.
+    pub record: PackageRecord,
+}
+
+impl Restored {
+    /// The state of one of its packages: what nobody was ever pointed at was not proven when the catalog was lost.
+    pub fn state_of(&self, version: Version) -> TitleState {
+        if self.live.is_some_and(|live| version <= live) {
+            return TitleState::Published;
+        }
+        let message = format!("{version} was sealed and not published when the catalog was lost");
+        TitleState::Failed(Refusal::new(Code::NotProven, message))
+    }
 }
 
 /// One line of a title's history.

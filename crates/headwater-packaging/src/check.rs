@@ -49,7 +49,7 @@ pub fn manifests(
     for (path, object) in &known.objects {
         let key = package.key(path);
         match (&object.role, files.get(&key)) {
-            (ObjectRole::Init { .. } | ObjectRole::Segment { .. }, _) => {}
+            (ObjectRole::Init { .. } | ObjectRole::Segment { .. } | ObjectRole::Plan, _) => {}
             (ObjectRole::Manifest, None) => findings.add(&key, FindingKind::Missing),
             (ObjectRole::Manifest, Some(bytes)) => manifest(&known, &key, bytes, &mut findings),
         }
@@ -136,7 +136,7 @@ impl<'a> Known<'a> {
                         renditions[n].segments.push(Segment { object, number, start, ticks });
                     }
                 }
-                ObjectRole::Manifest => {}
+                ObjectRole::Manifest | ObjectRole::Plan => {}
             }
         }
         for rendition in &mut renditions {

@@ -244,7 +244,7 @@ struct Made<'a>(BTreeMap<&'a str, &'a Object>);
 impl<'a> Made<'a> {
     fn new(objects: &'a [Object]) -> Result<Self, Incomplete> {
         let mut by_path = BTreeMap::new();
-        for object in objects.iter().filter(|o| o.role != ObjectRole::Manifest) {
+        for object in objects.iter().filter(|o| o.role.rendition().is_some()) {
             if by_path.insert(object.path.as_str(), object).is_some() {
                 return Err(Incomplete::Unplanned { path: object.path.clone() });
             }
@@ -299,6 +299,7 @@ fn wrong_role(object: &Object, planned: String) -> Incomplete {
         ObjectRole::Init { rendition } => format!("init segment of {rendition}"),
         ObjectRole::Segment { rendition, number, .. } => format!("segment {number} of {rendition}"),
         ObjectRole::Manifest => "manifest".to_owned(),
+        ObjectRole::Plan => "plan".to_owned(),
     };
     Incomplete::Differs { path: object.path.clone(), what: "role", planned, found }
 }

@@ -6,7 +6,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -209,4 +209,7 @@ pub trait Catalog: Send + Sync {
 
     /// Writes it down; with `None`, forgets it.
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;
+
+    /// Takes over a title that is not known, as it was found on an origin.
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError>;
 }

@@ -62,6 +62,7 @@ macro_rules! catalog_suite {
                 a_published_title_is_healed_while_viewers_have_it
                 what_cannot_be_healed_leaves_the_title_as_it_is
                 healing_starts_with_all_its_tries
+                a_title_is_taken_over_as_it_was_found
             }
             results {
                 a_title_goes_all_the_way

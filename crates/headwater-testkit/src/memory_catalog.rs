@@ -10,7 +10,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -212,6 +212,10 @@ impl Catalog for MemoryCatalog {
             None => drop(checkpoints.remove(name)),
         }
         Ok(())
+    }
+
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
+        self.state().restore(restored, self.clock.now())
     }
 
     async fn profile(

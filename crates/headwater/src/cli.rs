@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use headwater_model::id::TitleId;
 
 use crate::commands::{
-    audit, heal, incidents, ingest, origin, pipelines, probe, status, up, verify,
+    audit, heal, incidents, ingest, origin, pipelines, probe, rebuild, status, up, verify,
 };
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
@@ -65,6 +65,9 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Look after the catalog
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Look at the origins that the configuration names
     #[command(subcommand)]
     Origin(OriginCommand),
@@ -162,6 +165,16 @@ pub(crate) struct HealArgs {
 }
 
 #[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    /// Fill an empty catalog with what an origin holds: titles, packages, inventories and pointers
+    Rebuild {
+        /// Name of the origin
+        #[arg(long, value_name = "NAME")]
+        origin: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum OriginCommand {
     /// Find out whether an origin can be used, and what it does with what it is told; leaves nothing behind
     Test {
@@ -234,6 +247,9 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Heal(args) => heal::heal(config, args, json).await,
             Command::Incidents { title, all } => {
                 incidents::incidents(config, title, all, json).await
+            }
+            Command::Catalog(CatalogCommand::Rebuild { origin }) => {
+                rebuild::rebuild(config, &origin, json).await
             }
             Command::Origin(OriginCommand::Test { name }) => {
                 origin::test(config, &name, json).await

@@ -44,7 +44,7 @@ async fn both_origins_end_with_the_same_objects() {
         .iter()
         .map(|p| (p.origin.as_str(), p.objects, p.read_back, p.findings.len()))
         .collect();
-    assert_eq!(told, [("lab", 20, 5, 0), ("second", 20, 20, 0)]);
+    assert_eq!(told, [("lab", 21, 5, 0), ("second", 21, 21, 0)]);
 }
 
 #[tokio::test(start_paused = true)]

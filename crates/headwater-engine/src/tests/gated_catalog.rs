@@ -9,7 +9,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -115,6 +115,7 @@ gated! {
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
     checkpoint(name: &str) -> Option<String>;
+    restore(restored: &Restored) -> ();
     keep_checkpoint(name: &str, text: Option<&str>) -> ();
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;
     keep_profile(origin: &str, settings: &str, profile: &Profile) -> ();

@@ -1,14 +1,17 @@
 //! Cases of healing: incidents, and work that is done again because an origin lost what it made.
 
 use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::{Tenant, Version};
+use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{How, Incident, Look, Mended};
-use headwater_model::life::TitleState;
+use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
 use headwater_model::refusal::Code;
-use headwater_model::task::{Failure, MAX_ATTEMPTS, Retry, TaskKind};
+use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, Retry, TaskKind};
 use headwater_ports::catalog::CatalogError;
 
-use super::scene::{LONG_MS, Scene, good, lasting, package, passing, prepared, title};
+use super::scene::{
+    LONG_MS, Scene, assert_refused, good, lasting, object, package, passing, plan_of, prepared,
+    title,
+};
 
 type Case = Result<(), CatalogError>;
 
@@ -209,5 +212,51 @@ pub async fn healing_starts_with_all_its_tries(s: Scene) -> Case {
         }
         s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
     }
+    Ok(())
+}
+
+/// Published up to what the pointers lead to; where the master is, is learned when it comes again.
+pub async fn a_title_is_taken_over_as_it_was_found(s: Scene) -> Case {
+    let restored = |version: u32| RestoredPackage {
+        package: package("film", version),
+        master: plan_of(1, 2).master,
+        pipeline: "vod-h264".to_owned(),
+        pipeline_sha256: plan_of(1, 2).pipeline.sha256,
+        record: PackageRecord {
+            plan: (version > 1).then(|| plan_of(1, 2)),
+            codecs: vec![("video-360p".to_owned(), "avc1.64001f".to_owned())],
+            inventory: Some(Sha256([version as u8; 32])),
+            objects: 12,
+            bytes: 3_456,
+            proven_on: vec!["b2".to_owned()],
+            pointers: if version == 2 { vec![object("index.m3u8", 7)] } else { vec![] },
+        },
+    };
+    let film = Restored {
+        tenant: Tenant::default(),
+        title: title("film"),
+        live: Some(Version(2)),
+        packages: [1, 2, 3].map(restored).to_vec(),
+    };
+    s.catalog.restore(&film).await?;
+    assert_refused(s.catalog.restore(&film).await);
+    let record = s.title("film").await?;
+    assert_eq!((record.version, record.live), (Version(3), Some(Version(2))));
+    assert!(matches!(record.state, TitleState::Failed(r) if r.code == Code::NotProven));
+    for n in [1, 2, 3] {
+        let found = s.catalog.package(&package("film", n)).await?;
+        assert_eq!(found, Some(restored(n).record), "v{n}");
+    }
+    let told = s.history("film").await?;
+    assert_eq!(told, ["taken over from origin b2, where viewers get v2"]);
+    assert!(!s.catalog.heal(&package("film", 3)).await?, "nobody gets it");
+    assert!(s.catalog.heal(&package("film", 2)).await?);
+    assert_eq!(s.claim_kind(TaskKind::Heal).await?.master_path, "");
+
+    s.submit("film").await?;
+    let claimed = s.claim_kind(TaskKind::Prepare).await?;
+    let known = Outcome::AlreadyPublished { version: Version(2) };
+    s.catalog.complete(&claimed.lease, &known).await?;
+    assert_eq!(s.title("film").await?.master_path, "/drop/film.mp4");
     Ok(())
 }

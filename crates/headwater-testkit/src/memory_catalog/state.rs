@@ -471,6 +471,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(), CatalogError> {
         let title = self.package(package).title;
+        let path = self.package(package).new.master_path.clone();
         let earlier = self
             .packages
             .iter_mut()
@@ -480,6 +481,9 @@ impl State {
             return Err(contradiction("accept the result", why));
         };
         earlier.updated = now;
+        if earlier.new.master_path.is_empty() {
+            earlier.new.master_path = path;
+        }
         let id = *id;
         self.title(title).newest = id;
         self.packages.remove(&package);

@@ -1,14 +1,18 @@
 //! Incidents and holdings of the memory catalog, and the healing of packages that viewers have.
 
+use std::collections::BTreeMap;
+
 use headwater_model::audit::{Content, Held, Holding};
 use headwater_model::history::Line;
+use headwater_model::id::Version;
 use headwater_model::incident::{Incident, Look};
 use headwater_model::key::PackageId;
-use headwater_model::task::TaskKind;
+use headwater_model::life::{PackageRecord, Restored};
+use headwater_model::task::{NewTitle, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 
-use super::{State, Title, contradiction};
+use super::{Package, State, Title, contradiction};
 
 impl State {
     pub(in super::super) fn holding(&self, id: i64, title: &Title) -> Holding {
@@ -40,6 +44,62 @@ impl State {
         self.start_over(id, TaskKind::Heal, 0, now);
         self.record(title, now, Line::HealQueued);
         true
+    }
+
+    /// Takes over a title that is not known.
+    pub(in super::super) fn restore(
+        &mut self,
+        restored: &Restored,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let Restored { tenant, title, live, packages } = restored;
+        if self.title_id(tenant, title).is_some() || packages.is_empty() {
+            return Err(contradiction("take over a title", format!("`{title}` is known")));
+        }
+        let title_id = self.next_id();
+        let row = Title {
+            tenant: tenant.clone(),
+            title: title.clone(),
+            newest: 0,
+            live: *live,
+            queued: now,
+            events: vec![],
+        };
+        self.titles.insert(title_id, row);
+        let mut newest = (Version(0), 0);
+        for package in packages {
+            let id = self.next_id();
+            let version = package.package.version;
+            let state = restored.state_of(version);
+            self.packages.insert(
+                id,
+                Package {
+                    title: title_id,
+                    id: package.package.clone(),
+                    published: state.refusal().is_none(),
+                    state,
+                    new: NewTitle {
+                        tenant: tenant.clone(),
+                        title: title.clone(),
+                        master_path: String::new(),
+                        pipeline: package.pipeline.clone(),
+                        again: false,
+                    },
+                    facts: None,
+                    record: PackageRecord { codecs: vec![], ..package.record.clone() },
+                    codecs: package.record.codecs.iter().cloned().collect(),
+                    objects: BTreeMap::new(),
+                    last_words: None,
+                    updated: now,
+                },
+            );
+            newest = newest.max((version, id));
+        }
+        self.title(title_id).newest = newest.1;
+        let origin = packages.iter().flat_map(|p| &p.record.proven_on).next();
+        let origin = origin.map_or("unknown", String::as_str).to_owned();
+        self.record(title_id, now, Line::Restored { origin: &origin, live: *live });
+        Ok(())
     }
 
     pub(in super::super) fn is_busy(&self, package: &PackageId) -> bool {
