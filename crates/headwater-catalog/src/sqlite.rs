@@ -322,6 +322,14 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "queue the rollback", |tx| tasks::roll_back(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         transaction!(self.look(), "look at the queue", |tx| tasks::is_busy(&mut tx, package))
     }

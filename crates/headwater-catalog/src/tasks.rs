@@ -324,13 +324,34 @@ pub(crate) async fn cancel(
     Ok(())
 }
 
-/// Opens `Heal` of a package that was published; false when it is open already or there is no such package.
+/// Opens `Heal` of a package that was published; false when it is busy or there is no such package.
 pub(crate) async fn heal(
     tx: &mut SqliteConnection,
     package: &PackageId,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    let row = sqlx::query(
+    let Some((package_id, title_id)) = idle(tx, package).await? else { return Ok(false) };
+    start_over(tx, package_id, TaskKind::Heal, 0, now, now).await?;
+    titles::record(tx, title_id, now, Line::HealQueued).await?;
+    Ok(true)
+}
+
+/// Opens `Publish` of a package that was published before; false when it is busy or there is no such package.
+pub(crate) async fn roll_back(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let Some((package_id, title_id)) = idle(tx, package).await? else { return Ok(false) };
+    start_over(tx, package_id, TaskKind::Publish, 0, now, now).await?;
+    let line = Line::RollbackQueued { to: package.version };
+    titles::record(tx, title_id, now, line).await?;
+    Ok(true)
+}
+
+/// The rows of a package that was published, and of its title, when nothing is being done about it.
+async fn idle(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<(i64, i64)>, Fault> {
+    let row = sqlx::query_as(
         "select p.id, p.title_id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3 \
            and p.published_at is not null and p.inventory is not null \
@@ -339,12 +360,9 @@ pub(crate) async fn heal(
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
     .bind(package.version.0)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
-    let Some(row) = row else { return Ok(false) };
-    start_over(tx, row.try_get("id")?, TaskKind::Heal, 0, now, now).await?;
-    titles::record(tx, row.try_get("title_id")?, now, Line::HealQueued).await?;
-    Ok(true)
+    Ok(row)
 }
 
 /// Whether a package has tasks that are not finished.

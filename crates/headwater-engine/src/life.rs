@@ -178,6 +178,14 @@ impl Engine {
         Ok((queued, package))
     }
 
+    /// Queues that viewers of a title get `version` again, which they have had before. False when they never had, or when
+    /// something is being done about it already.
+    pub async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        let queued = self.ports.catalog.roll_back(package).await?;
+        self.wake.send_replace(());
+        Ok(queued)
+    }
+
     /// Works on tasks of `roles` until `shutdown`; then drops what is under way, gives the claims back and ends.
     ///
     /// Dropping the returned future is like killing the process: leases stay until they run out.

@@ -118,6 +118,24 @@ impl Engine {
 /// A package that viewers get, whose pointers count too.
 struct Live;
 
+/// The names of the origins that hold a package now, if they are as many as the policy asks for.
+pub(crate) async fn proven_now(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Result<Vec<String>, Halt> {
+    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await;
+    note(ports, package, &proofs, Vec::new()).await?;
+    let sound = proofs.iter().filter(|proof| proof.findings.is_empty());
+    let origins: Vec<String> = sound.map(|proof| proof.origin.clone()).collect();
+    let names: Vec<&str> = origins.iter().map(String::as_str).collect();
+    if ports.stores.policy().is_met_by(&names) {
+        return Ok(origins);
+    }
+    let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+    Err(not_proven(&findings).into())
+}
+
 /// What came of mending.
 struct Outlook {
     /// One for every origin, made after everything that could be done was done.

@@ -19,7 +19,7 @@ use tracing::warn;
 use crate::failure::{Halt, later, never, of_origin};
 use crate::lease::Hold;
 use crate::life::Ports;
-use crate::{hash, verify};
+use crate::{hash, mend, verify};
 
 /// Does `Publish`. Doing it again after a crash writes the same two files again.
 ///
@@ -37,7 +37,11 @@ pub(crate) async fn publish(
         claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let (record, expected) =
         verify::sealed(ports, package).await.map_err(verify::VerifyError::into_halt)?;
-    let proven_on = record.proven_on;
+    // What was proven when it was published may have been lost since: a rollback believes nothing.
+    let proven_on = match claimed.published_as {
+        None => record.proven_on,
+        Some(_) => mend::proven_now(ports, package, expected).await?,
+    };
 
     let mut pointed = Vec::new();
     let mut first = None;

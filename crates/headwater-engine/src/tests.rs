@@ -89,7 +89,7 @@ impl Lab {
     }
 
     /// An engine with another way to the origin.
-    fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
+    pub(crate) fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
         self.engine_by(self.catalog.clone(), origin)
     }
 

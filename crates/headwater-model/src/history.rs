@@ -96,6 +96,11 @@ pub enum Line<'a> {
     },
     /// Somebody, or an audit, asked for what is lost to be put right.
     HealQueued,
+    /// Viewers are to get a version again that they had before.
+    RollbackQueued {
+        /// That version.
+        to: Version,
+    },
     /// Every origin holds the package again.
     Healed,
     /// What is lost could not be put right. Viewers keep what they have.
@@ -186,9 +191,10 @@ impl fmt::Display for Line<'_> {
                 )
             }
             Line::HealQueued => f.write_str("healing asked for"),
+            Line::RollbackQueued { to } => write!(f, "rollback to {to} asked for"),
             Line::Healed => f.write_str("healed: every origin holds every object"),
             Line::NotHealed { kind, refusal } => {
-                write!(f, "not healed, viewers keep what they have: {kind} failed: {refusal}")
+                write!(f, "{kind} failed, viewers keep what they have: {refusal}")
             }
             Line::Restored { origin, live: Some(live) } => {
                 write!(f, "taken over from origin {origin}, where viewers get {live}")

@@ -196,6 +196,8 @@ pub fn progress(
     updated: Timestamp,
     now: Timestamp,
 ) -> Progress {
+    // A catalog that was rebuilt has no tasks to add up.
+    let done = *state == TitleState::Published;
     let until = match tally.finished {
         Some(finished) if tally.done >= planned.spans => finished,
         _ if state.is_final() => updated,
@@ -203,8 +205,8 @@ pub fn progress(
     };
     let working = tally.started.map_or(0, |started| until.0.saturating_sub(started.0));
     Progress {
-        spans_done: tally.done,
-        frames_done: tally.frames_done.min(planned.frames),
+        spans_done: if done { planned.spans } else { tally.done },
+        frames_done: if done { planned.frames } else { tally.frames_done.min(planned.frames) },
         working_ms: u64::try_from(working).unwrap_or(0),
         ..planned
     }

@@ -169,6 +169,10 @@ pub trait Catalog: Send + Sync {
     /// already, or when it was never published.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
 
+    /// Queues `Publish` of a package that was published before: viewers are to get it again. False, and nothing happens,
+    /// when it never was, or when something is being done about it already.
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
     /// Whether the queue has tasks of a package that are not finished.
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError>;
 

@@ -63,6 +63,7 @@ macro_rules! catalog_suite {
                 what_cannot_be_healed_leaves_the_title_as_it_is
                 healing_starts_with_all_its_tries
                 a_title_is_taken_over_as_it_was_found
+                viewers_can_be_given_an_older_version_again
             }
             results {
                 a_title_goes_all_the_way

@@ -172,6 +172,10 @@ impl Catalog for MemoryCatalog {
         Ok(self.state().heal(package, self.clock.now()))
     }
 
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().roll_back(package, self.clock.now()))
+    }
+
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         Ok(self.state().is_busy(package))
     }

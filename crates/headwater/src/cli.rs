@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use headwater_model::id::TitleId;
+use headwater_model::id::{TitleId, Version};
 
 use crate::commands::{
-    audit, heal, incidents, ingest, origin, pipelines, probe, rebuild, status, up, verify,
+    audit, heal, incidents, ingest, origin, pipelines, probe, rebuild, rollback, status, up, verify,
 };
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
@@ -64,6 +64,14 @@ enum Command {
         /// Those that are over too
         #[arg(long)]
         all: bool,
+    },
+    /// Give viewers an older version of a title again, once it is proven anew
+    Rollback {
+        /// The title
+        title: TitleId,
+        /// The version: v1
+        #[arg(long, value_name = "VERSION", value_parser = version)]
+        to: Version,
     },
     /// Look after the catalog
     #[command(subcommand)]
@@ -139,6 +147,12 @@ pub(crate) enum AuditPolicy {
     Listing,
     /// Every byte read back and hashed
     Read,
+}
+
+/// A version as it is printed: `v3`; `3` is understood too.
+fn version(text: &str) -> Result<Version, String> {
+    let number = text.strip_prefix('v').unwrap_or(text).parse().ok().filter(|n| *n > 0);
+    number.map(Version).ok_or_else(|| format!("`{text}` is not a version such as v1"))
 }
 
 /// A share as people write it: `1%`, `0.5 %`, `100%`.
@@ -248,6 +262,7 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Incidents { title, all } => {
                 incidents::incidents(config, title, all, json).await
             }
+            Command::Rollback { title, to } => rollback::rollback(config, title, to, json).await,
             Command::Catalog(CatalogCommand::Rebuild { origin }) => {
                 rebuild::rebuild(config, &origin, json).await
             }

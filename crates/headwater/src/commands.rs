@@ -8,6 +8,7 @@ pub(crate) mod origin;
 pub(crate) mod pipelines;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
+pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod verify;

@@ -206,7 +206,14 @@ impl TitleReport {
         if let Some(next_step) = self.next_step {
             row("next step", next_step);
         }
-        row("master", &self.master);
+        if self.master.is_empty() {
+            row(
+                "master",
+                "not known where, since the catalog was rebuilt; ingest it again to tell",
+            );
+        } else {
+            row("master", &self.master);
+        }
         row("pipeline", &self.pipeline);
         if self.spans > 0 {
             row(

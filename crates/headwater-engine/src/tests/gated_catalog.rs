@@ -111,6 +111,7 @@ gated! {
     note(package: &PackageId, look: &Look) -> ();
     incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
     heal(package: &PackageId) -> bool;
+    roll_back(package: &PackageId) -> bool;
     is_busy(package: &PackageId) -> bool;
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;

@@ -179,7 +179,7 @@ async fn another_build_may_not_put_other_bytes_under_old_names() {
     let engine = lab.engine();
     assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
     let service = Service::start(&engine);
-    lab.wait_for(|history| history.contains("not healed")).await;
+    lab.wait_for(|history| history.contains("viewers keep what they have")).await;
     service.stop().await;
     let history = lab.history("film").await;
     assert!(history.contains("made-differently: `video-"), "{history}");

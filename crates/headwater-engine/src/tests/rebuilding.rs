@@ -61,7 +61,7 @@ async fn what_was_rebuilt_can_be_healed_once_the_master_is_found_again() {
 
     assert!(lab.engine().heal(&tenant, &"film".parse().unwrap()).await.unwrap().0);
     let service = Service::start(&lab.engine());
-    lab.wait_for(|history| history.contains("not healed")).await;
+    lab.wait_for(|history| history.contains("viewers keep what they have")).await;
     service.stop().await;
     let history = lab.history("film").await;
     assert!(history.contains("no origin says where the master is: its SHA-256 is "), "{history}");

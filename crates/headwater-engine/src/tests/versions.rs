@@ -89,3 +89,33 @@ async fn a_master_that_an_older_version_had_is_made_again() {
     let record = lab.make(&lab.title("film", "a film")).await;
     assert_eq!(record.live, Some(Version(3)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn viewers_get_an_older_version_again_once_it_is_proven() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let pointers =
+        || lab.text("main/film/index.m3u8").unwrap() + &lab.text("main/film/manifest.mpd").unwrap();
+    let first = pointers();
+    lab.make(&lab.title("film", "b film")).await;
+    assert_ne!(pointers(), first);
+
+    let segment = package("film", 1).key("video-360p/seg-00003.m4s");
+    let body = lab.origin.object(&segment).unwrap().0;
+    lab.origin.remove(&segment);
+    let engine = lab.engine();
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("publish failed, viewers keep what they have")).await;
+    assert_ne!(pointers(), first);
+    assert_eq!(lab.record("film").await.live, Some(Version(2)));
+    assert!(lab.history("film").await.contains("seg-00003.m4s` on origin lab is missing"));
+
+    lab.origin.put(headwater_testkit::digest::put(segment.as_str(), body)).await.unwrap();
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
+    lab.wait("film", |record| record.live == Some(Version(1))).await;
+    service.stop().await;
+    assert_eq!(pointers(), first);
+    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    assert_eq!(proofs[0].findings, []);
+}

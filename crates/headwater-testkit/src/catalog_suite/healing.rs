@@ -187,8 +187,7 @@ pub async fn what_cannot_be_healed_leaves_the_title_as_it_is(s: Scene) -> Case {
     assert_eq!(s.state("film").await?, TitleState::Published);
     assert_eq!(s.try_claim().await?, None, "the rest is not made for nothing");
     let history = s.history("film").await?;
-    let last =
-        "not healed, viewers keep what they have: audio 1 failed: master-gone: it did not work";
+    let last = "audio 1 failed, viewers keep what they have: master-gone: it did not work";
     assert_eq!(history.last().map(String::as_str), Some(last));
 
     assert!(s.catalog.heal(&v1).await?, "it can be asked for again");
@@ -258,5 +257,35 @@ pub async fn a_title_is_taken_over_as_it_was_found(s: Scene) -> Case {
     let known = Outcome::AlreadyPublished { version: Version(2) };
     s.catalog.complete(&claimed.lease, &known).await?;
     assert_eq!(s.title("film").await?.master_path, "/drop/film.mp4");
+    Ok(())
+}
+
+/// Pointing back takes one task, and only to what viewers have had.
+pub async fn viewers_can_be_given_an_older_version_again(s: Scene) -> Case {
+    for _ in 0..2 {
+        s.submit("film").await?;
+        s.work().await?;
+    }
+    assert_eq!(s.title("film").await?.live, Some(Version(2)));
+    assert!(!s.catalog.roll_back(&package("film", 3)).await?);
+    assert!(s.catalog.roll_back(&package("film", 1)).await?);
+    assert!(!s.catalog.roll_back(&package("film", 1)).await?, "once is enough");
+    let publish = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!((publish.package.version, publish.published_as.is_some()), (Version(1), true));
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
+    let film = s.title("film").await?;
+    assert_eq!(
+        (film.version, film.live, film.state),
+        (Version(2), Some(Version(1)), TitleState::Published)
+    );
+
+    assert!(s.catalog.roll_back(&package("film", 2)).await?);
+    let publish = s.claim_kind(TaskKind::Publish).await?;
+    s.catalog.fail(&publish.lease, &lasting(Code::NotProven)).await?;
+    let film = s.title("film").await?;
+    assert_eq!((film.live, film.state), (Some(Version(1)), TitleState::Published));
+    let history = s.history("film").await?;
+    let last = "publish failed, viewers keep what they have: not-proven: it did not work";
+    assert_eq!(history.last().map(String::as_str), Some(last));
     Ok(())
 }

@@ -59,8 +59,8 @@ async fn with_incidents(app: &App) -> anyhow::Result<Vec<TitleId>> {
     Ok(titles.into_iter().collect())
 }
 
-/// Does the work when no service does.
-async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+/// Does the queue's work when no service does, until `stop`.
+pub(crate) async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
     let _workplace = loop {
         if let Some(workplace) = app.take_workplace().await? {
             break workplace;

@@ -34,15 +34,31 @@ impl State {
         Holding { tenant, title: title.title.clone(), live, versions }
     }
 
-    /// Opens `Heal` of a package that viewers have, unless something is done about it already.
+    /// Opens `Heal` of a package that was published, unless something is done about it already.
     pub(in super::super) fn heal(&mut self, package: &PackageId, now: Timestamp) -> bool {
+        self.open_idle(package, TaskKind::Heal, Line::HealQueued, now)
+    }
+
+    /// The same with `Publish`.
+    pub(in super::super) fn roll_back(&mut self, package: &PackageId, now: Timestamp) -> bool {
+        let line = Line::RollbackQueued { to: package.version };
+        self.open_idle(package, TaskKind::Publish, line, now)
+    }
+
+    fn open_idle(
+        &mut self,
+        package: &PackageId,
+        kind: TaskKind,
+        line: Line<'_>,
+        now: Timestamp,
+    ) -> bool {
         let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
         let Some((id, title)) = found.map(|(id, p)| (*id, p.title)) else { return false };
         if self.tasks_of(id).any(|t| t.is_open()) {
             return false;
         }
-        self.start_over(id, TaskKind::Heal, 0, now);
-        self.record(title, now, Line::HealQueued);
+        self.start_over(id, kind, 0, now);
+        self.record(title, now, line);
         true
     }
 
