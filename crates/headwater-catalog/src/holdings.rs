@@ -3,6 +3,7 @@
 use headwater_model::audit::{Content, Held, Holding};
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::key::PackageId;
 use headwater_model::life::{Restored, RestoredPackage};
 use headwater_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -19,7 +20,7 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<Vec<Holding>, Fault> {
     let titles = sqlx::query(
-        "select id, title, live from titles \
+        "select id, title, live, live_since from titles \
          where tenant = $1 and ($2 is null or tenant || '/' || title || '/' > $2) \
          order by title || '/' limit $3",
     )
@@ -41,11 +42,13 @@ pub(crate) async fn one(
     tenant: &Tenant,
     title: &TitleId,
 ) -> Result<Option<Holding>, Fault> {
-    let row = sqlx::query("select id, title, live from titles where tenant = $1 and title = $2")
-        .bind(tenant.as_str())
-        .bind(title.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let row = sqlx::query(
+        "select id, title, live, live_since from titles where tenant = $1 and title = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(title.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     holding(tx, tenant, &row).await.map(Some)
 }
@@ -67,6 +70,7 @@ async fn holding(
         tenant: tenant.clone(),
         title: rows::parsed(title, "title")?,
         live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
+        live_since: title.try_get::<Option<i64>, _>("live_since")?.map(Timestamp),
         versions: versions.iter().map(held).collect::<Result<_, _>>()?,
     })
 }
@@ -82,6 +86,29 @@ fn held(row: &SqliteRow) -> Result<Held, Fault> {
     Ok(Held { version: Version(rows::small(row, "version")?), content })
 }
 
+/// Forgets a package that was deleted.
+pub(crate) async fn forget(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let title_id: Option<i64> = sqlx::query_scalar(
+        "delete from packages where id = ( \
+             select p.id from packages p join titles t on t.id = p.title_id \
+             where t.tenant = $1 and t.title = $2 and p.version = $3 \
+               and t.newest <> p.version and t.live is not p.version) \
+         returning title_id",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let title_id = title_id
+        .ok_or_else(|| Fault::Contradiction(format!("`{package}` is needed or not known")))?;
+    titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
+}
+
 /// Takes over a title that is not known.
 pub(crate) async fn restore(
     tx: &mut SqliteConnection,
@@ -92,8 +119,8 @@ pub(crate) async fn restore(
     let newest =
         newest.ok_or_else(|| Fault::Contradiction("a title without packages".to_owned()))?;
     let title_id: i64 = sqlx::query_scalar(
-        "insert into titles (tenant, title, newest, live, queued_at, created_at) \
-         values ($1, $2, $3, $4, $5, $5) returning id",
+        "insert into titles (tenant, title, newest, live, live_since, queued_at, created_at) \
+         values ($1, $2, $3, $4, $5, $5, $5) returning id",
     )
     .bind(restored.tenant.as_str())
     .bind(restored.title.as_str())

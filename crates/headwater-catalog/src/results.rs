@@ -170,9 +170,13 @@ async fn go_live(
     .fetch_one(&mut *tx)
     .await?;
     let version = Version(rows::small(&row, "version")?);
-    sqlx::query("update titles set live = $2 where id = $1")
+    sqlx::query(
+        "update titles set live_since = case when live is $2 then live_since else $3 end, live = $2 \
+         where id = $1",
+    )
         .bind(title_id)
         .bind(version.0)
+        .bind(now.0)
         .execute(&mut *tx)
         .await?;
     titles::record(tx, title_id, now, Line::Published { version }).await

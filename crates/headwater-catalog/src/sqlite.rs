@@ -363,6 +363,14 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {
+        transaction!(self.change(), "forget the package", |tx| holdings::forget(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
         transaction!(self.change(), "take over a title", |tx| holdings::restore(
             &mut tx,

@@ -26,6 +26,8 @@ pub mod audit;
 
 pub mod rebuild;
 
+pub mod gc;
+
 mod verify;
 
 mod listing;

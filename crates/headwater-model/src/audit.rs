@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Sha256, Tenant, TitleId, Version};
 use crate::inventory::Object;
 use crate::key::{ObjectKey, PackageId};
+use crate::time::Timestamp;
 
 /// What the catalog says about the packages of one title.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Holding {
     pub title: TitleId,
     /// What viewers get.
     pub live: Option<Version>,
+    /// Since when they get it.
+    pub live_since: Option<Timestamp>,
     /// Every version that there ever was, oldest first.
     pub versions: Vec<Held>,
 }
@@ -50,6 +53,17 @@ impl Holding {
     /// What every key of the title starts with: `main/film/`.
     pub fn prefix(&self) -> String {
         format!("{}/{}/", self.tenant, self.title)
+    }
+
+    /// Versions that nobody needs: sealed, older than what viewers get, and no longer got by them since `before`, but for
+    /// the `keep` newest of these, which can be rolled back to. A title of which nothing is live keeps everything.
+    pub fn unneeded(&self, before: Timestamp, keep: usize) -> Vec<Version> {
+        let Some(live) = self.live.filter(|_| self.live_since.is_some_and(|at| at < before)) else {
+            return Vec::new();
+        };
+        let older = self.versions.iter().rev().filter(|held| held.version < live);
+        let sealed = older.filter(|held| matches!(held.content, Content::Sealed { .. }));
+        sealed.skip(keep).map(|held| held.version).collect()
     }
 
     /// One of its packages.
@@ -150,6 +164,36 @@ mod tests {
 
     fn keys(text: &str) -> Vec<ObjectKey> {
         text.split_whitespace().filter_map(ObjectKey::new).collect()
+    }
+
+    #[test]
+    fn what_viewers_left_long_ago_is_not_needed() {
+        let sealed = || Content::Sealed { inventory: Sha256([1; 32]), pointers: vec![] };
+        let held = |n, content| Held { version: Version(n), content };
+        let holding = |live: Option<u32>| Holding {
+            tenant: Tenant::default(),
+            title: "film".parse().expect("a name"),
+            live: live.map(Version),
+            live_since: live.map(|_| Timestamp(1_000)),
+            versions: vec![
+                held(1, sealed()),
+                held(2, sealed()),
+                held(3, Content::Nothing),
+                held(4, sealed()),
+                held(5, sealed()),
+                held(6, Content::InTheMaking),
+            ],
+        };
+        let unneeded = |live, before, keep| -> Vec<u32> {
+            let versions = holding(live).unneeded(Timestamp(before), keep);
+            versions.into_iter().map(|version| version.0).collect()
+        };
+        assert_eq!(unneeded(Some(5), 1_001, 0), [4, 2, 1]);
+        assert_eq!(unneeded(Some(5), 1_001, 1), [2, 1]);
+        assert_eq!(unneeded(Some(5), 1_001, 9), [0; 0]);
+        assert_eq!(unneeded(Some(5), 1_000, 0), [0; 0], "not long enough ago");
+        assert_eq!(unneeded(Some(2), 1_001, 0), [1], "after a rollback newer ones stay");
+        assert_eq!(unneeded(None, 1_001, 0), [0; 0], "nothing is live");
     }
 
     #[test]

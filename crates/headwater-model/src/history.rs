@@ -101,6 +101,11 @@ pub enum Line<'a> {
         /// That version.
         to: Version,
     },
+    /// A version that nobody needs was deleted.
+    Collected {
+        /// That version.
+        version: Version,
+    },
     /// Every origin holds the package again.
     Healed,
     /// What is lost could not be put right. Viewers keep what they have.
@@ -192,6 +197,7 @@ impl fmt::Display for Line<'_> {
             }
             Line::HealQueued => f.write_str("healing asked for"),
             Line::RollbackQueued { to } => write!(f, "rollback to {to} asked for"),
+            Line::Collected { version } => write!(f, "{version} deleted: viewers get a newer one"),
             Line::Healed => f.write_str("healed: every origin holds every object"),
             Line::NotHealed { kind, refusal } => {
                 write!(f, "{kind} failed, viewers keep what they have: {refusal}")

@@ -214,6 +214,9 @@ pub trait Catalog: Send + Sync {
     /// Writes it down; with `None`, forgets it.
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;
 
+    /// Forgets a package whose objects were deleted. Refused for what viewers get and for the newest version.
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError>;
+
     /// Takes over a title that is not known, as it was found on an origin.
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError>;
 }

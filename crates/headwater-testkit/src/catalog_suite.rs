@@ -64,6 +64,7 @@ macro_rules! catalog_suite {
                 healing_starts_with_all_its_tries
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again
+                a_version_that_was_deleted_is_forgotten
             }
             results {
                 a_title_goes_all_the_way

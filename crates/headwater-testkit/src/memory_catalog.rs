@@ -218,6 +218,10 @@ impl Catalog for MemoryCatalog {
         Ok(())
     }
 
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {
+        self.state().forget(package, self.clock.now())
+    }
+
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
         self.state().restore(restored, self.clock.now())
     }

@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
 
 use crate::commands::{
-    audit, heal, incidents, ingest, origin, pipelines, probe, rebuild, rollback, status, up, verify,
+    audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, rollback, status, up,
+    verify,
 };
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
@@ -72,6 +73,18 @@ enum Command {
         /// The version: v1
         #[arg(long, value_name = "VERSION", value_parser = version)]
         to: Version,
+    },
+    /// Delete versions that viewers have not got for some time, on every origin
+    Gc {
+        /// Only list what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        /// Days since viewers got them last
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        older_than: u32,
+        /// Versions of each title to keep all the same, for a rollback
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        keep: usize,
     },
     /// Look after the catalog
     #[command(subcommand)]
@@ -263,6 +276,9 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
                 incidents::incidents(config, title, all, json).await
             }
             Command::Rollback { title, to } => rollback::rollback(config, title, to, json).await,
+            Command::Gc { dry_run, older_than, keep } => {
+                gc::gc(config, dry_run, older_than, keep, json).await
+            }
             Command::Catalog(CatalogCommand::Rebuild { origin }) => {
                 rebuild::rebuild(config, &origin, json).await
             }

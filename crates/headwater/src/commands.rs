@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod audit;
+pub(crate) mod gc;
 pub(crate) mod heal;
 pub(crate) mod incidents;
 pub(crate) mod ingest;

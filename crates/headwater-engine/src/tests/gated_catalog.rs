@@ -116,6 +116,7 @@ gated! {
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
     checkpoint(name: &str) -> Option<String>;
+    forget(package: &PackageId) -> ();
     restore(restored: &Restored) -> ();
     keep_checkpoint(name: &str, text: Option<&str>) -> ();
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;

@@ -1,12 +1,13 @@
 //! Cases of healing: incidents, and work that is done again because an origin lost what it made.
 
+use headwater_model::audit::Holding;
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{How, Incident, Look, Mended};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, Retry, TaskKind};
-use headwater_ports::catalog::CatalogError;
+use headwater_ports::catalog::{CatalogError, Submitted};
 
 use super::scene::{
     LONG_MS, Scene, assert_refused, good, lasting, object, package, passing, plan_of, prepared,
@@ -287,5 +288,36 @@ pub async fn viewers_can_be_given_an_older_version_again(s: Scene) -> Case {
     let history = s.history("film").await?;
     let last = "publish failed, viewers keep what they have: not-proven: it did not work";
     assert_eq!(history.last().map(String::as_str), Some(last));
+    Ok(())
+}
+
+/// Neither what viewers get nor the newest version can be forgotten.
+pub async fn a_version_that_was_deleted_is_forgotten(s: Scene) -> Case {
+    for _ in 0..3 {
+        s.submit("film").await?;
+        s.work().await?;
+        s.clock.advance_ms(1_000);
+    }
+    let since = |holding: Option<Holding>| holding.and_then(|holding| holding.live_since);
+    let (tenant, film) = (Tenant::default(), title("film"));
+    let third = since(s.catalog.holding(&tenant, &film).await?);
+    assert!(s.catalog.roll_back(&package("film", 2)).await?);
+    s.work().await?;
+    let rolled_back = since(s.catalog.holding(&tenant, &film).await?);
+    assert!(rolled_back > third && third.is_some(), "{rolled_back:?} {third:?}");
+    for needed in [2, 3, 4] {
+        assert_refused(s.catalog.forget(&package("film", needed)).await);
+    }
+    s.catalog.forget(&package("film", 1)).await?;
+    assert_eq!(s.catalog.package(&package("film", 1)).await?, None);
+    assert_eq!(
+        s.history("film").await?.pop().as_deref(),
+        Some("v1 deleted: viewers get a newer one")
+    );
+    assert_eq!(
+        s.submit("film").await?,
+        Submitted::Queued(Version(4)),
+        "its number is not used again"
+    );
     Ok(())
 }

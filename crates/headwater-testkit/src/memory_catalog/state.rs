@@ -41,6 +41,7 @@ pub(super) struct Title {
     title: TitleId,
     newest: i64,
     live: Option<Version>,
+    live_since: Option<Timestamp>,
     pub(super) queued: Timestamp,
     pub(super) events: Vec<Event>,
 }
@@ -201,8 +202,15 @@ impl State {
         let Some(title) = self.title_id(&new.tenant, &new.title) else {
             let title = self.next_id();
             let (tenant, id) = (new.tenant.clone(), new.title.clone());
-            let row =
-                Title { tenant, title: id, newest: 0, live: None, queued: now, events: vec![] };
+            let row = Title {
+                tenant,
+                title: id,
+                newest: 0,
+                live: None,
+                live_since: None,
+                queued: now,
+                events: vec![],
+            };
             self.titles.insert(title, row);
             return self.queue(title, Version(1), new, now);
         };
@@ -445,7 +453,10 @@ impl State {
             Outcome::Published { pointers } => {
                 package.published = true;
                 package.record.pointers = pointers.clone();
-                self.title(title).live = Some(version);
+                let row = self.title(title);
+                if row.live.replace(version) != Some(version) {
+                    row.live_since = Some(now);
+                }
                 self.record(title, now, Line::Published { version });
             }
             Outcome::Healed { pointers } => {

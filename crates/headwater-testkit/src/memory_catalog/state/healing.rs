@@ -30,8 +30,8 @@ impl State {
             })
             .collect();
         versions.sort_by_key(|held| held.version);
-        let (tenant, live) = (title.tenant.clone(), title.live);
-        Holding { tenant, title: title.title.clone(), live, versions }
+        let (tenant, live, live_since) = (title.tenant.clone(), title.live, title.live_since);
+        Holding { tenant, title: title.title.clone(), live, live_since, versions }
     }
 
     /// Opens `Heal` of a package that was published, unless something is done about it already.
@@ -62,6 +62,28 @@ impl State {
         true
     }
 
+    /// Forgets a package that was deleted.
+    pub(in super::super) fn forget(
+        &mut self,
+        package: &PackageId,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let found = self.packages.iter().find(|(_, p)| &p.id == package);
+        let found = found.map(|(id, p)| (*id, p.title)).filter(|(id, title)| {
+            let title = &self.titles[title];
+            title.newest != *id && title.live != Some(package.version)
+        });
+        let Some((id, title)) = found else {
+            let why = format!("`{package}` is needed or not known");
+            return Err(contradiction("forget the package", why));
+        };
+        self.packages.remove(&id);
+        self.tasks.retain(|_, task| task.package != id);
+        self.incidents.retain(|incident| &incident.package != package);
+        self.record(title, now, Line::Collected { version: package.version });
+        Ok(())
+    }
+
     /// Takes over a title that is not known.
     pub(in super::super) fn restore(
         &mut self,
@@ -78,6 +100,7 @@ impl State {
             title: title.clone(),
             newest: 0,
             live: *live,
+            live_since: Some(now),
             queued: now,
             events: vec![],
         };
