@@ -165,6 +165,8 @@ pub(crate) fn object(row: &SqliteRow) -> Result<Object, Fault> {
         bytes: count(row, "bytes")?,
         sha256: parsed(row, "sha256")?,
         md5: parsed(row, "md5")?,
+        // Only what is being made has rows, and that lies in its own version.
+        version: None,
         role: serde_json::from_str(row.try_get("role")?)?,
     })
 }

@@ -119,6 +119,7 @@ pub(crate) async fn claim(
             master_path: due.try_get("master_path")?,
             pipeline: due.try_get("pipeline")?,
             again: due.try_get("again")?,
+            remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
             published_as: rows::parsed_maybe(&due, "published_as")?,
         }));
@@ -131,7 +132,7 @@ pub(crate) async fn claim(
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.plan, \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, \
            case when p.published_at is not null then p.inventory end as published_as \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \

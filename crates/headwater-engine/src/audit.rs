@@ -315,13 +315,15 @@ impl<'a> Audit<'a> {
                     };
                     self.purse.pay(0, own.bytes).await;
                     for object in found.objects {
-                        add(package.key(&object.path), object);
+                        add(package.key_of(&object), object);
                     }
                     add(key, own);
                 }
             }
         }
-        wanted.objects.sort_by(|a, b| a.key.cmp(&b.key));
+        // A version that refers to an older one has objects in common with it.
+        wanted.objects.sort_by(|a, b| (&a.key, !a.live).cmp(&(&b.key, !b.live)));
+        wanted.objects.dedup_by(|later, first| later.key == first.key);
         wanted
     }
 

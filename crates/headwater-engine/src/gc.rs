@@ -91,19 +91,24 @@ impl Engine {
             warn!(%package, "not collected: no origin has its inventory");
             return Ok(());
         };
+        // What it has from older versions is theirs.
+        let own_objects = inventory.objects.iter().filter(|object| object.version.is_none());
         let mut keys: BTreeSet<ObjectKey> =
-            inventory.objects.iter().map(|object| package.key(&object.path)).collect();
+            own_objects.map(|object| package.key_of(object)).collect();
         if let Some(live) = holding.live {
             let Some((needed, _)) = objects(live).await else {
                 warn!(%package, "not collected: what viewers get is not known");
                 return Ok(());
             };
             let live = holding.package(live);
+            if needed.objects.iter().any(|object| object.version == Some(package.version)) {
+                return Ok(());
+            }
             for object in &needed.objects {
-                keys.remove(&live.key(&object.path));
+                keys.remove(&live.key_of(object));
             }
         }
-        let bytes = inventory.objects.iter().filter(|o| keys.contains(&package.key(&o.path)));
+        let bytes = inventory.objects.iter().filter(|o| keys.contains(&package.key_of(o)));
         found(&Unneeded {
             package: package.clone(),
             objects: keys.len() as u64 + 1,

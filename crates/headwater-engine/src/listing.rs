@@ -1,6 +1,9 @@
 //! Compares what an origin lists with what the inventory says (R5): one request for a thousand objects.
 
+use std::collections::BTreeMap;
+
 use headwater_model::finding::FindingKind;
+use headwater_model::id::Version;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_ports::origin::{ObjectInfo, Origin, OriginError};
@@ -20,12 +23,34 @@ pub(crate) enum Verdict {
     Wrong(FindingKind),
 }
 
-/// A verdict for each of `objects`, which are in the order of their paths, as are listings. Holds one page at a time.
-/// What is listed beside them is not part of the package, and no concern of a proof.
+/// A verdict for each of `objects`, which are in the order of their paths, also those that an older version holds.
 pub(crate) async fn compare(
     origin: &dyn Origin,
     package: &PackageId,
     objects: &[Object],
+) -> Result<Vec<Verdict>, OriginError> {
+    let mut by_version: BTreeMap<Version, Vec<usize>> = BTreeMap::new();
+    for (n, object) in objects.iter().enumerate() {
+        by_version.entry(object.version.unwrap_or(package.version)).or_default().push(n);
+    }
+    let mut verdicts = vec![Verdict::NotListed; objects.len()];
+    for (version, places) in by_version {
+        let of_version: Vec<&Object> = places.iter().map(|n| &objects[*n]).collect();
+        let package = PackageId { version, ..package.clone() };
+        let found = compare_one(origin, &package, &of_version).await?;
+        for (n, verdict) in places.into_iter().zip(found) {
+            verdicts[n] = verdict;
+        }
+    }
+    Ok(verdicts)
+}
+
+/// The same for objects that one version holds. Listings are in the order of paths too, so this holds one page at a
+/// time. What is listed beside them is not part of the package, and no concern of a proof.
+async fn compare_one(
+    origin: &dyn Origin,
+    package: &PackageId,
+    objects: &[&Object],
 ) -> Result<Vec<Verdict>, OriginError> {
     let mut verdicts = Vec::with_capacity(objects.len());
     let mut expected = objects.iter().peekable();

@@ -47,13 +47,18 @@ pub(crate) async fn make(
     if planned.is_empty() {
         return Err(never(Code::Internal, format!("the plan has no {}", claimed.kind)).into());
     }
+    if let Part::Span(n) = part
+        && plan.copies(n)
+    {
+        return copy(ports, claimed, plan, &planned).await;
+    }
     let master = Path::new(&claimed.master_path);
     let stamp = same_master(ports, claimed, plan).await?;
 
     spool::make(folder).await.map_err(|e| of_spool("make a folder", &e))?;
     let (sender, receiver) = mpsc::channel(REPORTS);
     let making = async {
-        let done = ports.transcoder.make(master, plan, part, folder, sender).await;
+        let done = ports.transcoder.make(master, &plan.to_make(), part, folder, sender).await;
         done.map_err(TranscodeError::into_failure)
     };
     let target = Target::of(ports, claimed).await?;
@@ -75,6 +80,47 @@ pub(crate) async fn make(
     store_inits(ports, &target, stored.inits).await?;
     objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
+}
+
+/// Takes a span over from the version that the package goes back to, byte by byte.
+async fn copy(
+    ports: &Ports,
+    claimed: &Claimed,
+    plan: &Plan,
+    planned: &BTreeMap<String, ObjectRole>,
+) -> Result<Outcome, Halt> {
+    let base = plan.base.as_ref();
+    let base = base.ok_or_else(|| never(Code::Internal, "the plan has nothing to copy from"))?;
+    let older = PackageId { version: base.version, ..claimed.package.clone() };
+    let (_, expected) =
+        verify::sealed(ports, &older).await.map_err(verify::VerifyError::into_halt)?;
+    let inventory = mend::read_inventory(ports, &older, expected).await;
+    let inventory = inventory.ok_or_else(|| {
+        later(Code::OriginUnavailable, format!("no origin gives the inventory of `{older}`"))
+    })?;
+    let target = Target::of(ports, claimed).await?;
+    let (mut objects, mut inits) = (Vec::new(), Vec::new());
+    for (path, role) in planned {
+        let found = inventory.objects.iter().find(|o| o.path == *path && o.role == *role);
+        let found = found.ok_or_else(|| {
+            never(Code::Internal, format!("`{older}` does not have `{path}` as it is planned"))
+        })?;
+        let key = older.key_of(found);
+        let body = mend::read(ports, &key, found.sha256).await.ok_or_else(|| {
+            later(Code::OriginUnavailable, format!("no origin gives `{key}` as it should be"))
+        })?;
+        let object = Object { version: None, ..found.clone() };
+        objects.push(object.clone());
+        match role {
+            ObjectRole::Init { .. } => inits.push(Init { object, body }),
+            _ => target.take(ports, &object, body).await?,
+        }
+    }
+    store_inits(ports, &target, inits).await?;
+    let made = |name: &String| planned.values().any(|role| role.rendition() == Some(name));
+    let renditions = inventory.header.renditions.into_iter().filter(|r| made(&r.name));
+    let codecs = renditions.map(|r| (r.name, r.codec)).collect();
+    Ok(Outcome::Made { objects, codecs, cpu_ms: 0 })
 }
 
 /// Fails unless the file at the master's path has the content that the plan was made from. Size and time as `Prepare`
@@ -199,8 +245,14 @@ async fn take(
         ));
     }
     let digests = hash::digests_of(body.clone()).await;
-    let object =
-        Object { path, bytes: digests.bytes, sha256: digests.sha256, md5: digests.md5, role };
+    let object = Object {
+        path,
+        bytes: digests.bytes,
+        sha256: digests.sha256,
+        md5: digests.md5,
+        version: None,
+        role,
+    };
     Ok((object, body))
 }
 
@@ -219,7 +271,7 @@ pub(crate) async fn put(
     body: Bytes,
 ) -> Result<(), Failure> {
     let put = Put {
-        key: package.key(&object.path),
+        key: package.key_of(object),
         body,
         sha256: object.sha256,
         md5: object.md5,
@@ -290,13 +342,13 @@ impl<'c> Target<'c> {
         }
         let mut mended = Vec::new();
         for origin in ports.stores.iter() {
-            let key = self.package.key(&object.path);
+            let key = self.package.key_of(object);
             if !verify::is_sound(&**origin, &key, object).await {
                 let stored = mend::store(&**origin, key, body.clone()).await;
                 stored.map_err(|e| of_origin(origin.name(), &e))?;
                 mended.push(Mended {
                     origin: origin.name().to_owned(),
-                    object: self.package.key(&object.path).into(),
+                    object: self.package.key_of(object).into(),
                     how: How::MadeAgain,
                 });
             }

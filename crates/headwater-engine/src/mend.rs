@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{How, Look, Mended};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
@@ -211,6 +211,9 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
             break;
         }
     }
+    for version in sources.lost_elsewhere(&outlook.findings()) {
+        ports.catalog.heal(&PackageId { version, ..package.clone() }).await?;
+    }
     outlook.lost = sources.lost(&outlook.findings());
     Ok(outlook)
 }
@@ -252,9 +255,21 @@ pub(crate) async fn read_inventory_object(
             Ok((inventory, body)) => {
                 let hash::Digests { bytes, sha256, md5 } = hash::digests_of(body).await;
                 let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
-                return Some((inventory, Object { path, bytes, sha256, md5, role }));
+                return Some((inventory, Object { path, bytes, sha256, md5, version: None, role }));
             }
             Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
+        }
+    }
+    None
+}
+
+/// An object's bytes from the first origin that has them as they should be.
+pub(crate) async fn read(ports: &Ports, key: &ObjectKey, expected: Sha256) -> Option<Bytes> {
+    for origin in ports.stores.iter() {
+        match origin.get(key, None).await {
+            Ok(body) if hash::sha256_of(body.clone()).await == expected => return Some(body),
+            Ok(_) => warn!(origin = origin.name(), %key, "other bytes than expected"),
+            Err(error) => warn!(origin = origin.name(), %key, %error, "not read"),
         }
     }
     None
@@ -327,7 +342,7 @@ impl<'p> Sources<'p> {
         own: Object,
     ) -> Self {
         let mut objects: BTreeMap<String, Object> =
-            inventory.objects.iter().map(|o| (package.key(&o.path).into(), o.clone())).collect();
+            inventory.objects.iter().map(|o| (package.key_of(o).into(), o.clone())).collect();
         objects.insert(package.key(INVENTORY_NAME).into(), own);
         Self { ports, package, plan, objects, inventory }
     }
@@ -340,7 +355,7 @@ impl<'p> Sources<'p> {
             let origin = self.ports.stores.iter().find(|o| o.name() == finding.origin)?;
             let object = self.objects.get(&finding.object)?;
             let (body, how) = self.find(origin.name(), object, rendered).await?;
-            let stored = store(&**origin, self.package.key(&object.path), body).await;
+            let stored = store(&**origin, self.package.key_of(object), body).await;
             if let Err(error) = stored {
                 warn!(origin = origin.name(), object = finding.object, %error, "not put right");
                 return None;
@@ -360,7 +375,7 @@ impl<'p> Sources<'p> {
         object: &Object,
         rendered: &BTreeMap<String, Bytes>,
     ) -> Option<(Bytes, How)> {
-        let key = self.package.key(&object.path);
+        let key = self.package.key_of(object);
         for origin in self.ports.stores.iter().filter(|o| o.name() != wrong) {
             let Ok(body) = origin.get(&key, None).await else { continue };
             if hash::sha256_of(body.clone()).await == object.sha256 {
@@ -381,7 +396,8 @@ impl<'p> Sources<'p> {
                 .iter()
                 .map(|r| (r.name.clone(), r.codec.clone()))
                 .collect();
-            let media = inventory.objects.iter().filter(|o| o.role.rendition().is_some());
+            let kept = |o: &&Object| o.role.rendition().is_some() || o.version.is_some();
+            let media = inventory.objects.iter().filter(kept);
             let sealed = seal::render(&package, &plan, media.cloned().collect(), &codecs);
             let manifests = sealed.map(|sealed| sealed.manifests).unwrap_or_default();
             let known = |object: &Object| inventory.objects.contains(object);
@@ -396,7 +412,7 @@ impl<'p> Sources<'p> {
         let Some(object) = self.objects.get(&finding.object) else {
             return "a person has to look at this: it is not in the inventory".to_owned();
         };
-        let key = self.package.key(&object.path);
+        let key = self.package.key_of(object);
         for origin in self.ports.stores.iter().filter(|o| o.name() != finding.origin) {
             if verify::is_sound(&**origin, &key, object).await {
                 return format!("would be copied from origin {}", origin.name());
@@ -408,10 +424,17 @@ impl<'p> Sources<'p> {
         }
     }
 
+    /// Older versions that hold something of this one that is lost: it is for them to make it again.
+    fn lost_elsewhere(&self, findings: &[Finding]) -> BTreeSet<Version> {
+        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        lost.filter_map(|f| self.objects.get(&f.object)?.version).collect()
+    }
+
     /// The tasks that made what is lost on some origin and could not be put right.
     fn lost(&self, findings: &[Finding]) -> Vec<TaskKind> {
         let lost = findings.iter().filter(|f| is_loss(&f.kind));
         let objects = lost.filter_map(|f| self.objects.get(&f.object));
+        let objects = objects.filter(|object| object.version.is_none());
         let tasks: BTreeSet<TaskKind> = objects.filter_map(|o| maker_of(self.plan, o)).collect();
         tasks.into_iter().collect()
     }

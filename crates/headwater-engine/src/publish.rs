@@ -115,7 +115,7 @@ impl<'o> Pointing<'o> {
         let rendered = rendered?;
         let mut files = BTreeMap::new();
         for object in inventory.objects.iter().filter(|o| o.role == ObjectRole::Manifest) {
-            let key = package.key(&object.path);
+            let key = package.key_of(object);
             files.insert(key.clone(), read(origin, &key).await?.into());
         }
         for (key, text) in &rendered {
@@ -143,7 +143,7 @@ impl<'o> Pointing<'o> {
         let object = |pointer: &Pointer| {
             let hash::Digests { bytes, sha256, md5 } = hash::digests(&pointer.text);
             let path = pointer.key.name().to_owned();
-            Object { path, bytes, sha256, md5, role: ObjectRole::Manifest }
+            Object { path, bytes, sha256, md5, version: None, role: ObjectRole::Manifest }
         };
         self.pointers.iter().map(object).collect()
     }

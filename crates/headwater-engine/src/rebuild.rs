@@ -189,7 +189,7 @@ async fn read(origin: &dyn Origin, key: &ObjectKey) -> Result<Option<Bytes>, Ori
 
 fn object(path: &str, body: &[u8], role: ObjectRole) -> Object {
     let hash::Digests { bytes, sha256, md5 } = hash::digests(body);
-    Object { path: path.to_owned(), bytes, sha256, md5, role }
+    Object { path: path.to_owned(), bytes, sha256, md5, version: None, role }
 }
 
 /// Reads what a package is, or says why it cannot be taken over.

@@ -38,6 +38,8 @@ mod healing;
 
 mod rebuilding;
 
+mod remaking;
+
 mod leases;
 
 mod crashes;
@@ -133,6 +135,7 @@ impl Lab {
             master_path: path.to_str().unwrap().to_owned(),
             pipeline: "vod".to_owned(),
             again: false,
+            remake: None,
         }
     }
 

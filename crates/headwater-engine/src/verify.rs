@@ -200,7 +200,7 @@ async fn prove(
         }
     };
     let everything = depth == Depth::Read || origin.grade() == ProofGrade::C;
-    let of = |object: &Object| package.key(&object.path);
+    let of = |object: &Object| package.key_of(object);
     let asked = inventory.objects.iter().zip(listed).map(|(object, verdict)| {
         let will_be_read = everything || object.role == ObjectRole::Manifest;
         ask(origin, of(object), object, verdict, will_be_read)

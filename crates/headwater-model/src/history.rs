@@ -7,7 +7,7 @@ use crate::life::TitleState;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::task::TaskKind;
+use crate::task::{Remake, TaskKind};
 use crate::time::FrameRate;
 
 /// One thing that happened. Displayed as one plain sentence, lower case, no full stop.
@@ -21,6 +21,13 @@ pub enum Line<'a> {
         master_path: &'a str,
         /// To be made by this pipeline.
         pipeline: &'a str,
+    },
+    /// A part of a title is to be made again.
+    RemakeQueued {
+        /// As this version.
+        version: Version,
+        /// Which part.
+        remake: &'a Remake,
     },
     /// A package that was being made is not wanted any more.
     GivenUp {
@@ -151,6 +158,10 @@ impl fmt::Display for Line<'_> {
             }
             Line::Queued { version, master_path, pipeline } => {
                 write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")
+            }
+            Line::RemakeQueued { version, remake } => {
+                write!(f, "queued as {version}: {remake}, the rest from {}", remake.base)?;
+                remake.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }
             Line::GivenUp { version, newer } => {
                 write!(f, "{version} given up: {newer} was asked for before it was done")

@@ -60,6 +60,9 @@ pub struct Object {
     pub sha256: Sha256,
     /// MD5 of its content, for origins that report it.
     pub md5: Md5,
+    /// The version whose folder holds it, where that is an older one (R6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// What it is.
     #[serde(flatten)]
     pub role: ObjectRole,

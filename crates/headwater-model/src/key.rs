@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Tenant, TitleId, Version};
+use crate::inventory::Object;
 
 /// The key of an object in an origin, such as `main/film/v1/video-720p/seg-00001.m4s`. Parts are separated by `/`;
 /// there are no empty, `.` or `..` parts.
@@ -108,6 +109,12 @@ impl PackageId {
     /// What all keys of the package start with, `/` included.
     pub fn prefix(&self) -> String {
         format!("{self}/")
+    }
+
+    /// The key of an object of its inventory, which an older version may hold.
+    pub fn key_of(&self, object: &Object) -> ObjectKey {
+        let version = object.version.unwrap_or(self.version);
+        PackageId { version, ..self.clone() }.key(&object.path)
     }
 
     /// The title's two pointer objects, HLS first.

@@ -111,9 +111,10 @@ pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
 /// The tasks that make all objects of a plan. Audio first: it is one long task per track, and would otherwise be what
 /// everybody waits for at the end.
 fn work_of(plan: &Plan) -> Vec<TaskKind> {
-    let audio = (0u32..).zip(&plan.audio).map(|(n, _)| TaskKind::Audio(n));
-    let spans = (0u32..).zip(&plan.spans).map(|(n, _)| TaskKind::Span(n));
-    audio.chain(spans).collect()
+    let audio = (0u32..).zip(&plan.audio).filter(|(_, audio)| !plan.keeps(&audio.name));
+    let any_video = plan.video.iter().any(|video| !plan.keeps(&video.name));
+    let spans = (0u32..).zip(&plan.spans).filter(|_| any_video);
+    audio.map(|(n, _)| TaskKind::Audio(n)).chain(spans.map(|(n, _)| TaskKind::Span(n))).collect()
 }
 
 /// A title as the catalog knows it.

@@ -58,7 +58,10 @@ pub fn submission(newest: Option<Newest<'_>>, new: &NewTitle) -> Submission {
     let same = newest.master_path == new.master_path && newest.pipeline == new.pipeline;
     match newest.state {
         TitleState::Rejected(refusal) | TitleState::Failed(refusal)
-            if same && !new.again && (!newest.planned || plan_holds_after(refusal.code)) =>
+            if same
+                && !new.again
+                && new.remake.is_none()
+                && (!newest.planned || plan_holds_after(refusal.code)) =>
         {
             Submission::Resume
         }

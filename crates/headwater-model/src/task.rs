@@ -133,6 +133,8 @@ pub struct Claimed {
     pub pipeline: String,
     /// Whether a master that another title has is to be transcoded all the same.
     pub again: bool,
+    /// What is to be made again, when it is not the whole title.
+    pub remake: Option<Remake>,
     /// The plan, once `Prepare` is done.
     pub plan: Option<Plan>,
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
@@ -257,4 +259,39 @@ pub struct NewTitle {
     pub pipeline: String,
     /// Transcode even if this master is already there.
     pub again: bool,
+    /// What is to be made again, when it is not the whole title.
+    pub remake: Option<Remake>,
+}
+
+/// A part of a title that is to be made again, as a new version that keeps the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remake {
+    /// The version that has the rest.
+    pub base: Version,
+    /// Renditions; all when there are none.
+    pub renditions: Vec<String>,
+    /// From when on, in milliseconds of the presentation.
+    pub from_ms: Option<u64>,
+    /// Until when.
+    pub to_ms: Option<u64>,
+    /// Why, for the history.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Remake {
+    /// `video-720p from 12.5 s to 30 s is made again`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.renditions.as_slice() {
+            [] => f.write_str("everything")?,
+            renditions => f.write_str(&renditions.join(", "))?,
+        }
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        if let Some(from) = self.from_ms {
+            write!(f, " from {} s", seconds(from))?;
+        }
+        if let Some(to) = self.to_ms {
+            write!(f, " to {} s", seconds(to))?;
+        }
+        f.write_str(" made again")
+    }
 }

@@ -21,6 +21,7 @@ fn object(path: &str, body: &str) -> Object {
         bytes: body.len() as u64,
         sha256: sha256(body),
         md5: md5(body),
+        version: None,
         role: ObjectRole::Manifest,
     }
 }

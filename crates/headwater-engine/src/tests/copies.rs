@@ -34,7 +34,7 @@ async fn both_origins_end_with_the_same_objects() {
     assert_eq!(lab.told(&lab.work(&engine, "film").await), "published");
     assert_eq!(lab.origin.keys(), other.keys());
     for key in lab.origin.keys() {
-        let key = ObjectKey::new(&key).unwrap();
+        let key = ObjectKey::new(key).unwrap();
         assert_eq!(lab.origin.object(&key), other.object(&key), "{key}");
     }
     let history = lab.history("film").await;

@@ -59,7 +59,7 @@ fn name(part: &Part) -> String {
 }
 
 fn contents(origin: &MemoryOrigin) -> Vec<(ObjectKey, Bytes)> {
-    let keys = origin.keys().into_iter().map(|key| ObjectKey::new(&key).unwrap());
+    let keys = origin.keys().into_iter().map(|key| ObjectKey::new(key).unwrap());
     keys.map(|key| (key.clone(), origin.object(&key).unwrap().0)).collect()
 }
 
@@ -103,7 +103,7 @@ async fn one_origin_is_healed_by_making_exactly_what_is_lost_again() {
             lab.make(&lab.title("film", "a film")).await;
             let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
             let key = match path.strip_prefix("../") {
-                Some(pointer) => ObjectKey::new(&format!("main/film/{pointer}")).unwrap(),
+                Some(pointer) => ObjectKey::new(format!("main/film/{pointer}")).unwrap(),
                 None => at(path),
             };
             damage(&lab.origin, &key);

@@ -10,6 +10,7 @@ fn submitted(path: &str, again: bool) -> NewTitle {
         master_path: path.into(),
         pipeline: "vod-h264".into(),
         again,
+        remake: None,
     }
 }
 

@@ -275,7 +275,11 @@ impl State {
         (row.newest, row.queued) = (id, now);
         self.add_task(id, TaskKind::Prepare, 0, now);
         let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
-        self.record(title, now, Line::Queued { version, master_path, pipeline });
+        let line = match &new.remake {
+            Some(remake) => Line::RemakeQueued { version, remake },
+            None => Line::Queued { version, master_path, pipeline },
+        };
+        self.record(title, now, line);
         Submitted::Queued(version)
     }
 
@@ -353,6 +357,7 @@ impl State {
                 master_path: package.new.master_path.clone(),
                 pipeline: package.new.pipeline.clone(),
                 again: package.new.again,
+                remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
                 published_as: package.record.inventory.filter(|_| package.published),
             });

@@ -59,6 +59,7 @@ pub(crate) async fn ingest(
         master_path,
         pipeline,
         again: args.again,
+        remake: None,
     };
     let submitted = app.engine.submit(&new).await?;
     if args.wait {

@@ -123,6 +123,7 @@ impl State {
                         master_path: String::new(),
                         pipeline: package.pipeline.clone(),
                         again: false,
+                        remake: None,
                     },
                     facts: None,
                     record: PackageRecord { codecs: vec![], ..package.record.clone() },
