@@ -43,7 +43,9 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
     let mut failure = not_proven(&mended.findings());
     if !mended.lost.is_empty() {
         let mut again = mended.lost;
-        again.push(TaskKind::Seal);
+        if !again.contains(&TaskKind::Seal) {
+            again.push(TaskKind::Seal);
+        }
         failure.retry = Retry::After(again);
     }
     Err(failure.into())
@@ -94,13 +96,13 @@ fn not_proven(findings: &[Finding]) -> Failure {
         0 => first.to_string(),
         more => format!("{first} (and {more} more)"),
     };
-    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
-    // An object that cannot be read may be readable again soon; what was read and is wrong stays wrong.
-    let may_pass =
-        |f: &Finding| unanswered(f) || matches!(f.kind, FindingKind::ListedButUnreadable { .. });
-    let all_unanswered = findings.iter().all(unanswered);
+    let unreadable = |f: &Finding| matches!(f.kind, FindingKind::ListedButUnreadable { .. });
+    let all_unanswered = findings.iter().all(is_unanswered);
     let code = if all_unanswered { Code::OriginUnavailable } else { Code::NotProven };
-    let retry = if findings.iter().all(may_pass) { Retry::Later } else { Retry::Never };
+    // An object that cannot be read may be readable again soon, and an origin that does not answer now may soon give
+    // what another one lost; what was read and is wrong stays wrong.
+    let may_pass = findings.iter().any(is_unanswered) || findings.iter().all(unreadable);
+    let retry = if may_pass { Retry::Later } else { Retry::Never };
     Failure { refusal: Refusal::new(code, message), retry, last_words: None }
 }
 
@@ -121,7 +123,13 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         return Ok(outlook);
     }
     let Some(inventory) = read_inventory(ports, package, expected).await else {
-        outlook.lost = everything(claimed, plan);
+        if inventory_is_lost(claimed, &outlook.proofs) {
+            outlook.lost = everything(claimed, plan);
+        } else if !outlook.findings().iter().any(is_unanswered) {
+            // It was there a moment ago.
+            let message = "no origin gives the inventory of the package";
+            return Err(later(Code::OriginUnavailable, message).into());
+        }
         return Ok(outlook);
     };
     let sources = Sources::new(ports, package, plan, expected, inventory);
@@ -155,8 +163,7 @@ async fn note(
     proofs: &[Proof],
     mended: Vec<Mended>,
 ) -> Result<(), Halt> {
-    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
-    let whole = proofs.iter().filter(|p| !p.findings.iter().any(unanswered));
+    let whole = proofs.iter().filter(|p| !p.findings.iter().any(is_unanswered));
     let look = Look {
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
@@ -177,6 +184,19 @@ pub(crate) async fn read_inventory(
         }
     }
     None
+}
+
+/// Whether an inventory that no origin gave is lost, rather than on an origin that does not answer. Sealing a package
+/// again costs nothing, so that one loss is enough; what viewers have is made again only when nobody can have it.
+fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
+    let key = claimed.package.key(INVENTORY_NAME);
+    let lost = |proof: &Proof| {
+        proof.findings.iter().any(|f| f.object == key.as_str() && !is_unanswered(f))
+    };
+    match claimed.published_as {
+        None => proofs.iter().any(lost),
+        Some(_) => proofs.iter().all(lost),
+    }
 }
 
 /// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
@@ -342,6 +362,11 @@ fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
         }),
         ObjectRole::Manifest => None,
     }
+}
+
+/// Whether nothing is known, since the origin did not answer.
+fn is_unanswered(finding: &Finding) -> bool {
+    matches!(finding.kind, FindingKind::NotAnswered { .. })
 }
 
 /// Whether the object is not there as it should be, rather than wrong from the start or unknown.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use headwater_model::incident::{How, Incident};
 use headwater_ports::transcoder::Part;
+use headwater_testkit::flaky::{Fail, Flaky};
 use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::gated_origin::{Gate, GatedOrigin};
@@ -195,4 +196,14 @@ async fn a_transcoder_that_fails_while_healing_is_tried_again() {
     lab.origin.remove(&at(SEGMENT));
     lab.transcoder.goes_wrong(Part::Span(1), Mishap::CrashAfter(1));
     heal(&lab, &lab.engine(), &before).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_is_not_answered_for_is_not_lost() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+    let flaky = Flaky::new(lab.origin.clone(), vec![Fail::FirstGets(2)]);
+    heal(&lab, &lab.engine_on(Arc::new(flaky)), &before).await;
+    assert_eq!(lab.transcoder.calls().len(), made, "nothing was made again");
 }
