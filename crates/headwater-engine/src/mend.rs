@@ -229,7 +229,10 @@ async fn point(
         }
         let pointed = async {
             let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
-            pointing.point().await?;
+            let wrong = pointing.point().await?;
+            if let Some(wrong) = wrong.first() {
+                return Err(later(Code::NotProven, wrong.to_string()));
+            }
             Ok::<_, Failure>(pointing.stored())
         };
         match pointed.await {
