@@ -104,7 +104,7 @@ async fn one_origin_is_healed_by_making_exactly_what_is_lost_again() {
             lab.make(&lab.title("film", "a film")).await;
             let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
             let key = match path.strip_prefix("../") {
-                Some(pointer) => ObjectKey::new(&format!("main/film/{pointer}")).unwrap(),
+                Some(pointer) => ObjectKey::new(format!("main/film/{pointer}")).unwrap(),
                 None => at(path),
             };
             damage(&lab.origin, &key);
