@@ -11,6 +11,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{How, Look, Mended};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
+use headwater_model::life::work_of;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
@@ -44,7 +45,9 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
     let mut failure = not_proven(&mended.findings());
     if !mended.lost.is_empty() {
         let mut again = mended.lost;
-        again.push(TaskKind::Seal);
+        if !again.contains(&TaskKind::Seal) {
+            again.push(TaskKind::Seal);
+        }
         failure.retry = Retry::After(again);
     }
     Err(failure.into())
@@ -161,13 +164,13 @@ fn not_proven(findings: &[Finding]) -> Failure {
         0 => first.to_string(),
         more => format!("{first} (and {more} more)"),
     };
-    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
-    // An object that cannot be read may be readable again soon; what was read and is wrong stays wrong.
-    let may_pass =
-        |f: &Finding| unanswered(f) || matches!(f.kind, FindingKind::ListedButUnreadable { .. });
-    let all_unanswered = findings.iter().all(unanswered);
+    let unreadable = |f: &Finding| matches!(f.kind, FindingKind::ListedButUnreadable { .. });
+    let all_unanswered = findings.iter().all(is_unanswered);
     let code = if all_unanswered { Code::OriginUnavailable } else { Code::NotProven };
-    let retry = if findings.iter().all(may_pass) { Retry::Later } else { Retry::Never };
+    // An object that cannot be read may be readable again soon, and an origin that does not answer now may soon give
+    // what another one lost; what was read and is wrong stays wrong.
+    let may_pass = findings.iter().any(is_unanswered) || findings.iter().all(unreadable);
+    let retry = if may_pass { Retry::Later } else { Retry::Never };
     Failure { refusal: Refusal::new(code, message), retry, last_words: None }
 }
 
@@ -188,7 +191,13 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         return Ok(outlook);
     }
     let Some((inventory, own)) = read_inventory_object(ports, package, expected).await else {
-        outlook.lost = everything(claimed, plan);
+        if inventory_is_lost(claimed, &outlook.proofs) {
+            outlook.lost = everything(claimed, plan);
+        } else if !outlook.findings().iter().any(is_unanswered) {
+            // It was there a moment ago.
+            let message = "no origin gives the inventory of the package";
+            return Err(later(Code::OriginUnavailable, message).into());
+        }
         return Ok(outlook);
     };
     let sources = Sources::new(ports, package, plan, inventory, own);
@@ -225,8 +234,7 @@ async fn note(
     proofs: &[Proof],
     mended: Vec<Mended>,
 ) -> Result<(), Halt> {
-    let unanswered = |f: &Finding| matches!(f.kind, FindingKind::NotAnswered { .. });
-    let whole = proofs.iter().filter(|p| !p.findings.iter().any(unanswered));
+    let whole = proofs.iter().filter(|p| !p.findings.iter().any(is_unanswered));
     let look = Look {
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
@@ -275,14 +283,27 @@ pub(crate) async fn read(ports: &Ports, key: &ObjectKey, expected: Sha256) -> Op
     None
 }
 
+/// Whether an inventory that no origin gave is lost, rather than on an origin that does not answer. Sealing a package
+/// again costs nothing, so that one loss is enough; what viewers have is made again only when nobody can have it.
+fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
+    let key = claimed.package.key(INVENTORY_NAME);
+    let lost = |proof: &Proof| {
+        proof.findings.iter().any(|f| f.object == key.as_str() && !is_unanswered(f))
+    };
+    match claimed.published_as {
+        None => proofs.iter().any(lost),
+        Some(_) => proofs.iter().all(lost),
+    }
+}
+
 /// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
 fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
     if claimed.published_as.is_none() {
         return vec![TaskKind::Seal];
     }
-    let audio = (0u32..).zip(&plan.audio).map(|(n, _)| TaskKind::Audio(n));
-    let spans = (0u32..).zip(&plan.spans).map(|(n, _)| TaskKind::Span(n));
-    audio.chain(spans).chain([TaskKind::Seal]).collect()
+    let mut tasks = work_of(plan);
+    tasks.push(TaskKind::Seal);
+    tasks
 }
 
 /// Replaces the pointers on every origin where the package is sound and they are not: with what, and what was put right.
@@ -305,7 +326,10 @@ async fn point(
         }
         let pointed = async {
             let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
-            pointing.point().await?;
+            let wrong = pointing.point().await?;
+            if let Some(wrong) = wrong.first() {
+                return Err(later(Code::NotProven, wrong.to_string()));
+            }
             Ok::<_, Failure>(pointing.stored())
         };
         match pointed.await {
@@ -455,6 +479,11 @@ fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
         }),
         ObjectRole::Manifest | ObjectRole::Plan => None,
     }
+}
+
+/// Whether nothing is known, since the origin did not answer.
+fn is_unanswered(finding: &Finding) -> bool {
+    matches!(finding.kind, FindingKind::NotAnswered { .. })
 }
 
 /// Whether the object is not there as it should be, rather than wrong from the start or unknown.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use headwater_model::finding::Finding;
+use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::Sha256;
+use headwater_model::incident::Look;
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_POINTER, INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::plan::Plan;
@@ -65,15 +66,29 @@ pub(crate) async fn publish(
     }
     hold.confirm().await?;
     let mut done = Vec::new();
+    // Everything else of the package was proven right before.
+    let mut look = Look::default();
     for pointing in pointed {
-        match pointing.point().await {
-            Ok(()) => done.push(pointing),
-            Err(failure) => {
-                warn!(refusal = %failure.refusal, "pointers not replaced");
-                first.get_or_insert(failure);
-            }
-        }
+        let failure = match pointing.point().await {
+            Ok(findings) => match findings.first() {
+                None => {
+                    look.whole.push(pointing.origin.name().to_owned());
+                    done.push(pointing);
+                    continue;
+                }
+                Some(wrong) => {
+                    let failure =
+                        later(Code::NotProven, format!("{wrong}, right after it was stored"));
+                    look.findings.extend(findings);
+                    failure
+                }
+            },
+            Err(failure) => failure,
+        };
+        warn!(refusal = %failure.refusal, "pointers not replaced");
+        first.get_or_insert(failure);
     }
+    ports.catalog.note(package, &look).await?;
     if !met(&done) {
         return Err(too_few(first).into());
     }
@@ -102,7 +117,12 @@ impl<'o> Pointing<'o> {
     ) -> Result<Self, Failure> {
         let finding = |key: ObjectKey, kind| {
             let finding = Finding { origin: origin.name().to_owned(), object: key.into(), kind };
-            never(Code::NotProven, finding.to_string())
+            match finding.kind {
+                FindingKind::NotAnswered { .. } => {
+                    later(Code::OriginUnavailable, finding.to_string())
+                }
+                _ => never(Code::NotProven, finding.to_string()),
+            }
         };
         let inventory = verify::inventory_on(origin, package, expected)
             .await
@@ -148,8 +168,9 @@ impl<'o> Pointing<'o> {
         self.pointers.iter().map(object).collect()
     }
 
-    /// Replaces them, and reads them back.
-    pub(crate) async fn point(&self) -> Result<(), Failure> {
+    /// Replaces them, reads them back and says what is wrong with them then. An origin that is a moment behind itself may
+    /// well give the ones before, or none.
+    pub(crate) async fn point(&self) -> Result<Vec<Finding>, Failure> {
         let name = self.origin.name();
         for Pointer { key, text, before } in &self.pointers {
             let hash::Digests { sha256, md5, .. } = hash::digests(text);
@@ -168,14 +189,17 @@ impl<'o> Pointing<'o> {
                 Err(error) => return Err(of_origin(name, &error)),
             }
         }
-        for Pointer { key, text, .. } in &self.pointers {
-            if read(self.origin, key).await? != text {
-                let message =
-                    format!("pointer `{key}` on origin {name} is not what was just stored there");
-                return Err(later(Code::NotProven, message));
-            }
+        let mut findings = Vec::new();
+        for (Pointer { key, .. }, stored) in self.pointers.iter().zip(self.stored()) {
+            let wrong = match self.origin.get(key, None).await {
+                Ok(body) => verify::wrong_bytes(&stored, &body),
+                Err(error) if error.kind == OriginErrorKind::NotFound => Some(FindingKind::Missing),
+                Err(error) => return Err(of_origin(name, &error)),
+            };
+            let origin = name.to_owned();
+            findings.extend(wrong.map(|kind| Finding { origin, object: key.clone().into(), kind }));
         }
-        Ok(())
+        Ok(findings)
     }
 }
 

@@ -345,7 +345,7 @@ async fn look(
 }
 
 /// How the bytes that were read differ from the object's.
-fn wrong_bytes(object: &Object, body: &[u8]) -> Option<FindingKind> {
+pub(crate) fn wrong_bytes(object: &Object, body: &[u8]) -> Option<FindingKind> {
     let found = hash::sha256(body);
     let altered = FindingKind::Altered { expected: object.sha256, found };
     wrong_size(object.bytes, body.len() as u64)

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -18,6 +18,9 @@ use crate::store::{Checksums, Stored, Upload, md5_hex};
 
 /// A response with this header is never sent: the connection is reset instead.
 pub(crate) const RESET: &str = "x-lying-origin-reset";
+
+/// Time in which the first half of a body is on its way.
+const FLUSHED: Duration = Duration::from_millis(10);
 
 /// The service.
 pub(crate) struct LyingS3(pub(crate) Arc<Shared>);
@@ -302,10 +305,15 @@ impl S3 for LyingS3 {
                 .map(|r| format!("bytes {}-{}/{size}", r.start, r.end.saturating_sub(1))),
             body: Some(match self.0.lies.meet(&input.key, reset) {
                 None => Body::from(body).into(),
-                Some(()) => StreamingBlob::wrap(stream::iter([
-                    Ok(body.slice(..body.len() / 2)),
-                    Err(std::io::Error::other("reset on purpose")),
-                ])),
+                Some(()) => {
+                    let half = body.slice(..body.len() / 2);
+                    // What came before is sent while this waits; else a small body is lost with its head.
+                    let reset = async {
+                        tokio::time::sleep(FLUSHED).await;
+                        Err(std::io::Error::other("reset on purpose"))
+                    };
+                    StreamingBlob::wrap(stream::iter([Ok(half)]).chain(stream::once(reset)))
+                }
             }),
             e_tag: Some(ETag::Strong(object.etag)),
             cache_control: object.cache_control,
@@ -565,6 +573,14 @@ fn flipped(body: &[u8]) -> Bytes {
     bytes.into()
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a server of its own: clients see its time, nothing is decided by it"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn length(body: &Bytes) -> i64 {
     i64::try_from(body.len()).unwrap_or(i64::MAX)
 }
@@ -600,10 +616,4 @@ fn unsupported_header() -> S3Error {
 
 fn no_such_upload() -> S3Error {
     s3_error!(NoSuchUpload, "The specified upload does not exist.")
-}
-
-/// The time of the server, which is a world of its own.
-#[expect(clippy::disallowed_methods, reason = "the server's own clock: no test depends on it")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

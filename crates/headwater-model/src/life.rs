@@ -110,7 +110,7 @@ pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
 
 /// The tasks that make all objects of a plan. Audio first: it is one long task per track, and would otherwise be what
 /// everybody waits for at the end.
-fn work_of(plan: &Plan) -> Vec<TaskKind> {
+pub fn work_of(plan: &Plan) -> Vec<TaskKind> {
     let audio = (0u32..).zip(&plan.audio).filter(|(_, audio)| !plan.keeps(&audio.name));
     let any_video = plan.video.iter().any(|video| !plan.keeps(&video.name));
     let spans = (0u32..).zip(&plan.spans).filter(|_| any_video);

@@ -57,13 +57,23 @@ pub struct S3Origin {
     profile: RwLock<Arc<Profile>>,
     client: Client,
     gate: Gate,
+    haste: u32,
 }
 
 impl S3Origin {
     /// An origin that behaves as `profile` says. Asks nothing yet.
     pub async fn new(settings: S3Settings, profile: Profile) -> Self {
         let client = client::client(&settings).await;
-        Self { settings, profile: RwLock::new(Arc::new(profile)), client, gate: Gate::new() }
+        let profile = RwLock::new(Arc::new(profile));
+        Self { settings, profile, client, gate: Gate::new(1), haste: 1 }
+    }
+
+    /// The same, `times` as impatient: limits of calls, waits between tries and the pace of all calls are in a time that
+    /// passes that much faster. For tests of what happens when patience runs out.
+    #[must_use]
+    pub fn in_haste(self, times: u32) -> Self {
+        let haste = times.max(1);
+        Self { gate: Gate::new(haste), haste, ..self }
     }
 
     /// Where it is and how it is asked.
@@ -127,7 +137,7 @@ impl S3Origin {
         let mut failures = 0;
         loop {
             let place = self.gate.enter().await;
-            let result = tokio::time::timeout(limit, call()).await;
+            let result = tokio::time::timeout(limit / self.haste, call()).await;
             let failed = match result {
                 Ok(Ok(answer)) => {
                     place.leave(Ended::Well, None);
@@ -143,10 +153,11 @@ impl S3Origin {
             };
             place.leave(ended, pause);
             failures += 1;
-            let Some(wait) = retry::again(failed.trouble, failures, began.elapsed(), random())
-            else {
+            let elapsed = began.elapsed() * self.haste;
+            let Some(wait) = retry::again(failed.trouble, failures, elapsed, random()) else {
                 return Err(failed.into_error(operation, key));
             };
+            let wait = wait / self.haste;
             debug!(origin = self.settings.name, operation, key, failures, ?wait, why = %failed, "again");
             tokio::time::sleep(wait).await;
         }
@@ -229,7 +240,10 @@ impl Origin for S3Origin {
                 .bucket(&self.settings.bucket)
                 .key(&full)
                 .set_range(range.as_ref().map(header_of));
-            let answer = match request.send().await.map_err(Failed::from) {
+            // Only the body takes longer the larger it is.
+            let begins = tokio::time::timeout(CALL_LIMIT / self.haste, request.send()).await;
+            let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
+            let answer = match begins.map_err(Failed::from) {
                 Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
                 answer => answer?,
             };

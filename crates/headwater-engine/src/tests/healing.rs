@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use headwater_model::incident::{How, Incident};
 use headwater_ports::transcoder::Part;
+use headwater_testkit::flaky::{Fail, Flaky};
 use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::gated_origin::{Gate, GatedOrigin};
@@ -195,4 +196,37 @@ async fn a_transcoder_that_fails_while_healing_is_tried_again() {
     lab.origin.remove(&at(SEGMENT));
     lab.transcoder.goes_wrong(Part::Span(1), Mishap::CrashAfter(1));
     heal(&lab, &lab.engine(), &before).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_is_not_answered_for_is_not_lost() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+    let flaky = Flaky::new(lab.origin.clone(), vec![Fail::FirstGets(2)]);
+    heal(&lab, &lab.engine_on(Arc::new(flaky)), &before).await;
+    assert_eq!(lab.transcoder.calls().len(), made, "nothing was made again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
+    for (deed, damage) in DEEDS {
+        let lab = Lab::new();
+        let once = std::sync::atomic::AtomicBool::new(true);
+        let pointer = ObjectKey::new("main/film/index.m3u8").unwrap();
+        let strike = move |origin: &MemoryOrigin| {
+            if once.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                damage(origin, &pointer);
+            }
+        };
+        let gate = Gate::AfterPut("film/index.m3u8", Box::new(strike));
+        let engine = lab.engine_on(GatedOrigin::new(lab.origin.clone(), gate));
+        engine.submit(&lab.title("film", "a film")).await.unwrap();
+        let told = lab.told(&lab.work(&engine, "film").await);
+        assert_eq!(told, "published", "{deed}:\n{}", lab.history("film").await);
+        let found = incidents(&lab).await;
+        assert_eq!(found.len(), 1, "{deed}");
+        assert_eq!(found[0].finding.object, "main/film/index.m3u8");
+        assert!(found[0].closed.is_some(), "{deed}");
+    }
 }

@@ -13,6 +13,9 @@ pub(super) struct Gate(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    began: Instant,
+    /// How much faster than time the pace's time passes.
+    haste: u32,
     pace: Mutex<Pace>,
     /// As many permits as calls may be in flight, more while a shrunken limit is not yet reached.
     places: Arc<Semaphore>,
@@ -27,10 +30,13 @@ pub(super) struct Place {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
-        let pace = Pace::new(Instant::now());
+    pub(super) fn new(haste: u32) -> Self {
+        let began = Instant::now();
+        let pace = Pace::new(began);
         let places = pace.in_flight();
         Self(Arc::new(Inner {
+            began,
+            haste,
             pace: Mutex::new(pace),
             places: Arc::new(Semaphore::new(places)),
             granted: Mutex::new(places),
@@ -42,11 +48,15 @@ impl Gate {
         // Never closed.
         let permit = Arc::clone(&self.0.places).acquire_owned().await.ok();
         let place = Place { gate: self.clone(), permit };
-        let wait = self.pace().turn(Instant::now());
+        let wait = self.pace().turn(self.now()) / self.0.haste;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         place
+    }
+
+    fn now(&self) -> Instant {
+        self.0.began + self.0.began.elapsed() * self.0.haste
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -57,7 +67,7 @@ impl Gate {
 impl Place {
     /// Says how the call ended, and for how long the origin wants to be left alone.
     pub(super) fn leave(self, ended: Ended, pause: Option<Duration>) {
-        let now = Instant::now();
+        let now = self.gate.now();
         let mut pace = self.gate.pace();
         pace.learn(now, ended);
         if let Some(pause) = pause {
