@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
 
 use crate::commands::{
-    audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, rollback, status, up,
-    verify,
+    audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, retranscode, rollback,
+    status, up, verify,
 };
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
@@ -66,6 +66,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Make published titles again, whole or in part, while viewers keep what they have
+    Retranscode(RetranscodeArgs),
     /// Give viewers an older version of a title again, once it is proven anew
     Rollback {
         /// The title
@@ -177,6 +179,52 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `headwater retranscode`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetranscodeArgs {
+    /// The title
+    #[arg(required_unless_present = "filter", conflicts_with = "filter")]
+    pub(crate) title: Option<TitleId>,
+    /// All titles that match instead: FIELD=VALUE, such as pipeline=vod-h264, state=published, height=1080, engine=…; several have to match all
+    #[arg(long = "where", id = "filter", value_name = "FIELD=VALUE")]
+    pub(crate) filter: Vec<String>,
+    /// Another pipeline [default: the one that the title was made by]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rendition", "from", "to"])]
+    pub(crate) pipeline: Option<String>,
+    /// Only this rendition, such as video-720p; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rendition: Vec<String>,
+    /// Only from this time on: 90, 90.5 or 1:30
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: Option<u64>,
+    /// Only until this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: Option<u64>,
+    /// Why, for the title's history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Only say what it would take
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Wait until it is published or refused; with no service running, do the work right here
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// A moment of a presentation in milliseconds: seconds, or hours, minutes and seconds with colons between them.
+fn moment(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is not a time such as 90, 90.5 or 1:02:30");
+    let mut seconds = 0.0;
+    for part in text.split(':') {
+        let part: f64 = part.parse().map_err(|_| bad())?;
+        if !(0.0..1e6).contains(&part) {
+            return Err(bad());
+        }
+        seconds = seconds * 60.0 + part;
+    }
+    Ok((seconds * 1000.0).round() as u64)
+}
+
 /// `headwater heal`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HealArgs {
@@ -275,6 +323,7 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Incidents { title, all } => {
                 incidents::incidents(config, title, all, json).await
             }
+            Command::Retranscode(args) => retranscode::retranscode(config, args, json).await,
             Command::Rollback { title, to } => rollback::rollback(config, title, to, json).await,
             Command::Gc { dry_run, older_than, keep } => {
                 gc::gc(config, dry_run, older_than, keep, json).await

@@ -9,6 +9,7 @@ pub(crate) mod origin;
 pub(crate) mod pipelines;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
+pub(crate) mod retranscode;
 pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod up;
