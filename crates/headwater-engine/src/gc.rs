@@ -1,11 +1,11 @@
-//! Collects what nobody needs any more: versions that viewers no longer get, after a delay (R6). Nothing is deleted that
-//! the live package has, whatever the catalog says about versions: each deletion is checked against the live inventory.
+//! Collects what nobody needs any more: versions that viewers no longer get, after a delay (R6), and that no version that
+//! stays refers to, going by the inventories of all that stay.
 
 use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt};
-use headwater_model::audit::{Content, Holding};
-use headwater_model::id::Tenant;
+use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::id::{Tenant, Version};
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
@@ -64,62 +64,77 @@ impl Engine {
             let Some(last) = holdings.last() else { return Ok(()) };
             after = Some(last.prefix());
             for holding in &holdings {
-                for version in holding.unneeded(before, keep) {
-                    let package = holding.package(version);
-                    self.collect_one(holding, &package, delete, found).await?;
-                }
+                self.collect_of(holding, before, keep, delete, found).await?;
             }
         }
+    }
+
+    /// Collects what nobody needs of one title.
+    async fn collect_of(
+        &self,
+        holding: &Holding,
+        before: Timestamp,
+        keep: usize,
+        delete: bool,
+        found: &(dyn Fn(&Unneeded) + Send + Sync),
+    ) -> Result<(), GcError> {
+        let unneeded = holding.unneeded(before, keep);
+        // What is being made may refer to any version before it.
+        let in_the_making = |held: &Held| held.content == Content::InTheMaking;
+        if unneeded.is_empty() || holding.versions.iter().any(in_the_making) {
+            return Ok(());
+        }
+        // Whatever stays keeps what it refers to.
+        let mut needed = BTreeSet::new();
+        for held in holding.versions.iter().filter(|held| !unneeded.contains(&held.version)) {
+            let Content::Sealed { inventory, .. } = &held.content else { continue };
+            let package = holding.package(held.version);
+            let Some(inventory) = mend::read_inventory(self.ports(), &package, *inventory).await
+            else {
+                warn!(%package, "nothing collected: what stays is not known");
+                return Ok(());
+            };
+            needed.extend(inventory.objects.iter().filter_map(|object| object.version));
+        }
+        for version in unneeded.into_iter().filter(|version| !needed.contains(version)) {
+            self.collect_one(holding, version, delete, found).await?;
+        }
+        Ok(())
     }
 
     async fn collect_one(
         &self,
         holding: &Holding,
-        package: &PackageId,
+        version: Version,
         delete: bool,
         found: &(dyn Fn(&Unneeded) + Send + Sync),
     ) -> Result<(), GcError> {
-        let ports = self.ports();
-        let objects = async |version| match content_of(holding, version) {
-            Some(Content::Sealed { inventory, .. }) => {
-                let package = holding.package(version);
-                mend::read_inventory_object(ports, &package, *inventory).await
-            }
-            _ => None,
+        let (ports, package) = (self.ports(), holding.package(version));
+        let held = holding.versions.iter().find(|held| held.version == version);
+        let Some(Content::Sealed { inventory, .. }) = held.map(|held| &held.content) else {
+            return Ok(());
         };
-        let Some((inventory, own)) = objects(package.version).await else {
+        let Some((inventory, own)) =
+            mend::read_inventory_object(ports, &package, *inventory).await
+        else {
             warn!(%package, "not collected: no origin has its inventory");
             return Ok(());
         };
         // What it has from older versions is theirs.
-        let own_objects = inventory.objects.iter().filter(|object| object.version.is_none());
-        let mut keys: BTreeSet<ObjectKey> =
-            own_objects.map(|object| package.key_of(object)).collect();
-        if let Some(live) = holding.live {
-            let Some((needed, _)) = objects(live).await else {
-                warn!(%package, "not collected: what viewers get is not known");
-                return Ok(());
-            };
-            let live = holding.package(live);
-            if needed.objects.iter().any(|object| object.version == Some(package.version)) {
-                return Ok(());
-            }
-            for object in &needed.objects {
-                keys.remove(&live.key_of(object));
-            }
-        }
-        let bytes = inventory.objects.iter().filter(|o| keys.contains(&package.key_of(o)));
+        let objects = inventory.objects.iter().filter(|object| object.version.is_none());
+        let keys: BTreeSet<ObjectKey> =
+            objects.clone().map(|object| package.key_of(object)).collect();
         found(&Unneeded {
             package: package.clone(),
             objects: keys.len() as u64 + 1,
-            bytes: bytes.map(|object| object.bytes).sum::<u64>() + own.bytes,
+            bytes: objects.map(|object| object.bytes).sum::<u64>() + own.bytes,
         });
         if delete {
             for origin in ports.stores.iter() {
                 delete_all(&**origin, &keys).await?;
                 origin.delete(&package.key(INVENTORY_NAME)).await?;
             }
-            ports.catalog.forget(package).await?;
+            ports.catalog.forget(&package).await?;
         }
         Ok(())
     }
@@ -132,8 +147,4 @@ async fn delete_all(origin: &dyn Origin, keys: &BTreeSet<ObjectKey>) -> Result<(
         deleted?;
     }
     Ok(())
-}
-
-fn content_of(holding: &Holding, version: headwater_model::id::Version) -> Option<&Content> {
-    holding.versions.iter().find(|held| held.version == version).map(|held| &held.content)
 }

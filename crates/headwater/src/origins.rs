@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{self, Config, OriginKind};
+use crate::terminal::news;
 
 /// After this long a profile is old: vendors change what their origins do.
 const PROFILE_LASTS: Duration = Duration::from_hours(7 * 24);
@@ -93,8 +94,8 @@ pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::R
     Ok(profile)
 }
 
-/// Opens all origins. With `checked`, an origin that cannot be worked with is an error that says why, of all of them at
-/// once and within ten seconds.
+/// Opens all origins. With `checked`, origins that cannot be worked with are an error that says why, of all of them at
+/// once and within ten seconds, unless the others are enough for the policy.
 pub(crate) async fn open_all(
     config: &Config,
     catalog: &dyn Catalog,
@@ -107,10 +108,22 @@ pub(crate) async fn open_all(
     }
     if checked {
         let checks = join_all(opened.iter().map(|origin| origin.check(catalog, clock))).await;
-        let problems: Vec<String> =
-            checks.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
-        if !problems.is_empty() {
+        let mut usable = Vec::new();
+        let mut problems = Vec::new();
+        for (origin, check) in config.origins.iter().zip(checks) {
+            match check {
+                Ok(()) => usable.push(origin.name.as_str()),
+                Err(error) => problems.push(format!("{error:#}")),
+            }
+        }
+        let policy = &config.policy;
+        usable.retain(|name| policy.origins.iter().any(|origin| origin == name));
+        if !policy.is_met_by(&usable) {
             return Err(anyhow!(problems.join("\n\n")));
+        }
+        // The others are enough: what is missing there is put right when it is back.
+        for problem in problems {
+            news(&format!("warning: {problem}"));
         }
     }
     Ok(opened)

@@ -166,4 +166,11 @@ async fn a_version_that_others_refer_to_is_not_deleted() {
     let far = Timestamp(i64::MAX);
     lab.engine().collect(&Tenant::default(), far, 0, true, &|_| {}).await.unwrap();
     assert_eq!(lab.origin.keys(), before);
+    // Nor when the one that refers to it is kept for a rollback only.
+    lab.make(&NewTitle { again: true, ..lab.title("film", "a film") }).await;
+    let before = lab.origin.keys();
+    lab.engine().collect(&Tenant::default(), far, 1, true, &|_| {}).await.unwrap();
+    assert_eq!(lab.origin.keys(), before);
+    lab.engine().collect(&Tenant::default(), far, 0, true, &|_| {}).await.unwrap();
+    assert!(lab.origin.keys().iter().all(|key| !key.contains("/v1/") && !key.contains("/v2/")));
 }
