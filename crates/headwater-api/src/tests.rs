@@ -266,7 +266,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
             "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
           },
           "message": "it did not work",
-          "next_step": "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`.",
+          "next_step": "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made.",
           "pipeline": "vod-h264",
           "progress": {
             "cpu_ms": 5400,

@@ -114,8 +114,7 @@ impl Engine {
         let Some(Content::Sealed { inventory, .. }) = held.map(|held| &held.content) else {
             return Ok(());
         };
-        let Some((inventory, own)) =
-            mend::read_inventory_object(ports, &package, *inventory).await
+        let Some((inventory, own)) = mend::read_inventory_object(ports, &package, *inventory).await
         else {
             warn!(%package, "not collected: no origin has its inventory");
             return Ok(());

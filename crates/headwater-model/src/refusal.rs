@@ -143,7 +143,7 @@ impl Code {
                 "Look at the last words below; ingest again to retry: finished spans are kept."
             }
             Code::NotProven => {
-                "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`."
+                "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made."
             }
             Code::MadeDifferently => {
                 "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."
