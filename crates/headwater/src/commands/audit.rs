@@ -2,11 +2,13 @@
 
 use headwater_engine::audit::{Budget, Method, News, Scope};
 use headwater_model::audit::Tally;
+use headwater_model::origin::ProofGrade;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{AuditArgs, AuditPolicy, Outcome};
 use crate::config::Config;
+use crate::origins::grade;
 use crate::terminal::{complain, news, say};
 
 /// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
@@ -70,7 +72,8 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
             });
             say(&line.to_string());
         } else {
-            say(&in_words(&origin, &tally));
+            let grade = app.stores.iter().find(|o| o.name() == origin).map(|o| o.grade());
+            say(&in_words(&origin, grade.unwrap_or(ProofGrade::C), &tally));
         }
     }
     if !sound && !json && !args.heal {
@@ -79,11 +82,17 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
     Ok(if sound { Outcome::Done } else { Outcome::Refused })
 }
 
-fn in_words(origin: &str, tally: &Tally) -> String {
+fn in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {
     let Tally { titles, objects, bytes, read, findings, orphans, orphan_bytes } = tally;
-    let verdict = if *findings == 0 { "sound".to_owned() } else { format!("{findings} wrong") };
+    let verdict = match findings {
+        // Its word about content is no proof, so "sound" would promise too much.
+        0 if grade == ProofGrade::C && read < objects => "complete by names and sizes".to_owned(),
+        0 => "sound".to_owned(),
+        wrong => format!("{wrong} wrong"),
+    };
+    let grade = self::grade(grade);
     let mut text = format!(
-        "origin {origin}: {verdict}, {titles} titles, {objects} objects, {bytes} bytes, {read} read back"
+        "origin {origin} (grade {grade}): {verdict}, {titles} titles, {objects} objects, {bytes} bytes, {read} read back"
     );
     if *orphans > 0 {
         text += &format!("; {orphans} objects ({orphan_bytes} bytes) that no inventory names");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use headwater_engine::VerifyError;
 use headwater_model::id::TitleId;
+use headwater_model::incident::{How, Incident};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +112,7 @@ async fn one(
     json: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
+    let began = app.clock.now();
     let (queued, package) = match app.engine.heal(&app.config.tenant, title).await {
         Ok(answer) => answer,
         Err(error) => return refuse(title, error, json),
@@ -124,20 +126,30 @@ async fn one(
             () = tokio::time::sleep(REFRESH) => {}
         }
     }
-    let open = app.catalog.incidents(&app.config.tenant, Some(title), false, u32::MAX).await?;
+    let all = app.catalog.incidents(&app.config.tenant, Some(title), true, u32::MAX).await?;
+    let closed_now = |incident: &&Incident| incident.closed.is_some_and(|closed| closed >= began);
+    let put_right: Vec<&Incident> = all.iter().filter(closed_now).collect();
+    let open: Vec<&Incident> = all.iter().filter(|incident| incident.closed.is_none()).collect();
     let healed = open.is_empty();
     let events = app.catalog.events(&app.config.tenant, title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
     if json {
         say(&json!({
-            "title": title, "version": package.version, "healed": healed, "open_incidents": open.len(),
-            "message": last,
+            "title": title, "version": package.version, "healed": healed, "put_right": put_right.len(),
+            "open_incidents": open.len(), "message": last,
         })
         .to_string());
     } else {
         say(&format!("{title} {}  {last}", package.version));
-        for incident in &open {
-            say(&format!("  {}", incident.finding));
+        for incident in put_right {
+            let how = incident.mended.as_ref().map_or("sound again".to_owned(), How::to_string);
+            say(&format!(
+                "  put right   `{}` on origin {}: {how}",
+                incident.finding.object, incident.finding.origin
+            ));
+        }
+        for incident in open {
+            say(&format!("  open        {}", incident.finding));
         }
     }
     Ok(if healed { Outcome::Done } else { Outcome::Refused })
