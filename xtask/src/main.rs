@@ -17,7 +17,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use headwater_benches::Bench;
 
 const USAGE: &str = "\
@@ -29,6 +29,7 @@ cargo xtask COMMAND
   tidy                       check the rules that the compiler does not: directions, licences, module docs
   setup [build|run|demo|test|bench]
                              only install the system's packages (default: test)
+  lying-origin [OPTIONS]     an S3 server that loses, alters and refuses on demand, to try Headwater against
   bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
@@ -43,6 +44,7 @@ enum Command {
     Test,
     Tidy,
     Setup(packages::Need),
+    LyingOrigin(Vec<String>),
     Bench(Bench),
     Help,
 }
@@ -70,6 +72,9 @@ fn parse(args: &[&str]) -> Option<Command> {
         ["tidy"] => Command::Tidy,
         ["setup"] => Command::Setup(packages::Need::Test),
         ["setup", need] => Command::Setup(packages::Need::parse(need)?),
+        ["lying-origin", rest @ ..] => {
+            Command::LyingOrigin(rest.iter().map(|arg| (*arg).to_owned()).collect())
+        }
         ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
         ["help" | "--help" | "-h"] => Command::Help,
         _ => return None,
@@ -82,6 +87,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test => test::run()?,
         Command::Tidy => tidy::run()?,
         Command::Setup(need) => packages::install(need)?,
+        Command::LyingOrigin(options) => return lying_origin(&options),
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;
@@ -90,6 +96,15 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Help => print!("{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds and runs the lying origin, which is no part of xtask: a machine that only sets things up need not build it.
+fn lying_origin(options: &[String]) -> Result<ExitCode> {
+    let name = "headwater-lying-origin";
+    let mut cargo =
+        workspace::cargo(&["run", "--quiet", "--package", name, "--bin", "lying-origin"]);
+    let status = cargo.arg("--").args(options).status().context("run the lying origin")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(test)]

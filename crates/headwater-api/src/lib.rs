@@ -30,7 +30,7 @@ pub struct Api {
     /// Where titles are read.
     pub catalog: Arc<dyn Catalog>,
     /// Where package files are read.
-    pub origin: Arc<dyn Origin>,
+    pub origins: Vec<Arc<dyn Origin>>,
     /// Whose titles and files; nobody else's are served.
     pub tenant: Tenant,
 }

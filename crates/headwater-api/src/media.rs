@@ -57,7 +57,7 @@ async fn file(
         return Err(Problem::new(Code::NoSuchObject, "this address is not an object's"));
     };
     let place = Place::of(&api.tenant, &path).ok_or_else(|| no_such_object(&path))?;
-    let object = Object::find(api.origin, place).await?;
+    let object = Object::find(&api.origins, place).await?;
     let answer = answer::decide(&method, &headers, object.size, object.etag.as_deref());
     let size = object.size;
     let (status, bytes) = match answer {
@@ -155,22 +155,41 @@ struct Object {
 }
 
 impl Object {
-    async fn find(origin: Arc<dyn Origin>, place: Place) -> Result<Self, Problem> {
+    /// The object on the first origin that has it and answers.
+    async fn find(origins: &[Arc<dyn Origin>], place: Place) -> Result<Self, Problem> {
         let Place { key, class } = place;
-        match class {
-            // In one piece: between a look and a read a publish may swap it, and the size would no longer be true.
-            Class::Pointer => {
-                let whole = origin.get(&key, None).await.map_err(|e| unreadable(&key, &e))?;
-                let size = whole.len() as u64;
-                Ok(Self { origin, key, class, size, etag: None, whole: Some(whole) })
-            }
-            Class::Fixed => {
-                let info = origin.head(&key).await.map_err(|e| unreadable(&key, &e))?;
-                let info = info.ok_or_else(|| no_such_object(key.as_str()))?;
-                let etag = info.md5.map(|md5| format!("\"{md5}\""));
-                Ok(Self { origin, key, class, size: info.bytes, etag, whole: None })
+        let mut problem = no_such_object(key.as_str());
+        for origin in origins {
+            match Self::find_on(origin.clone(), &key, class).await {
+                Ok(Some(object)) => return Ok(object),
+                Ok(None) => {}
+                Err(error) => problem = unreadable(&key, &error),
             }
         }
+        Err(problem)
+    }
+
+    async fn find_on(
+        origin: Arc<dyn Origin>,
+        key: &ObjectKey,
+        class: Class,
+    ) -> Result<Option<Self>, OriginError> {
+        let key = key.clone();
+        Ok(match class {
+            // In one piece: between a look and a read a publish may swap it, and the size would no longer be true.
+            Class::Pointer => match origin.get(&key, None).await {
+                Ok(whole) => {
+                    let size = whole.len() as u64;
+                    Some(Self { origin, key, class, size, etag: None, whole: Some(whole) })
+                }
+                Err(error) if error.kind == OriginErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            },
+            Class::Fixed => origin.head(&key).await?.map(|info| {
+                let etag = info.md5.map(|md5| format!("\"{md5}\""));
+                Self { origin, key, class, size: info.bytes, etag, whole: None }
+            }),
+        })
     }
 
     /// The object's bytes in `range`. The first block is read before anything is answered: what cannot be read is

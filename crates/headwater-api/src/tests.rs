@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use expect_test::{Expect, expect};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::Tenant;
+use headwater_model::incident::Look;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, TaskKind};
 use headwater_ports::origin::Origin;
@@ -57,7 +58,11 @@ pub(crate) fn scene() -> Scene {
 }
 
 pub(crate) fn router_of(scene: &Scene, origin: Arc<dyn Origin>) -> Router {
-    router(Api { catalog: Arc::clone(&scene.catalog), origin, tenant: Tenant::default() })
+    router(Api {
+        catalog: Arc::clone(&scene.catalog),
+        origins: vec![origin],
+        tenant: Tenant::default(),
+    })
 }
 
 async fn check_json(scene: &Scene, path: &str, expected: Expect) {
@@ -213,7 +218,8 @@ async fn a_title_that_is_not_proven_names_every_finding() {
     let object = "main/film/v1/video-360p/seg-00002.m4s".to_owned();
     let kind = FindingKind::Truncated { expected: 1000, found: 400 };
     let finding = Finding { origin: "local".to_owned(), object, kind };
-    scene.catalog.record_findings(&package("film", 1), &[finding]).await.expect("record");
+    let look = Look { findings: vec![finding], ..Look::default() };
+    scene.catalog.note(&package("film", 1), &look).await.expect("note");
     let failure = Failure { last_words: Some("one\ntwo".to_owned()), ..lasting(Code::NotProven) };
     scene.catalog.fail(&claimed.lease, &failure).await.expect("fail");
     check_json(&scene, "/api/titles/film", expect![[r#"
@@ -260,7 +266,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
             "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
           },
           "message": "it did not work",
-          "next_step": "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`.",
+          "next_step": "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made.",
           "pipeline": "vod-h264",
           "progress": {
             "cpu_ms": 5400,
@@ -437,7 +443,7 @@ async fn titles_of_another_tenant_are_not_shown() {
     let catalog = Arc::clone(&scene.catalog);
     let origin = Arc::new(MemoryOrigin::new("memory"));
     let tenant = "other".parse().expect("a tenant");
-    let router = router(Api { catalog, origin, tenant });
+    let router = router(Api { catalog, origins: vec![origin], tenant });
     assert_eq!(ask(&router, "GET /api/titles").await.text(), r#"{"titles":[],"more":false}"#);
     assert_eq!(ask(&router, "GET /api/titles/film").await.status, StatusCode::NOT_FOUND);
 }

@@ -13,6 +13,9 @@ use crate::Api;
 use crate::problem::{Code, Problem};
 use crate::wire;
 
+/// Open incidents of a title that are shown: a page full. All of them are told by `headwater incidents`.
+const INCIDENTS_LISTED: u32 = 200;
+
 /// Titles in a list. The page asks every few seconds and shows what people look at: the newest.
 const LISTED: u32 = 200;
 
@@ -46,12 +49,13 @@ pub(crate) async fn one(
     let record = api.catalog.title(&api.tenant, &title).await?.ok_or_else(missing)?;
     let package = PackageId { tenant: api.tenant.clone(), title, version: record.version };
     let events = api.catalog.events(&api.tenant, &package.title).await?;
-    let findings = api.catalog.findings(&package).await?;
+    let open =
+        api.catalog.incidents(&api.tenant, Some(&package.title), false, INCIDENTS_LISTED).await?;
     let last_words = api.catalog.last_words(&package).await?;
     Ok(fresh(wire::Detail {
         title: record.into(),
         events: events.into_iter().map(wire::Moment::from).collect(),
-        findings: findings.into_iter().map(wire::Wrong::from).collect(),
+        findings: open.into_iter().map(|incident| incident.finding.into()).collect(),
         last_words,
     }))
 }

@@ -26,7 +26,10 @@
 //! Invariant: no type of sqlx appears in a public signature, and no statement is made from text that came from outside.
 
 mod error;
+mod holdings;
+mod incidents;
 mod packages;
+mod profiles;
 mod results;
 mod rows;
 mod sqlite;

@@ -1,6 +1,5 @@
-//! Packages: their plan, their objects while they are being made, and what proof found.
+//! Packages: their plan, and their objects while they are being made.
 
-use headwater_model::finding::Finding;
 use headwater_model::id::{Sha256, Tenant};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
@@ -16,7 +15,10 @@ use crate::rows;
 const ROWS_PER_INSERT: usize = 500;
 
 /// The row of a package.
-async fn id(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<i64>, Fault> {
+pub(crate) async fn id(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Option<i64>, Fault> {
     let id = sqlx::query_scalar(
         "select p.id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3",
@@ -41,10 +43,12 @@ pub(crate) async fn one(
     .bind(id)
     .fetch_all(&mut *tx)
     .await?;
-    let row = sqlx::query("select plan, inventory, objects, bytes from packages where id = $1")
-        .bind(id)
-        .fetch_one(tx)
-        .await?;
+    let row = sqlx::query(
+        "select plan, inventory, objects, bytes, proven_on, pointers from packages where id = $1",
+    )
+    .bind(id)
+    .fetch_one(tx)
+    .await?;
     rows::package(&row, codecs).map(Some)
 }
 
@@ -82,42 +86,6 @@ pub(crate) async fn of(
     .fetch_all(tx)
     .await?;
     rows.iter().map(|row| Ok((rows::package_id(row)?, row.try_get("published")?))).collect()
-}
-
-/// Replaces the findings of a package.
-pub(crate) async fn record_findings(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-    findings: &[Finding],
-) -> Result<(), Fault> {
-    let id = id(tx, package)
-        .await?
-        .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
-    sqlx::query("delete from findings where package_id = $1").bind(id).execute(&mut *tx).await?;
-    let texts = findings.iter().map(rows::json).collect::<Result<Vec<_>, _>>()?;
-    let numbered: Vec<_> = (0i64..).zip(texts).collect();
-    for some in numbered.chunks(ROWS_PER_INSERT) {
-        let mut insert =
-            QueryBuilder::<Sqlite>::new("insert into findings (package_id, position, finding) ");
-        insert.push_values(some, |mut row, (position, text)| {
-            row.push_bind(id).push_bind(*position).push_bind(text);
-        });
-        insert.build().execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
-/// The findings of a package's last proof.
-pub(crate) async fn findings(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Vec<Finding>, Fault> {
-    let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
-    let rows = sqlx::query("select finding from findings where package_id = $1 order by position")
-        .bind(id)
-        .fetch_all(tx)
-        .await?;
-    rows.iter().map(|row| Ok(serde_json::from_str(row.try_get("finding")?)?)).collect()
 }
 
 /// The last words of the try that failed last.
@@ -202,6 +170,22 @@ pub(crate) async fn add_codecs(
         .bind(codec)
         .execute(&mut *tx)
         .await?;
+    }
+    Ok(())
+}
+
+/// Notes the pointers that lead to a package; none leave those that are noted.
+pub(crate) async fn keep_pointers(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    pointers: &[Object],
+) -> Result<(), Fault> {
+    if !pointers.is_empty() {
+        sqlx::query("update packages set pointers = $2 where id = $1")
+            .bind(package_id)
+            .bind(rows::json(&pointers)?)
+            .execute(tx)
+            .await?;
     }
     Ok(())
 }

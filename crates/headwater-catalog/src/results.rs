@@ -4,8 +4,8 @@ use headwater_model::history::Line;
 use headwater_model::id::Version;
 use headwater_model::life::{TitleState, after};
 use headwater_model::plan::Plan;
-use headwater_model::queue::{answers, frames_of, try_again_at};
-use headwater_model::task::{Failure, Lease, Outcome};
+use headwater_model::queue::{answers, first_again, frames_of, state_before, try_again_at};
+use headwater_model::task::{Failure, Lease, Outcome, Retry, TaskKind};
 use headwater_model::time::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -35,7 +35,7 @@ pub(crate) async fn complete(
     .execute(&mut *tx)
     .await?;
 
-    let Held { package_id, title_id, kind, tries, .. } = held;
+    let Held { package_id, title_id, kind, tries, healing, .. } = held;
     let mut plan = None;
     match outcome {
         Outcome::Prepared { facts, plan: made, .. } => {
@@ -45,6 +45,10 @@ pub(crate) async fn complete(
         }
         Outcome::AlreadyPublished { version } => {
             return go_back(tx, title_id, package_id, *version, now).await;
+        }
+        // The inventory has them.
+        Outcome::Made { .. } if healing => {
+            titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::Made { objects, codecs, .. } => {
             packages::add_objects(tx, package_id, objects).await?;
@@ -62,16 +66,31 @@ pub(crate) async fn complete(
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-            packages::forget_objects(tx, package_id).await?;
             let line = Line::Sealed { objects: *objects, bytes: *bytes };
             titles::record(tx, title_id, now, line).await?;
         }
-        Outcome::Proven => titles::record(tx, title_id, now, Line::Proven).await?,
-        Outcome::Published => go_live(tx, title_id, package_id, now).await?,
+        Outcome::Proven { origins } => {
+            sqlx::query("update packages set proven_on = $2 where id = $1")
+                .bind(package_id)
+                .bind(rows::json(origins)?)
+                .execute(&mut *tx)
+                .await?;
+            // Until here they were what to seal the package from once more.
+            packages::forget_objects(tx, package_id).await?;
+            titles::record(tx, title_id, now, Line::Proven { origins }).await?;
+        }
+        Outcome::Published { pointers } => {
+            packages::keep_pointers(tx, package_id, pointers).await?;
+            go_live(tx, title_id, package_id, now).await?;
+        }
+        Outcome::Healed { pointers } => {
+            packages::keep_pointers(tx, package_id, pointers).await?;
+            titles::record(tx, title_id, now, Line::Healed).await?;
+        }
     }
 
     let left = tasks::left(tx, package_id).await?;
-    let next = after(outcome, left);
+    let next = after(outcome, left, healing);
     for task in next.tasks {
         let frames = plan.map_or(0, |plan| frames_of(task, plan));
         tasks::add(tx, package_id, task, frames, now).await?;
@@ -104,7 +123,8 @@ async fn keep_plan(
     Ok(())
 }
 
-/// Drops a package whose master is that of an earlier one, which the title goes back to.
+/// Drops a package whose master is that of an earlier one, which the title goes back to. A catalog that was rebuilt
+/// learns by it where the master is.
 async fn go_back(
     tx: &mut SqliteConnection,
     title_id: i64,
@@ -113,12 +133,14 @@ async fn go_back(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let earlier = sqlx::query(
-        "update packages set updated_at = $3 \
+        "update packages set updated_at = $3, master_path = case master_path \
+             when '' then (select master_path from packages where id = $4) else master_path end \
          where title_id = $1 and version = $2 and published_at is not null",
     )
     .bind(title_id)
     .bind(version.0)
     .bind(now.0)
+    .bind(package_id)
     .execute(&mut *tx)
     .await?;
     if earlier.rows_affected() == 0 {
@@ -148,15 +170,19 @@ async fn go_live(
     .fetch_one(&mut *tx)
     .await?;
     let version = Version(rows::small(&row, "version")?);
-    sqlx::query("update titles set live = $2 where id = $1")
+    sqlx::query(
+        "update titles set live_since = case when live is $2 then live_since else $3 end, live = $2 \
+         where id = $1",
+    )
         .bind(title_id)
         .bind(version.0)
+        .bind(now.0)
         .execute(&mut *tx)
         .await?;
     titles::record(tx, title_id, now, Line::Published { version }).await
 }
 
-/// Puts a failed task back with back-off, or ends its package.
+/// Puts a failed task back with back-off, has others done again before it, or ends its package.
 pub(crate) async fn fail(
     tx: &mut SqliteConnection,
     lease: &Lease,
@@ -166,31 +192,72 @@ pub(crate) async fn fail(
     let held = tasks::held(tx, lease, now).await?;
     let failures = held.failures + 1;
     let again = try_again_at(failure, failures, lease, now);
-    let Failure { refusal, last_words, .. } = failure;
+    let Failure { refusal, last_words, retry } = failure;
+    let state = match (again, retry) {
+        (None, _) => "failed",
+        // What has to be done first brings it back.
+        (Some(_), Retry::After(_)) => "done",
+        (Some(_), Retry::Never | Retry::Later) => "queued",
+    };
     sqlx::query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
              failed_at = $7, worker = null, frames_done = 0, updated_at = $7 \
          where id = $1",
     )
     .bind(held.task)
-    .bind(if again.is_some() { "queued" } else { "failed" })
+    .bind(state)
     .bind(again.unwrap_or(now).0)
-    .bind(again.is_none().then_some(now.0))
+    .bind((state != "queued").then_some(now.0))
     .bind(failures)
     .bind(last_words)
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    let Held { package_id, title_id, kind, tries, .. } = held;
-    match again {
-        Some(at) => {
-            let wait_ms = at.0 - now.0;
-            let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms };
+    let Held { package_id, title_id, kind, tries, healing, .. } = held;
+    match (again, retry) {
+        (Some(at), Retry::After(lost)) => {
+            let line = Line::DoneAgain { kind, tasks: lost, refusal, wait_ms: at.0 - now.0 };
+            titles::record(tx, title_id, now, line).await?;
+            do_again(tx, package_id, lost, at, now).await
+        }
+        (Some(at), Retry::Never | Retry::Later) => {
+            let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await
         }
-        None => {
+        (None, _) if healing => {
+            tasks::end_healing(tx, title_id, package_id, kind, refusal, now).await
+        }
+        (None, _) => {
             let state = TitleState::refused(refusal.clone());
             tasks::end_package(tx, title_id, package_id, kind, &state, now).await
         }
     }
+}
+
+/// Opens tasks again whose results are lost. `Seal` is brought by the last of the others, if there are any.
+async fn do_again(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    lost: &[TaskKind],
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let row = sqlx::query("select plan from packages where id = $1")
+        .bind(package_id)
+        .fetch_one(&mut *tx)
+        .await?;
+    let plan: Option<Plan> = rows::from_json(&row, "plan")?;
+    let first = first_again(lost);
+    for kind in &first {
+        let frames = plan.as_ref().map_or(0, |plan| frames_of(*kind, plan));
+        tasks::start_over(tx, package_id, *kind, frames, at, now).await?;
+    }
+    if let (true, Some(kind)) = (lost.contains(&TaskKind::Seal), first.iter().min()) {
+        sqlx::query("update packages set inventory = null where id = $1")
+            .bind(package_id)
+            .execute(&mut *tx)
+            .await?;
+        packages::set_state(tx, package_id, &state_before(*kind), now).await?;
+    }
+    Ok(())
 }

@@ -53,7 +53,7 @@ where
 }
 
 /// The same for a column that may be null.
-fn parsed_maybe<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, Fault>
+pub(crate) fn parsed_maybe<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, Fault>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
@@ -153,6 +153,8 @@ pub(crate) fn package(
         inventory: parsed_maybe(row, "inventory")?,
         objects: count(row, "objects")?,
         bytes: count(row, "bytes")?,
+        proven_on: serde_json::from_str(row.try_get("proven_on")?)?,
+        pointers: serde_json::from_str(row.try_get("pointers")?)?,
     })
 }
 
@@ -163,6 +165,8 @@ pub(crate) fn object(row: &SqliteRow) -> Result<Object, Fault> {
         bytes: count(row, "bytes")?,
         sha256: parsed(row, "sha256")?,
         md5: parsed(row, "md5")?,
+        // Only what is being made has rows, and that lies in its own version.
+        version: None,
         role: serde_json::from_str(row.try_get("role")?)?,
     })
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 use sqlx::migrate::Migrator;
@@ -20,7 +23,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
-use crate::{packages, results, tasks, titles};
+use crate::{holdings, incidents, packages, profiles, results, tasks, titles};
 
 mod room;
 
@@ -290,18 +293,113 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
-    async fn record_findings(
-        &self,
-        package: &PackageId,
-        findings: &[Finding],
-    ) -> Result<(), CatalogError> {
-        transaction!(self.change(), "record findings", |tx| packages::record_findings(
-            &mut tx, package, findings
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {
+        transaction!(self.change(), "note what was found", |tx| incidents::note(
+            &mut tx,
+            package,
+            look,
+            self.clock.now()
         ))
     }
 
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
-        transaction!(self.look(), "read findings", |tx| packages::findings(&mut tx, package))
+    async fn incidents(
+        &self,
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        transaction!(self.look(), "read incidents", |tx| incidents::list(
+            &mut tx, tenant, title, closed_too, limit
+        ))
+    }
+
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "queue the healing", |tx| tasks::heal(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "queue the rollback", |tx| tasks::roll_back(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.look(), "look at the queue", |tx| tasks::is_busy(&mut tx, package))
+    }
+
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError> {
+        transaction!(self.look(), "read holdings", |tx| holdings::list(
+            &mut tx, tenant, after, limit
+        ))
+    }
+
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError> {
+        transaction!(self.look(), "read a holding", |tx| holdings::one(&mut tx, tenant, title))
+    }
+
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        transaction!(self.look(), "read a checkpoint", |tx| holdings::checkpoint(&mut tx, name))
+    }
+
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
+            &mut tx, name, text
+        ))
+    }
+
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {
+        transaction!(self.change(), "forget the package", |tx| holdings::forget(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
+        transaction!(self.change(), "take over a title", |tx| holdings::restore(
+            &mut tx,
+            restored,
+            self.clock.now()
+        ))
+    }
+
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError> {
+        transaction!(self.look(), "read the profile", |tx| profiles::one(&mut tx, origin, settings))
+    }
+
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
+    ) -> Result<(), CatalogError> {
+        transaction!(self.change(), "keep the profile", |tx| profiles::keep(
+            &mut tx,
+            origin,
+            settings,
+            profile,
+            self.clock.now()
+        ))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Tasks and leases: how work is queued, claimed, kept and given back (R8).
 
 use headwater_model::history::Line;
+use headwater_model::key::PackageId;
 use headwater_model::life::TitleState;
 use headwater_model::queue::lost_too_often;
+use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, Role, TaskKind};
 use headwater_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -11,7 +13,7 @@ use sqlx::{Row, SqliteConnection};
 use crate::error::Fault;
 use crate::{packages, rows, titles};
 
-/// Adds a task to the queue, due at once.
+/// Adds a task to the queue, due at once. One that was there before is open again; its tries count on.
 pub(crate) async fn add(
     tx: &mut SqliteConnection,
     package_id: i64,
@@ -21,7 +23,9 @@ pub(crate) async fn add(
 ) -> Result<(), Fault> {
     sqlx::query(
         "insert into tasks (package_id, kind, number, role, state, due_at, frames, created_at, updated_at) \
-         values ($1, $2, $3, $4, 'queued', $5, $6, $5, $5)",
+         values ($1, $2, $3, $4, 'queued', $5, $6, $5, $5) \
+         on conflict (package_id, kind, number) do update set state = 'queued', due_at = excluded.due_at, \
+             worker = null, frames_done = 0, finished_at = null, updated_at = excluded.updated_at",
     )
     .bind(package_id)
     .bind(kind.name())
@@ -29,6 +33,29 @@ pub(crate) async fn add(
     .bind(role_name(kind.role()))
     .bind(now.0)
     .bind(rows::int(frames))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Opens a task anew, due at `due`, with all its tries unused.
+pub(crate) async fn start_over(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    kind: TaskKind,
+    frames: u64,
+    due: Timestamp,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    add(tx, package_id, kind, frames, now).await?;
+    sqlx::query(
+        "update tasks set due_at = $4, tries = 0, failures = 0, losses = 0 \
+         where package_id = $1 and kind = $2 and number = $3",
+    )
+    .bind(package_id)
+    .bind(kind.name())
+    .bind(kind.number())
+    .bind(due.0)
     .execute(tx)
     .await?;
     Ok(())
@@ -61,8 +88,13 @@ pub(crate) async fn claim(
             titles::record(tx, title_id, now, Line::WorkerLost { kind, worker: lost }).await?;
             if let Some(refusal) = lost_too_often(kind, losses) {
                 let package_id = due.try_get("package_id")?;
-                end_package(tx, title_id, package_id, kind, &TitleState::refused(refusal), now)
-                    .await?;
+                let published_as: Option<&str> = due.try_get("published_as")?;
+                if published_as.is_some() {
+                    end_healing(tx, title_id, package_id, kind, &refusal, now).await?;
+                } else {
+                    let state = TitleState::refused(refusal);
+                    end_package(tx, title_id, package_id, kind, &state, now).await?;
+                }
                 continue;
             }
         }
@@ -87,7 +119,9 @@ pub(crate) async fn claim(
             master_path: due.try_get("master_path")?,
             pipeline: due.try_get("pipeline")?,
             again: due.try_get("again")?,
+            remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
+            published_as: rows::parsed_maybe(&due, "published_as")?,
         }));
     }
     Ok(None)
@@ -98,7 +132,8 @@ pub(crate) async fn claim(
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.plan \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, \
+           case when p.published_at is not null then p.inventory end as published_as \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \
       and case k.role when 'worker' then $2 when 'verifier' then $3 else $4 end \
@@ -137,6 +172,8 @@ pub(crate) struct Held {
     pub(crate) tries: u32,
     /// How many tries have reported a failure before this one.
     pub(crate) failures: u32,
+    /// Whether viewers have the package, so that this is about putting it right.
+    pub(crate) healing: bool,
 }
 
 /// The task that `lease` holds at `now`, or that it does not.
@@ -146,7 +183,8 @@ pub(crate) async fn held(
     now: Timestamp,
 ) -> Result<Held, Fault> {
     let row = sqlx::query(
-        "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures \
+        "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures, \
+             p.published_at is not null and p.inventory is not null as healing \
          from tasks k join packages p on p.id = k.package_id \
          where k.id = $1 and k.token = $2 and k.state = 'leased' and k.due_at > $3",
     )
@@ -163,6 +201,7 @@ pub(crate) async fn held(
         kind: rows::kind(&row)?,
         tries: rows::small(&row, "tries")?,
         failures: rows::small(&row, "failures")?,
+        healing: row.try_get("healing")?,
     })
 }
 
@@ -235,6 +274,26 @@ pub(crate) async fn end_all_leases(
     Ok(ended)
 }
 
+/// Ends the healing of a package at the task `kind`. Viewers keep what they have, and what was made once counts as made.
+pub(crate) async fn end_healing(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    package_id: i64,
+    kind: TaskKind,
+    refusal: &Refusal,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "update tasks set state = 'done', worker = null, finished_at = $2, updated_at = $2 \
+         where package_id = $1 and state <> 'done'",
+    )
+    .bind(package_id)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    titles::record(tx, title_id, now, Line::NotHealed { kind, refusal }).await
+}
+
 /// Ends a package at the task `kind`.
 pub(crate) async fn end_package(
     tx: &mut SqliteConnection,
@@ -264,6 +323,59 @@ pub(crate) async fn cancel(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Opens `Heal` of a package that was published; false when it is busy or there is no such package.
+pub(crate) async fn heal(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let Some((package_id, title_id)) = idle(tx, package).await? else { return Ok(false) };
+    start_over(tx, package_id, TaskKind::Heal, 0, now, now).await?;
+    titles::record(tx, title_id, now, Line::HealQueued).await?;
+    Ok(true)
+}
+
+/// Opens `Publish` of a package that was published before; false when it is busy or there is no such package.
+pub(crate) async fn roll_back(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let Some((package_id, title_id)) = idle(tx, package).await? else { return Ok(false) };
+    start_over(tx, package_id, TaskKind::Publish, 0, now, now).await?;
+    let line = Line::RollbackQueued { to: package.version };
+    titles::record(tx, title_id, now, line).await?;
+    Ok(true)
+}
+
+/// The rows of a package that was published, and of its title, when nothing is being done about it.
+async fn idle(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<(i64, i64)>, Fault> {
+    let row = sqlx::query_as(
+        "select p.id, p.title_id from packages p join titles t on t.id = p.title_id \
+         where t.tenant = $1 and t.title = $2 and p.version = $3 \
+           and p.published_at is not null and p.inventory is not null \
+           and not exists (select 1 from tasks where package_id = p.id and finished_at is null)",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .fetch_optional(tx)
+    .await?;
+    Ok(row)
+}
+
+/// Whether a package has tasks that are not finished.
+pub(crate) async fn is_busy(tx: &mut SqliteConnection, package: &PackageId) -> Result<bool, Fault> {
+    let Some(package_id) = packages::id(tx, package).await? else { return Ok(false) };
+    let busy = sqlx::query_scalar(
+        "select exists (select 1 from tasks where package_id = $1 and finished_at is null)",
+    )
+    .bind(package_id)
+    .fetch_one(tx)
+    .await?;
+    Ok(busy)
 }
 
 /// Puts a package's failed and cancelled tasks back in the queue with their tries unused, and says which they are.

@@ -82,8 +82,8 @@ async fn queue(
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
     let package_id = sqlx::query_scalar(
-        "insert into packages (title_id, version, state, master_path, pipeline, again, created_at, updated_at) \
-         values ($1, $2, 'queued', $3, $4, $5, $6, $6) returning id",
+        "insert into packages (title_id, version, state, master_path, pipeline, again, remake, created_at, updated_at) \
+         values ($1, $2, 'queued', $3, $4, $5, $7, $6, $6) returning id",
     )
     .bind(title_id)
     .bind(version.0)
@@ -91,6 +91,7 @@ async fn queue(
     .bind(&new.pipeline)
     .bind(new.again)
     .bind(now.0)
+    .bind(new.remake.as_ref().map(rows::json).transpose()?)
     .fetch_one(&mut *tx)
     .await?;
     sqlx::query("update titles set newest = $2, queued_at = $3 where id = $1")
@@ -100,7 +101,10 @@ async fn queue(
         .execute(&mut *tx)
         .await?;
     tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
-    let line = Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline };
+    let line = match &new.remake {
+        Some(remake) => Line::RemakeQueued { version, remake },
+        None => Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline },
+    };
     record(tx, title_id, now, line).await?;
     Ok(Submitted::Queued(version))
 }

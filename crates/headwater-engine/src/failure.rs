@@ -52,7 +52,8 @@ pub(crate) fn of_origin(name: &str, error: &OriginError) -> Failure {
         OriginErrorKind::NotFound
         | OriginErrorKind::Denied
         | OriginErrorKind::Unavailable
-        | OriginErrorKind::Corrupt => Code::OriginUnavailable,
+        | OriginErrorKind::Corrupt
+        | OriginErrorKind::Changed => Code::OriginUnavailable,
     };
     let message = match error.kind {
         OriginErrorKind::Full => format!("origin {name} has no space left: {error}"),

@@ -60,6 +60,11 @@ pub(crate) async fn digests_of(bytes: Bytes) -> Digests {
     compute(move || digests(&bytes)).await
 }
 
+/// [`sha256`] on the compute threads.
+pub(crate) async fn sha256_of(bytes: Bytes) -> Sha256 {
+    compute(move || sha256(&bytes)).await
+}
+
 /// Reads `file` to its end once and gives the number of bytes and their SHA-256. Blocks: not for the runtime.
 ///
 /// One thread reads while this one hashes, with two buffers between them, so that whichever is slower sets the pace.

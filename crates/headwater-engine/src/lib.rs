@@ -16,8 +16,17 @@ mod master;
 mod make;
 mod parts;
 mod spool;
+mod stores;
 
 mod seal;
+
+mod mend;
+
+pub mod audit;
+
+pub mod rebuild;
+
+pub mod gc;
 
 mod verify;
 
@@ -33,8 +42,10 @@ mod watch;
 mod settling;
 
 pub use life::{Config, Engine, Pipelines, Ports};
+pub use mend::Remedy;
 pub use spool::SpoolError;
-pub use verify::{Proof, ReadBack, VerifyError};
+pub use stores::{NoSuchOrigin, Stores};
+pub use verify::{Proof, VerifyError};
 pub use watch::{DropFolder, WatchError};
 
 #[cfg(test)]

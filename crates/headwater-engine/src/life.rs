@@ -66,11 +66,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use headwater_model::id::{Tenant, TitleId};
+use headwater_model::key::PackageId;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Role, TaskKind};
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
-use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::{Part, Transcoder};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -81,8 +82,9 @@ use tracing::{Instrument, error, info, info_span, warn};
 use crate::failure::{Halt, later};
 use crate::lease::{Hold, millis};
 use crate::spool::{self, Spool, SpoolError};
-use crate::verify::ReadBack;
-use crate::{make, prepare, publish, seal, verify};
+use crate::stores::Stores;
+use crate::verify::{self, VerifyError};
+use crate::{make, mend, prepare, publish, seal};
 
 /// How often an idle role asks for work that another process may have queued; work of this process wakes it at once.
 /// A second is soon for tasks of a minute, and a thousand workers ask a database as often as it does not notice.
@@ -117,7 +119,7 @@ pub struct Ports {
     /// Titles, tasks and leases.
     pub catalog: Arc<dyn Catalog>,
     /// Where packages are stored.
-    pub origin: Arc<dyn Origin>,
+    pub stores: Stores,
     /// What looks at masters and makes segments.
     pub transcoder: Arc<dyn Transcoder>,
     /// What to make out of masters.
@@ -135,8 +137,6 @@ pub struct Config {
     pub slots: usize,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
     pub lease: Duration,
-    /// When every object is read back before publishing.
-    pub read_back: ReadBack,
 }
 
 /// Takes titles through their life. Cheap to clone; clones are the same engine.
@@ -158,15 +158,32 @@ impl Engine {
         &self.ports
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// Queues a title and wakes this process's workers.
     pub async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
         let submitted = self.ports.catalog.submit(new).await?;
         self.wake.send_replace(());
         Ok(submitted)
+    }
+
+    /// Queues the healing of what viewers of a title get, and says what that is. False when something is done about it
+    /// already.
+    pub async fn heal(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<(bool, PackageId), VerifyError> {
+        let package = verify::live(&self.ports, tenant, title).await?;
+        let queued = self.ports.catalog.heal(&package).await?;
+        self.wake.send_replace(());
+        Ok((queued, package))
+    }
+
+    /// Queues that viewers of a title get `version` again, which they have had before. False when they never had, or when
+    /// something is being done about it already.
+    pub async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        let queued = self.ports.catalog.roll_back(package).await?;
+        self.wake.send_replace(());
+        Ok(queued)
     }
 
     /// Works on tasks of `roles` until `shutdown`; then drops what is under way, gives the claims back and ends.
@@ -265,7 +282,8 @@ impl Engine {
             TaskKind::Span(n) => make::make(ports, hold, claimed, Part::Span(n), spool).await,
             TaskKind::Audio(n) => make::make(ports, hold, claimed, Part::Audio(n), spool).await,
             TaskKind::Seal => seal::seal(ports, claimed).await,
-            TaskKind::Verify => verify::task(ports, claimed, self.config.read_back).await,
+            TaskKind::Verify => mend::verify(ports, claimed).await,
+            TaskKind::Heal => mend::heal(ports, claimed).await,
             TaskKind::Publish => publish::publish(ports, hold, claimed).await,
         }
     }

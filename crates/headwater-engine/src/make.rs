@@ -8,12 +8,13 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use headwater_model::incident::{How, Look, Mended};
 use headwater_model::inventory::{Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, PackageId};
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure, Outcome, Retry};
-use headwater_ports::origin::Put;
+use headwater_ports::origin::{Before, Put};
 use headwater_ports::transcoder::{Made, Part, Report, TranscodeError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -22,7 +23,7 @@ use crate::failure::{Halt, later, never, of_origin, of_spool};
 use crate::lease::Hold;
 use crate::life::Ports;
 use crate::master::{self, Stamp};
-use crate::{hash, parts, spool};
+use crate::{hash, mend, parts, spool, verify};
 
 /// Reports that wait to be taken. A child that finishes files faster than the origin takes them stops here, so the
 /// spool holds at most this many files more than are going up.
@@ -46,16 +47,22 @@ pub(crate) async fn make(
     if planned.is_empty() {
         return Err(never(Code::Internal, format!("the plan has no {}", claimed.kind)).into());
     }
+    if let Part::Span(n) = part
+        && plan.copies(n)
+    {
+        return copy(ports, claimed, plan, &planned).await;
+    }
     let master = Path::new(&claimed.master_path);
     let stamp = same_master(ports, claimed, plan).await?;
 
     spool::make(folder).await.map_err(|e| of_spool("make a folder", &e))?;
     let (sender, receiver) = mpsc::channel(REPORTS);
     let making = async {
-        let done = ports.transcoder.make(master, plan, part, folder, sender).await;
+        let done = ports.transcoder.make(master, &plan.to_make(), part, folder, sender).await;
         done.map_err(TranscodeError::into_failure)
     };
-    let storing = store_all(ports, hold, &claimed.package, &planned, folder, receiver);
+    let target = Target::of(ports, claimed).await?;
+    let storing = store_all(ports, hold, &target, &planned, folder, receiver);
     let worked = tokio::try_join!(making, storing);
     // Asked before the child's word counts: a master that vanished or was replaced explains any failure, and spoils
     // any success.
@@ -70,15 +77,63 @@ pub(crate) async fn make(
         retry: Retry::Later,
         last_words: None,
     })?;
-    store_inits(ports, &claimed.package, stored.inits).await?;
+    store_inits(ports, &target, stored.inits).await?;
     objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
+}
+
+/// Takes a span over from the version that the package goes back to, byte by byte.
+async fn copy(
+    ports: &Ports,
+    claimed: &Claimed,
+    plan: &Plan,
+    planned: &BTreeMap<String, ObjectRole>,
+) -> Result<Outcome, Halt> {
+    let base = plan.base.as_ref();
+    let base = base.ok_or_else(|| never(Code::Internal, "the plan has nothing to copy from"))?;
+    let older = PackageId { version: base.version, ..claimed.package.clone() };
+    let (_, expected) =
+        verify::sealed(ports, &older).await.map_err(verify::VerifyError::into_halt)?;
+    let inventory = mend::read_inventory(ports, &older, expected).await;
+    let inventory = inventory.ok_or_else(|| {
+        later(Code::OriginUnavailable, format!("no origin gives the inventory of `{older}`"))
+    })?;
+    let target = Target::of(ports, claimed).await?;
+    let (mut objects, mut inits) = (Vec::new(), Vec::new());
+    for (path, role) in planned {
+        let found = inventory.objects.iter().find(|o| o.path == *path && o.role == *role);
+        let found = found.ok_or_else(|| {
+            never(Code::Internal, format!("`{older}` does not have `{path}` as it is planned"))
+        })?;
+        let key = older.key_of(found);
+        let body = mend::read(ports, &key, found.sha256).await.ok_or_else(|| {
+            later(Code::OriginUnavailable, format!("no origin gives `{key}` as it should be"))
+        })?;
+        let object = Object { version: None, ..found.clone() };
+        objects.push(object.clone());
+        match role {
+            ObjectRole::Init { .. } => inits.push(Init { object, body }),
+            _ => target.take(ports, &object, body).await?,
+        }
+    }
+    store_inits(ports, &target, inits).await?;
+    let made = |name: &String| planned.values().any(|role| role.rendition() == Some(name));
+    let renditions = inventory.header.renditions.into_iter().filter(|r| made(&r.name));
+    let codecs = renditions.map(|r| (r.name, r.codec)).collect();
+    Ok(Outcome::Made { objects, codecs, cpu_ms: 0 })
 }
 
 /// Fails unless the file at the master's path has the content that the plan was made from. Size and time as `Prepare`
 /// noted them settle it; when they differ, the content is hashed again, since a copy put back after a mishap is as
 /// good as the file was.
 async fn same_master(ports: &Ports, claimed: &Claimed, plan: &Plan) -> Result<Stamp, Halt> {
+    if claimed.master_path.is_empty() {
+        let text = format!(
+            "the catalog was rebuilt from an origin, and no origin says where the master is: its SHA-256 is {}",
+            plan.master
+        );
+        return Err(never(Code::MasterGone, text).into());
+    }
     let path = Path::new(&claimed.master_path);
     let stamp = master::look(path).await?;
     let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;
@@ -116,7 +171,7 @@ struct Init {
 async fn store_all(
     ports: &Ports,
     hold: &Hold,
-    package: &PackageId,
+    target: &Target<'_>,
     planned: &BTreeMap<String, ObjectRole>,
     spool: &Path,
     mut reports: mpsc::Receiver<Report>,
@@ -135,7 +190,7 @@ async fn store_all(
             if matches!(object.role, ObjectRole::Init { .. }) {
                 return Ok::<_, Failure>((object, Some(body)));
             }
-            put(ports, package, &object, body).await?;
+            target.take(ports, &object, body).await?;
             Ok((object, None))
         })
         .buffer_unordered(UPLOADS)
@@ -190,8 +245,14 @@ async fn take(
         ));
     }
     let digests = hash::digests_of(body.clone()).await;
-    let object =
-        Object { path, bytes: digests.bytes, sha256: digests.sha256, md5: digests.md5, role };
+    let object = Object {
+        path,
+        bytes: digests.bytes,
+        sha256: digests.sha256,
+        md5: digests.md5,
+        version: None,
+        role,
+    };
     Ok((object, body))
 }
 
@@ -210,31 +271,93 @@ pub(crate) async fn put(
     body: Bytes,
 ) -> Result<(), Failure> {
     let put = Put {
-        key: package.key(&object.path),
+        key: package.key_of(object),
         body,
         sha256: object.sha256,
         md5: object.md5,
         cache_control: CACHE_FOREVER,
+        before: Before::Anything,
     };
-    ports.origin.put(put).await.map_err(|e| of_origin(ports.origin.name(), &e))
+    ports.stores.put(put).await
 }
 
-/// Stores the init segments that no other span has stored, and fails when another span has a different one: their
-/// segments would not play together (R3).
-async fn store_inits(ports: &Ports, package: &PackageId, inits: Vec<Init>) -> Result<(), Halt> {
-    let rows = ports.catalog.objects(package).await?;
+/// Stores the init segments, and fails when another span has a different one: their segments would not play together
+/// (R3).
+async fn store_inits(ports: &Ports, target: &Target<'_>, inits: Vec<Init>) -> Result<(), Halt> {
+    let rows = ports.catalog.objects(target.package).await?;
     for Init { object, body } in inits {
-        match rows.iter().find(|row| row.path == object.path) {
-            Some(row) if row.sha256 == object.sha256 => {}
-            Some(row) => {
-                let text = format!(
-                    "`{}` differs between spans: SHA-256 {} here and {} before",
-                    object.path, object.sha256, row.sha256
-                );
-                return Err(never(Code::Internal, text).into());
-            }
-            None => put(ports, package, &object, body).await?,
+        let before = rows.iter().find(|row| row.path == object.path);
+        if let Some(row) = before.filter(|row| row.sha256 != object.sha256) {
+            let text = format!(
+                "`{}` differs between spans: SHA-256 {} here and {} before",
+                object.path, object.sha256, row.sha256
+            );
+            return Err(never(Code::Internal, text).into());
         }
+        target.take(ports, &object, body).await?;
     }
     Ok(())
+}
+
+/// Where finished objects go.
+struct Target<'c> {
+    package: &'c PackageId,
+    /// What every object was when the package was sealed, by path; `None` while it is being made.
+    sealed: Option<BTreeMap<String, Object>>,
+}
+
+impl<'c> Target<'c> {
+    async fn of(ports: &Ports, claimed: &'c Claimed) -> Result<Self, Halt> {
+        let package = &claimed.package;
+        let Some(expected) = claimed.published_as else {
+            return Ok(Self { package, sealed: None });
+        };
+        let inventory = mend::read_inventory(ports, package, expected).await;
+        let inventory = inventory.ok_or_else(|| {
+            later(Code::OriginUnavailable, "no origin gives the inventory of the package")
+        })?;
+        let objects = inventory.objects.into_iter();
+        Ok(Self { package, sealed: Some(objects.map(|o| (o.path.clone(), o)).collect()) })
+    }
+
+    /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound, and only
+    /// if it is the same bytes (R1).
+    async fn take(&self, ports: &Ports, object: &Object, body: Bytes) -> Result<(), Failure> {
+        let Some(sealed) = &self.sealed else {
+            return put(ports, self.package, object, body).await;
+        };
+        match sealed.get(&object.path) {
+            Some(before) if before.sha256 == object.sha256 => {}
+            Some(before) => {
+                let text = format!(
+                    "`{}` came out with SHA-256 {} instead of {}: another build made it",
+                    object.path, object.sha256, before.sha256
+                );
+                return Err(never(Code::MadeDifferently, text));
+            }
+            None => {
+                let text = format!("`{}` is not in the inventory of the package", object.path);
+                return Err(never(Code::Internal, text));
+            }
+        }
+        let mut mended = Vec::new();
+        for origin in ports.stores.iter() {
+            let key = self.package.key_of(object);
+            if !verify::is_sound(&**origin, &key, object).await {
+                let stored = mend::store(&**origin, key, body.clone()).await;
+                stored.map_err(|e| of_origin(origin.name(), &e))?;
+                mended.push(Mended {
+                    origin: origin.name().to_owned(),
+                    object: self.package.key_of(object).into(),
+                    how: How::MadeAgain,
+                });
+            }
+        }
+        if !mended.is_empty() {
+            let look = Look { mended, ..Look::default() };
+            let noted = ports.catalog.note(self.package, &look).await;
+            noted.map_err(|e| later(Code::Internal, e.to_string()))?;
+        }
+        Ok(())
+    }
 }

@@ -14,7 +14,7 @@ pub(crate) fn objects_of(plan: &Plan, part: Part) -> BTreeMap<String, ObjectRole
     match part {
         Part::Span(n) => {
             let Some(span) = plan.spans.get(n as usize) else { return objects };
-            for rendition in &plan.video {
+            for rendition in plan.video.iter().filter(|video| !plan.keeps(&video.name)) {
                 add_init(&mut objects, &rendition.name);
                 for (number, segment) in (span.first_segment..).zip(plan.segments_of(span)) {
                     let (start, ticks, samples) = (segment.start, segment.ticks, segment.frames);
@@ -23,7 +23,8 @@ pub(crate) fn objects_of(plan: &Plan, part: Part) -> BTreeMap<String, ObjectRole
             }
         }
         Part::Audio(n) => {
-            let Some(rendition) = plan.audio.get(n as usize) else { return objects };
+            let audio = plan.audio.get(n as usize).filter(|audio| !plan.keeps(&audio.name));
+            let Some(rendition) = audio else { return objects };
             add_init(&mut objects, &rendition.name);
             for (number, segment) in (0u32..).zip(0..plan.segments.len()) {
                 let frames = rendition.frames_of(segment);

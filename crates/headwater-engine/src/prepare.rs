@@ -6,9 +6,9 @@ use std::path::Path;
 use headwater_model::id::{Sha256, TitleId};
 use headwater_model::key::PackageId;
 use headwater_model::pipeline::Pipeline;
-use headwater_model::plan::plan;
+use headwater_model::plan::{Plan, again, plan};
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::{Claimed, Failure, Outcome, Retry};
+use headwater_model::task::{Claimed, Failure, Outcome, Remake, Retry};
 use headwater_ports::transcoder::TranscodeError;
 use tokio::task::spawn_blocking;
 use tracing::info;
@@ -26,6 +26,7 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
 
     // Before the probe: a master that is known need not be looked at.
     if !claimed.again
+        && claimed.remake.is_none()
         && let Some(outcome) = known(ports, &claimed.package, sha256, &pipeline).await?
     {
         return Ok(outcome);
@@ -41,6 +42,10 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     facts.bytes = stamp.bytes;
     facts.modified_ns = stamp.modified_ns;
 
+    if let Some(remake) = &claimed.remake {
+        let plan = partial(ports, claimed, remake, sha256, engine).await?;
+        return Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms });
+    }
     // The index of two hours of film has 200,000 units.
     let (facts, plan) = hash::compute(move || {
         let plan = plan(sha256, &pipeline, &engine, &facts, &inspection.index, inspection.zero_ns);
@@ -51,6 +56,34 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
         plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
     Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms })
+}
+
+/// The plan of a version that keeps most of an older one.
+async fn partial(
+    ports: &Ports,
+    claimed: &Claimed,
+    remake: &Remake,
+    master: Sha256,
+    engine: String,
+) -> Result<Plan, Halt> {
+    let older = PackageId { version: remake.base, ..claimed.package.clone() };
+    let plan = ports.catalog.package(&older).await?.and_then(|record| record.plan);
+    let refuse = |code, message: String| Err(never(code, message).into());
+    let Some(plan) = plan else {
+        let text = format!("the catalog has no plan of `{older}`: make the whole title again");
+        return refuse(Code::PipelineMismatch, text);
+    };
+    if plan.master != master {
+        let text = format!(
+            "`{older}` was made from another master: its SHA-256 is {} and that of `{}` is {master}",
+            plan.master, claimed.master_path
+        );
+        return refuse(Code::MasterChanged, text);
+    }
+    match again(&plan, remake) {
+        Ok(base) => Ok(Plan { engine, base: Some(base), ..plan }),
+        Err(message) => refuse(Code::PipelineMismatch, message),
+    }
 }
 
 async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {

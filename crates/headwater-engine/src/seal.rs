@@ -2,7 +2,9 @@
 //! then on is the truth about the package (R7).
 
 use headwater_model::inventory::{FORMAT, Header, Object, ObjectRole, RenditionHeader};
-use headwater_model::key::{HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PackageId};
+use headwater_model::key::{
+    HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PLAN_NAME, PackageId,
+};
 use headwater_model::life::PackageRecord;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
@@ -10,10 +12,10 @@ use headwater_model::task::{Claimed, Failure, Outcome};
 use headwater_packaging::view::{PackageView, Place};
 use headwater_packaging::{dash, hls, inventory};
 
-use crate::failure::{Halt, never};
-use crate::hash;
+use crate::failure::{Halt, later, never};
 use crate::life::Ports;
 use crate::make::put;
+use crate::{hash, mend, verify};
 
 /// Does `Seal`. The inventory goes up last: where it is, everything that it lists was stored before.
 ///
@@ -25,7 +27,11 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
     let Some(PackageRecord { codecs, .. }) = ports.catalog.package(package).await? else {
         return Err(never(Code::Internal, "the catalog does not know the package").into());
     };
-    let objects = ports.catalog.objects(package).await?;
+    let mut objects = ports.catalog.objects(package).await?;
+    let mut codecs = codecs;
+    let (kept, kept_codecs) = kept(ports, package, &plan).await?;
+    objects.extend(kept);
+    codecs.extend(kept_codecs);
     let sealed = hash::compute({
         let package = package.clone();
         move || render(&package, &plan, objects, &codecs)
@@ -40,9 +46,42 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
     Ok(Outcome::Sealed { inventory, objects: sealed.objects, bytes: sealed.bytes })
 }
 
+/// The objects of renditions that stay in older versions, and their codecs.
+async fn kept(
+    ports: &Ports,
+    package: &PackageId,
+    plan: &Plan,
+) -> Result<(Vec<Object>, Vec<(String, String)>), Halt> {
+    let Some(base) = plan.base.as_ref().filter(|base| !base.kept.is_empty()) else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let older = PackageId { version: base.version, ..package.clone() };
+    let (_, expected) =
+        verify::sealed(ports, &older).await.map_err(verify::VerifyError::into_halt)?;
+    let inventory = mend::read_inventory(ports, &older, expected).await;
+    let inventory = inventory.ok_or_else(|| {
+        later(Code::OriginUnavailable, format!("no origin gives the inventory of `{older}`"))
+    })?;
+    let is_kept = |object: &&Object| {
+        base.kept.iter().any(|name| {
+            object.role.rendition() == Some(name.as_str())
+                || object.path == format!("{name}/{MEDIA_PLAYLIST_NAME}")
+        })
+    };
+    let objects = inventory
+        .objects
+        .iter()
+        .filter(is_kept)
+        .map(|object| Object { version: object.version.or(Some(base.version)), ..object.clone() });
+    let renditions = inventory.header.renditions.iter().filter(|r| base.kept.contains(&r.name));
+    let codecs = renditions.map(|r| (r.name.clone(), r.codec.clone()));
+    Ok((objects.collect(), codecs.collect()))
+}
+
 /// What sealing writes.
-struct Sealed {
-    manifests: Vec<(Object, String)>,
+pub(crate) struct Sealed {
+    /// Playlists, MPD and the plan.
+    pub(crate) manifests: Vec<(Object, String)>,
     inventory: Inventory,
     /// Objects in the inventory.
     objects: u64,
@@ -56,7 +95,8 @@ struct Inventory {
     bytes: Vec<u8>,
 }
 
-fn render(
+/// Renders everything that sealing writes.
+pub(crate) fn render(
     package: &PackageId,
     plan: &Plan,
     mut objects: Vec<Object>,
@@ -65,22 +105,28 @@ fn render(
     let view = PackageView::new(plan, &objects, codecs).map_err(|incomplete| {
         never(Code::Internal, format!("the package is not complete: {incomplete}"))
     })?;
-    let media = view.tracks().map(|track| {
+    // What is kept has a playlist where it is.
+    let own = view.tracks().filter(|track| track.version.is_none());
+    let media = own.map(|track| {
         (format!("{}/{MEDIA_PLAYLIST_NAME}", track.name), hls::media_playlist(&view, track))
     });
     let texts = media.chain([
         (HLS_NAME.to_owned(), hls::multivariant(&view, Place::Package)),
         (MPD_NAME.to_owned(), dash::mpd(&view, Place::Package)),
     ]);
-    let manifests: Vec<_> =
+    let mut manifests: Vec<_> =
         texts.map(|(path, text)| (manifest(path, text.as_bytes()), text)).collect();
+    let recipe = serde_json::to_string(plan)
+        .map_err(|e| never(Code::Internal, format!("the plan cannot be written: {e}")))?;
+    let object = manifest(PLAN_NAME.to_owned(), recipe.as_bytes());
+    manifests.push((Object { role: ObjectRole::Plan, ..object }, recipe));
     objects.extend(manifests.iter().map(|(object, _)| object.clone()));
     let renditions = view.tracks().map(|track| RenditionHeader {
         name: track.name.clone(),
         codec: track.codec.clone(),
         timescale: track.timescale,
         delay: track.delay,
-        version: package.version,
+        version: track.version.unwrap_or(package.version),
     });
     let header = Header {
         format: FORMAT.to_owned(),
@@ -103,5 +149,5 @@ fn render(
 
 fn manifest(path: String, bytes: &[u8]) -> Object {
     let hash::Digests { bytes, sha256, md5 } = hash::digests(bytes);
-    Object { path, bytes, sha256, md5, role: ObjectRole::Manifest }
+    Object { path, bytes, sha256, md5, version: None, role: ObjectRole::Manifest }
 }

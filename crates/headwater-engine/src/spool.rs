@@ -3,6 +3,8 @@
 use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use headwater_model::task::Lease;
 use thiserror::Error;
@@ -12,6 +14,12 @@ use tracing::warn;
 /// Name of the file whose lock says that the process that sweeps here is alive. The kernel lets go of it when the
 /// process ends, however it ends.
 const LOCK_NAME: &str = ".lock";
+
+/// How often a folder is swept into which somebody still writes: for a second, longer than a killed process lives.
+const SWEEPS: u32 = 20;
+
+/// Time from one sweep to the next.
+const BETWEEN_SWEEPS: Duration = Duration::from_millis(50);
 
 /// Why the spool cannot be used.
 #[derive(Debug, Error)]
@@ -70,9 +78,19 @@ fn take_blocking(root: &Path) -> Result<Spool, SpoolError> {
 
 fn sweep(leftover: &DirEntry) -> io::Result<()> {
     let (kind, path) = (leftover.file_type()?, leftover.path());
-    let swept = if kind.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    // A child of a dead run may be tidying up after itself.
-    swept.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    let remove = || if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    let mut tries = 1;
+    loop {
+        match remove() {
+            // A child of a dead run that is still dying may be tidying up after itself, or finish a file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < SWEEPS => {
+                tries += 1;
+                thread::sleep(BETWEEN_SWEEPS);
+            }
+            swept => return swept,
+        }
+    }
 }
 
 /// The folder of one claim. The token is in its name: a child of an older claim of the same task that is still dying

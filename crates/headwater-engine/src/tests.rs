@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, Version};
 use headwater_model::key::{ObjectKey, PackageId};
 use headwater_model::life::TitleRecord;
+use headwater_model::origin::{Policy, Verify};
 use headwater_model::task::{NewTitle, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::Catalog;
@@ -20,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Engine, Ports, ReadBack};
+use crate::{Config, Engine, Ports, Stores};
 
 mod one_title;
 
@@ -29,6 +31,14 @@ mod bad_masters;
 mod proofs;
 
 mod versions;
+
+mod copies;
+
+mod healing;
+
+mod rebuilding;
+
+mod remaking;
 
 mod leases;
 
@@ -51,17 +61,17 @@ impl Clock for TokioClock {
 }
 
 /// A whole small world. Masters are 24 s long for the transcoder: 4 segments, 2 spans, 1 audio track.
-struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
-    catalog: Arc<MemoryCatalog>,
-    origin: Arc<MemoryOrigin>,
+    pub(crate) catalog: Arc<MemoryCatalog>,
+    pub(crate) origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
-    read_back: ReadBack,
+    verify: Verify,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_grade(ProofGrade::B)
     }
 
@@ -72,23 +82,29 @@ impl Lab {
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
-            read_back: ReadBack::ByGrade,
+            verify: Verify::Listing,
         }
     }
 
-    fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         self.engine_by(self.catalog.clone(), self.origin.clone())
     }
 
     /// An engine with another way to the origin.
-    fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
+    pub(crate) fn engine_on(&self, origin: Arc<dyn Origin>) -> Engine {
         self.engine_by(self.catalog.clone(), origin)
     }
 
     fn engine_by(&self, catalog: Arc<dyn Catalog>, origin: Arc<dyn Origin>) -> Engine {
+        let policy = Policy { verify: self.verify, ..Policy::of_one(origin.name()) };
+        let stores = Stores::new(&[origin], policy).unwrap();
+        self.engine_with(catalog, stores)
+    }
+
+    fn engine_with(&self, catalog: Arc<dyn Catalog>, stores: Stores) -> Engine {
         let ports = Ports {
             catalog,
-            origin,
+            stores,
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
         };
@@ -97,7 +113,6 @@ impl Lab {
             spool: self.spool(),
             slots: self.slots,
             lease: Duration::from_secs(30),
-            read_back: self.read_back,
         };
         Engine::new(ports, config)
     }
@@ -107,7 +122,7 @@ impl Lab {
     }
 
     /// A master of this content, and the request to make a title of it.
-    fn title(&self, title: &str, content: &str) -> NewTitle {
+    pub(crate) fn title(&self, title: &str, content: &str) -> NewTitle {
         let path = self.folder.path().join(format!("{title}.mp4"));
         fs::write(&path, content).unwrap();
         self.title_at(title, &path)
@@ -120,6 +135,7 @@ impl Lab {
             master_path: path.to_str().unwrap().to_owned(),
             pipeline: "vod".to_owned(),
             again: false,
+            remake: None,
         }
     }
 
@@ -148,8 +164,19 @@ impl Lab {
         panic!("title `{title}` is stuck:\n{}", self.history(title).await);
     }
 
+    /// Waits until the history of the title `film` has something.
+    pub(crate) async fn wait_for(&self, until: impl Fn(&str) -> bool) {
+        for _ in 0..200_000 {
+            if until(&self.history("film").await) {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        panic!("never happened:\n{}", self.history("film").await);
+    }
+
     /// Submits and works until the title needs nothing more.
-    async fn make(&self, new: &NewTitle) -> TitleRecord {
+    pub(crate) async fn make(&self, new: &NewTitle) -> TitleRecord {
         let engine = self.engine();
         engine.submit(new).await.unwrap();
         self.work(&engine, new.title.as_str()).await
@@ -170,6 +197,13 @@ impl Lab {
         events.iter().map(|e| e.text.replace(folder, "FOLDER") + "\n").collect()
     }
 
+    /// Its open incidents.
+    async fn found(&self, title: &str) -> Vec<Finding> {
+        let title = title.parse().unwrap();
+        let open = self.catalog.incidents(&Tenant::default(), Some(&title), false, 1_000).await;
+        open.unwrap().into_iter().map(|incident| incident.finding).collect()
+    }
+
     /// The content of an object.
     fn text(&self, key: &str) -> Option<String> {
         let (body, _) = self.origin.object(&ObjectKey::new(key).unwrap())?;
@@ -183,20 +217,20 @@ fn package(title: &str, version: u32) -> PackageId {
 }
 
 /// An engine at work in the background.
-struct Service {
+pub(crate) struct Service {
     shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
 
 impl Service {
-    fn start(engine: &Engine) -> Self {
+    pub(crate) fn start(engine: &Engine) -> Self {
         let (engine, shutdown) = (engine.clone(), CancellationToken::new());
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { engine.run(&ALL, stop).await.unwrap() });
         Self { shutdown, running }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.running.await.unwrap();
     }

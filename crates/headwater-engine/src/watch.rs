@@ -147,6 +147,7 @@ impl Engine {
             master_path: text.to_owned(),
             pipeline: folder.pipeline.clone(),
             again: false,
+            remake: None,
         };
         let submitted = self.submit(&new).await?;
         info!(title = %new.title, file = %path.display(), ?submitted, "delivery");

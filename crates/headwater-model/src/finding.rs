@@ -50,6 +50,11 @@ pub enum FindingKind {
         /// What was read.
         found: Sha256,
     },
+    /// The origin did not answer, so nothing is known.
+    NotAnswered {
+        /// What went wrong.
+        reason: String,
+    },
     /// The listing has it, reading it fails.
     ListedButUnreadable {
         /// What the origin said.
@@ -96,6 +101,9 @@ impl fmt::Display for Finding {
             }
             FindingKind::Altered { expected, found } => {
                 write!(f, "is altered: its SHA-256 is {found} instead of {expected}")
+            }
+            FindingKind::NotAnswered { reason } => {
+                write!(f, "could not be asked about: {reason}")
             }
             FindingKind::ListedButUnreadable { reason } => {
                 write!(f, "is listed but cannot be read: {reason}")

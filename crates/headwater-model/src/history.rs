@@ -7,7 +7,7 @@ use crate::life::TitleState;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::task::TaskKind;
+use crate::task::{Remake, TaskKind};
 use crate::time::FrameRate;
 
 /// One thing that happened. Displayed as one plain sentence, lower case, no full stop.
@@ -21,6 +21,13 @@ pub enum Line<'a> {
         master_path: &'a str,
         /// To be made by this pipeline.
         pipeline: &'a str,
+    },
+    /// A part of a title is to be made again.
+    RemakeQueued {
+        /// As this version.
+        version: Version,
+        /// Which part.
+        remake: &'a Remake,
     },
     /// A package that was being made is not wanted any more.
     GivenUp {
@@ -62,8 +69,11 @@ pub enum Line<'a> {
         /// Their bytes.
         bytes: u64,
     },
-    /// The origin holds what the inventory says.
-    Proven,
+    /// Origins hold what the inventory says.
+    Proven {
+        /// Their names.
+        origins: &'a [String],
+    },
     /// Viewers get it.
     Published {
         /// This version.
@@ -79,6 +89,45 @@ pub enum Line<'a> {
         refusal: &'a Refusal,
         /// How long from now, in milliseconds.
         wait_ms: i64,
+    },
+    /// What a task needs is lost, so other tasks are done again first.
+    DoneAgain {
+        /// Which task found out.
+        kind: TaskKind,
+        /// What is done again.
+        tasks: &'a [TaskKind],
+        /// What is lost.
+        refusal: &'a Refusal,
+        /// How long from now, in milliseconds.
+        wait_ms: i64,
+    },
+    /// Somebody, or an audit, asked for what is lost to be put right.
+    HealQueued,
+    /// Viewers are to get a version again that they had before.
+    RollbackQueued {
+        /// That version.
+        to: Version,
+    },
+    /// A version that nobody needs was deleted.
+    Collected {
+        /// That version.
+        version: Version,
+    },
+    /// Every origin holds the package again.
+    Healed,
+    /// What is lost could not be put right. Viewers keep what they have.
+    NotHealed {
+        /// At which task.
+        kind: TaskKind,
+        /// Why not.
+        refusal: &'a Refusal,
+    },
+    /// The catalog was lost, and the title was found on an origin.
+    Restored {
+        /// That origin.
+        origin: &'a str,
+        /// What its pointers lead to.
+        live: Option<Version>,
     },
     /// A lease ran out: the worker died, or the network to it did.
     WorkerLost {
@@ -110,6 +159,10 @@ impl fmt::Display for Line<'_> {
             Line::Queued { version, master_path, pipeline } => {
                 write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")
             }
+            Line::RemakeQueued { version, remake } => {
+                write!(f, "queued as {version}: {remake}, the rest from {}", remake.base)?;
+                remake.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+            }
             Line::GivenUp { version, newer } => {
                 write!(f, "{version} given up: {newer} was asked for before it was done")
             }
@@ -133,7 +186,10 @@ impl fmt::Display for Line<'_> {
             Line::Sealed { objects, bytes } => {
                 write!(f, "sealed: {}, {}", counted(objects, "object"), counted(bytes, "byte"))
             }
-            Line::Proven => f.write_str("proven: the origin holds every object"),
+            Line::Proven { origins: [one] } => write!(f, "proven: origin {one} holds every object"),
+            Line::Proven { origins } => {
+                write!(f, "proven: origins {} hold every object", origins.join(", "))
+            }
             Line::Published { version } => write!(f, "published as {version}"),
             Line::TryAgain { kind, attempt, refusal, wait_ms } => {
                 let seconds = wait_ms as f64 / 1000.0;
@@ -141,6 +197,27 @@ impl fmt::Display for Line<'_> {
                     f,
                     "{kind} failed (attempt {attempt}), next try in {seconds:.1} s: {refusal}"
                 )
+            }
+            Line::DoneAgain { kind, tasks, refusal, wait_ms } => {
+                let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
+                let (seconds, names) = (wait_ms as f64 / 1000.0, names.join(", "));
+                write!(
+                    f,
+                    "{kind} found something lost; done again in {seconds:.1} s: {names}: {refusal}"
+                )
+            }
+            Line::HealQueued => f.write_str("healing asked for"),
+            Line::RollbackQueued { to } => write!(f, "rollback to {to} asked for"),
+            Line::Collected { version } => write!(f, "{version} deleted: viewers get a newer one"),
+            Line::Healed => f.write_str("healed: every origin holds every object"),
+            Line::NotHealed { kind, refusal } => {
+                write!(f, "{kind} failed, viewers keep what they have: {refusal}")
+            }
+            Line::Restored { origin, live: Some(live) } => {
+                write!(f, "taken over from origin {origin}, where viewers get {live}")
+            }
+            Line::Restored { origin, live: None } => {
+                write!(f, "taken over from origin {origin}, where it is not published")
             }
             Line::WorkerLost { kind, worker } => {
                 write!(f, "{kind} is back in the queue: worker {worker} fell silent")

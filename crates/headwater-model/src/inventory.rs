@@ -33,6 +33,20 @@ pub enum ObjectRole {
     },
     /// A playlist or MPD.
     Manifest,
+    /// The plan that it was made by, as JSON: with it, a catalog that was lost can have lost segments made again.
+    Plan,
+}
+
+impl ObjectRole {
+    /// The rendition that it is media of; none of what is written when a package is sealed.
+    pub fn rendition(&self) -> Option<&str> {
+        match self {
+            ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. } => {
+                Some(rendition)
+            }
+            ObjectRole::Manifest | ObjectRole::Plan => None,
+        }
+    }
 }
 
 /// One object as it must be stored.
@@ -46,6 +60,9 @@ pub struct Object {
     pub sha256: Sha256,
     /// MD5 of its content, for origins that report it.
     pub md5: Md5,
+    /// The version whose folder holds it, where that is an older one (R6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// What it is.
     #[serde(flatten)]
     pub role: ObjectRole,

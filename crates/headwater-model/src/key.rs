@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Tenant, TitleId, Version};
+use crate::inventory::Object;
 
 /// The key of an object in an origin, such as `main/film/v1/video-720p/seg-00001.m4s`. Parts are separated by `/`;
 /// there are no empty, `.` or `..` parts.
@@ -20,6 +21,8 @@ pub const MPD_NAME: &str = "manifest.mpd";
 pub const MEDIA_PLAYLIST_NAME: &str = "media.m3u8";
 /// Name of a rendition's init segment.
 pub const INIT_NAME: &str = "init.mp4";
+/// Name of the plan that a version was made by.
+pub const PLAN_NAME: &str = "plan.json";
 /// Name of a version's inventory.
 pub const INVENTORY_NAME: &str = "inventory.jsonl";
 
@@ -55,6 +58,7 @@ impl ObjectKey {
             Some("mp4") => "video/mp4",
             Some("vtt") => "text/vtt",
             Some("jsonl") => "application/jsonl",
+            Some("json") => "application/json",
             _ => "application/octet-stream",
         }
     }
@@ -105,6 +109,12 @@ impl PackageId {
     /// What all keys of the package start with, `/` included.
     pub fn prefix(&self) -> String {
         format!("{self}/")
+    }
+
+    /// The key of an object of its inventory, which an older version may hold.
+    pub fn key_of(&self, object: &Object) -> ObjectKey {
+        let version = object.version.unwrap_or(self.version);
+        PackageId { version, ..self.clone() }.key(&object.path)
     }
 
     /// The title's two pointer objects, HLS first.

@@ -3,15 +3,18 @@
 //! Invariant: nothing in this crate is async, opens a file, reads a clock or draws a random number. Time and ids
 //! arrive as arguments.
 
+pub mod audit;
 pub mod finding;
 pub mod history;
 pub mod id;
+pub mod incident;
 pub mod index;
 pub mod inventory;
 pub mod key;
 pub mod ladder;
 pub mod life;
 pub mod master;
+pub mod origin;
 pub mod pipeline;
 pub mod plan;
 pub mod queue;

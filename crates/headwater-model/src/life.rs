@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Sha256, Tenant, TitleId, Version};
+use crate::inventory::Object;
+use crate::key::PackageId;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::task::{Outcome, TaskKind};
 use crate::time::Timestamp;
 
@@ -88,26 +90,31 @@ pub struct Next {
 
 /// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done. The catalog
 /// calls this inside the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
-pub fn after(outcome: &Outcome, left: u64) -> Next {
+///
+/// With `healing`, viewers have the package already, and what is made of it is made again for origins that lost it.
+pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
     let next = |state, tasks| Next { state, tasks };
     match outcome {
         Outcome::Prepared { plan, .. } => next(TitleState::Transcoding, work_of(plan)),
-        Outcome::AlreadyPublished { .. } | Outcome::Published => {
+        Outcome::AlreadyPublished { .. } | Outcome::Published { .. } | Outcome::Healed { .. } => {
             next(TitleState::Published, vec![])
         }
+        Outcome::Made { .. } if healing && left > 0 => next(TitleState::Published, vec![]),
+        Outcome::Made { .. } if healing => next(TitleState::Published, vec![TaskKind::Heal]),
         Outcome::Made { .. } if left > 0 => next(TitleState::Transcoding, vec![]),
         Outcome::Made { .. } => next(TitleState::Sealing, vec![TaskKind::Seal]),
         Outcome::Sealed { .. } => next(TitleState::Verifying, vec![TaskKind::Verify]),
-        Outcome::Proven => next(TitleState::Publishing, vec![TaskKind::Publish]),
+        Outcome::Proven { .. } => next(TitleState::Publishing, vec![TaskKind::Publish]),
     }
 }
 
 /// The tasks that make all objects of a plan. Audio first: it is one long task per track, and would otherwise be what
 /// everybody waits for at the end.
-fn work_of(plan: &Plan) -> Vec<TaskKind> {
-    let audio = (0u32..).zip(&plan.audio).map(|(n, _)| TaskKind::Audio(n));
-    let spans = (0u32..).zip(&plan.spans).map(|(n, _)| TaskKind::Span(n));
-    audio.chain(spans).collect()
+pub fn work_of(plan: &Plan) -> Vec<TaskKind> {
+    let audio = (0u32..).zip(&plan.audio).filter(|(_, audio)| !plan.keeps(&audio.name));
+    let any_video = plan.video.iter().any(|video| !plan.keeps(&video.name));
+    let spans = (0u32..).zip(&plan.spans).filter(|_| any_video);
+    audio.map(|(n, _)| TaskKind::Audio(n)).chain(spans.map(|(n, _)| TaskKind::Span(n))).collect()
 }
 
 /// A title as the catalog knows it.
@@ -173,6 +180,50 @@ pub struct PackageRecord {
     pub objects: u64,
     /// Bytes, once sealed.
     pub bytes: u64,
+    /// Names of the origins that proved to hold it, best first; empty until they have.
+    pub proven_on: Vec<String>,
+    /// The title's pointers as they were stored when it was published, by file name: what viewers have to find there
+    /// as long as it is live.
+    pub pointers: Vec<Object>,
+}
+
+/// A title as it was found on an origin, for a catalog that was lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Whose.
+    pub tenant: Tenant,
+    /// Which title.
+    pub title: TitleId,
+    /// What its pointers lead to.
+    pub live: Option<Version>,
+    /// Its packages, at least one.
+    pub packages: Vec<RestoredPackage>,
+}
+
+/// A package as it was found on an origin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoredPackage {
+    /// Which.
+    pub package: PackageId,
+    /// SHA-256 of its master. Where that is, no origin says.
+    pub master: Sha256,
+    /// Name of its pipeline.
+    pub pipeline: String,
+    /// SHA-256 of its pipeline.
+    pub pipeline_sha256: Sha256,
+    /// All else.
+    pub record: PackageRecord,
+}
+
+impl Restored {
+    /// The state of one of its packages: what nobody was ever pointed at was not proven when the catalog was lost.
+    pub fn state_of(&self, version: Version) -> TitleState {
+        if self.live.is_some_and(|live| version <= live) {
+            return TitleState::Published;
+        }
+        let message = format!("{version} was sealed and not published when the catalog was lost");
+        TitleState::Failed(Refusal::new(Code::NotProven, message))
+    }
 }
 
 /// One line of a title's history.

@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Sha256;
+use crate::id::{Sha256, Version};
 use crate::index::{Basis, Cadence, Index, cadence};
 use crate::ladder::{Picture, VideoRendition, resolve};
 use crate::master::{MasterFacts, Orientation};
 use crate::pipeline::{Audio, AudioEncode, Pipeline, Video};
 use crate::refusal::{Code, Refusal};
+use crate::task::Remake;
 use crate::time::{MediaTime, NS};
 
 /// Samples in an AAC-LC frame (ISO/IEC 14496-3).
@@ -60,6 +61,20 @@ pub struct Plan {
     pub video: Vec<VideoRendition>,
     /// Audio renditions, the default first.
     pub audio: Vec<AudioRendition>,
+    /// The older version that it goes back to, where only a part of the title is made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+}
+
+/// What a partial re-transcode takes from an older version of the title, which was made by the same plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// That version.
+    pub version: Version,
+    /// Renditions that stay where they are: the new version refers to them (R6).
+    pub kept: Vec<String>,
+    /// Spans of the other video renditions that are copied and not made again.
+    pub copied: Vec<u32>,
 }
 
 /// One segment of the video grid.
@@ -160,6 +175,23 @@ impl AudioRendition {
 }
 
 impl Plan {
+    /// Whether a rendition stays in an older version.
+    pub fn keeps(&self, rendition: &str) -> bool {
+        self.base.as_ref().is_some_and(|base| base.kept.iter().any(|kept| kept == rendition))
+    }
+
+    /// Whether span `n` is copied from an older version.
+    pub fn copies(&self, span: u32) -> bool {
+        self.base.as_ref().is_some_and(|base| base.copied.contains(&span))
+    }
+
+    /// The plan without video renditions that are kept: what a transcoder has to make.
+    pub fn to_make(&self) -> Plan {
+        let mut plan = self.clone();
+        plan.video.retain(|rendition| !self.keeps(&rendition.name));
+        plan
+    }
+
     /// Length of the presentation.
     pub fn duration(&self) -> MediaTime {
         let ticks = self.segments.last().map_or(0, |s| s.start + s.ticks);
@@ -176,6 +208,45 @@ impl Plan {
     pub fn gop_frames(&self) -> u32 {
         self.cadence.rate().frames_in_ms(self.pipeline.gop_ms).max(1)
     }
+}
+
+/// What a partial re-transcode of a title with this plan takes from the version that it goes back to; or, in words, why
+/// it cannot be done.
+pub fn again(plan: &Plan, remake: &Remake) -> Result<Base, String> {
+    let names: Vec<&str> = plan
+        .video
+        .iter()
+        .map(|video| video.name.as_str())
+        .chain(plan.audio.iter().map(|audio| audio.name.as_str()))
+        .collect();
+    if let Some(unknown) = remake.renditions.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("there is no rendition `{unknown}`: there are {}", names.join(", ")));
+    }
+    let in_part = remake.from_ms.is_some() || remake.to_ms.is_some();
+    let wanted = |name: &str| remake.renditions.iter().any(|wanted| wanted == name);
+    let is_audio = |name: &str| plan.audio.iter().any(|audio| audio.name == name);
+    // Sound is made in one piece (R3), and so only where it is asked for by name.
+    let made = |name: &str| match remake.renditions.is_empty() {
+        true => !(in_part && is_audio(name)),
+        false => wanted(name),
+    };
+    let kept = names.iter().filter(|name| !made(name)).map(|name| (*name).to_owned()).collect();
+    let ms = |segment: u32| {
+        let segment = plan.segments.get(segment as usize);
+        let ticks = segment.map_or(plan.duration().ticks, |segment| segment.start);
+        MediaTime { ticks, timescale: plan.timescale }.rescale(1000)
+    };
+    let (from, to) = (remake.from_ms.unwrap_or(0), remake.to_ms.unwrap_or(u64::MAX));
+    let overlaps = |span: &SpanPlan| {
+        ms(span.first_segment) < to && ms(span.first_segment + span.segments) > from
+    };
+    let copied: Vec<u32> =
+        (0u32..).zip(&plan.spans).filter(|(_, span)| !overlaps(span)).map(|(n, _)| n).collect();
+    if copied.len() == plan.spans.len() {
+        let length = plan.duration().rescale(1000) as f64 / 1000.0;
+        return Err(format!("nothing of the title, which is {length} s long, lies in that time"));
+    }
+    Ok(Base { version: remake.base, kept, copied })
 }
 
 /// Makes the plan, or says why this master and this pipeline do not go together.
@@ -258,6 +329,7 @@ pub fn plan(
         orientation: track.orientation,
         video,
         audio,
+        base: None,
     })
 }
 

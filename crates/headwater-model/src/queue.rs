@@ -4,7 +4,10 @@
 
 use crate::plan::Plan;
 use crate::refusal::{Code, Refusal};
-use crate::task::{Failure, Lease, MAX_ATTEMPTS, NewTitle, Outcome, Retry, TaskKind, back_off_ms};
+use crate::task::{
+    Failure, Lease, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Retry, TaskKind,
+    back_off_ms,
+};
 use crate::time::Timestamp;
 
 use crate::life::{Progress, TitleState};
@@ -55,7 +58,10 @@ pub fn submission(newest: Option<Newest<'_>>, new: &NewTitle) -> Submission {
     let same = newest.master_path == new.master_path && newest.pipeline == new.pipeline;
     match newest.state {
         TitleState::Rejected(refusal) | TitleState::Failed(refusal)
-            if same && !new.again && (!newest.planned || plan_holds_after(refusal.code)) =>
+            if same
+                && !new.again
+                && new.remake.is_none()
+                && (!newest.planned || plan_holds_after(refusal.code)) =>
         {
             Submission::Resume
         }
@@ -93,6 +99,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::OriginUnavailable
         | Code::TranscoderFailed
         | Code::NotProven
+        | Code::MadeDifferently
         | Code::Superseded
         | Code::Internal => true,
     }
@@ -106,6 +113,7 @@ pub fn state_before(kind: TaskKind) -> TitleState {
         TaskKind::Seal => TitleState::Sealing,
         TaskKind::Verify => TitleState::Verifying,
         TaskKind::Publish => TitleState::Publishing,
+        TaskKind::Heal => TitleState::Published,
     }
 }
 
@@ -116,8 +124,19 @@ pub fn try_again_at(
     lease: &Lease,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let again = failure.retry == Retry::Later && failures < MAX_ATTEMPTS;
+    let most = match failure.refusal.code {
+        Code::OriginUnavailable => MAX_ATTEMPTS_ON_ORIGIN,
+        _ => MAX_ATTEMPTS,
+    };
+    let again = failure.retry != Retry::Never && failures < most;
     again.then(|| now.plus_ms(back_off_ms(failures, jitter(lease))))
+}
+
+/// Which of the tasks that have to be done again are opened at once: all but `Seal`, which the last of the others
+/// brings, and `Seal` only when there are no others.
+pub fn first_again(lost: &[TaskKind]) -> Vec<TaskKind> {
+    let work: Vec<TaskKind> = lost.iter().copied().filter(|k| *k != TaskKind::Seal).collect();
+    if work.is_empty() { lost.to_vec() } else { work }
 }
 
 /// 0..=100, as good as random across tasks and tries: what spreads workers that failed together.
@@ -144,8 +163,9 @@ pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
         Outcome::Prepared { .. } | Outcome::AlreadyPublished { .. } => kind == TaskKind::Prepare,
         Outcome::Made { .. } => matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_)),
         Outcome::Sealed { .. } => kind == TaskKind::Seal,
-        Outcome::Proven => kind == TaskKind::Verify,
-        Outcome::Published => kind == TaskKind::Publish,
+        Outcome::Proven { .. } => kind == TaskKind::Verify,
+        Outcome::Published { .. } => kind == TaskKind::Publish,
+        Outcome::Healed { .. } => kind == TaskKind::Heal,
     }
 }
 
@@ -179,6 +199,8 @@ pub fn progress(
     updated: Timestamp,
     now: Timestamp,
 ) -> Progress {
+    // A catalog that was rebuilt has no tasks to add up.
+    let done = *state == TitleState::Published;
     let until = match tally.finished {
         Some(finished) if tally.done >= planned.spans => finished,
         _ if state.is_final() => updated,
@@ -186,8 +208,8 @@ pub fn progress(
     };
     let working = tally.started.map_or(0, |started| until.0.saturating_sub(started.0));
     Progress {
-        spans_done: tally.done,
-        frames_done: tally.frames_done.min(planned.frames),
+        spans_done: if done { planned.spans } else { tally.done },
+        frames_done: if done { planned.frames } else { tally.frames_done.min(planned.frames) },
         working_ms: u64::try_from(working).unwrap_or(0),
         ..planned
     }

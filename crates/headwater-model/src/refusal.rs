@@ -44,6 +44,8 @@ pub enum Code {
     TranscoderFailed,
     /// The verifier found an object missing, empty, truncated, altered or unreadable.
     NotProven,
+    /// What was lost was made again and came out as other bytes: another build of the engine or of an encoder made it.
+    MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
     Superseded,
     /// Something that should not happen; the message says what.
@@ -72,6 +74,7 @@ impl Code {
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
+            Code::MadeDifferently => "made-differently",
             Code::Superseded => "superseded",
             Code::Internal => "internal",
         }
@@ -98,6 +101,7 @@ impl Code {
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
+            | Code::MadeDifferently
             | Code::Superseded
             | Code::Internal => false,
         }
@@ -139,7 +143,10 @@ impl Code {
                 "Look at the last words below; ingest again to retry: finished spans are kept."
             }
             Code::NotProven => {
-                "The title is not live. Check the origin's storage, then run `headwater ingest FILE --again`."
+                "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made."
+            }
+            Code::MadeDifferently => {
+                "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",

@@ -28,6 +28,8 @@ pub enum TaskKind {
     Verify,
     /// Point viewers at the package.
     Publish,
+    /// Put right what origins lost of a package that was proven.
+    Heal,
 }
 
 /// Who does a kind of work.
@@ -36,7 +38,7 @@ pub enum TaskKind {
 pub enum Role {
     /// Runs transcoder children: prepare, span, audio.
     Worker,
-    /// Seals and proves.
+    /// Seals, proves and heals.
     Verifier,
     /// Publishes.
     Publisher,
@@ -47,7 +49,7 @@ impl TaskKind {
     pub fn role(self) -> Role {
         match self {
             TaskKind::Prepare | TaskKind::Span(_) | TaskKind::Audio(_) => Role::Worker,
-            TaskKind::Seal | TaskKind::Verify => Role::Verifier,
+            TaskKind::Seal | TaskKind::Verify | TaskKind::Heal => Role::Verifier,
             TaskKind::Publish => Role::Publisher,
         }
     }
@@ -61,6 +63,7 @@ impl TaskKind {
             TaskKind::Seal => "seal",
             TaskKind::Verify => "verify",
             TaskKind::Publish => "publish",
+            TaskKind::Heal => "heal",
         }
     }
 
@@ -68,7 +71,11 @@ impl TaskKind {
     pub fn number(self) -> u32 {
         match self {
             TaskKind::Span(n) | TaskKind::Audio(n) => n,
-            TaskKind::Prepare | TaskKind::Seal | TaskKind::Verify | TaskKind::Publish => 0,
+            TaskKind::Prepare
+            | TaskKind::Seal
+            | TaskKind::Verify
+            | TaskKind::Publish
+            | TaskKind::Heal => 0,
         }
     }
 
@@ -81,6 +88,7 @@ impl TaskKind {
             "seal" => TaskKind::Seal,
             "verify" => TaskKind::Verify,
             "publish" => TaskKind::Publish,
+            "heal" => TaskKind::Heal,
             _ => return None,
         })
     }
@@ -125,8 +133,13 @@ pub struct Claimed {
     pub pipeline: String,
     /// Whether a master that another title has is to be transcoded all the same.
     pub again: bool,
+    /// What is to be made again, when it is not the whole title.
+    pub remake: Option<Remake>,
     /// The plan, once `Prepare` is done.
     pub plan: Option<Plan>,
+    /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
+    /// lost it, and has to be what was made then.
+    pub published_as: Option<Sha256>,
 }
 
 /// What a finished task hands in.
@@ -164,10 +177,21 @@ pub enum Outcome {
         /// Their bytes.
         bytes: u64,
     },
-    /// `Verify`: everything is proven.
-    Proven,
+    /// `Verify`: as many origins as the policy asks for hold everything.
+    Proven {
+        /// Their names, best first.
+        origins: Vec<String>,
+    },
     /// `Publish`: the pointers point here.
-    Published,
+    Published {
+        /// The pointers as they were stored, by file name.
+        pointers: Vec<Object>,
+    },
+    /// `Heal`: every origin holds the package.
+    Healed {
+        /// The pointers as they were stored, where they had to be; else empty.
+        pointers: Vec<Object>,
+    },
 }
 
 impl Outcome {
@@ -177,8 +201,9 @@ impl Outcome {
             Outcome::Prepared { cpu_ms, .. } | Outcome::Made { cpu_ms, .. } => *cpu_ms,
             Outcome::AlreadyPublished { .. }
             | Outcome::Sealed { .. }
-            | Outcome::Proven
-            | Outcome::Published => 0,
+            | Outcome::Proven { .. }
+            | Outcome::Published { .. }
+            | Outcome::Healed { .. } => 0,
         }
     }
 }
@@ -195,16 +220,23 @@ pub struct Failure {
 }
 
 /// Whether another try can help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Retry {
     /// A bad master stays bad.
     Never,
     /// The world may be better later.
     Later,
+    /// These tasks of the package have to be done again first: what they made is lost. With `Seal` among them the
+    /// package is no longer sealed.
+    After(Vec<TaskKind>),
 }
 
 /// Tries before a task fails for good. Three rule out a passing fault; more only delay the news.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Tries while an origin does not do what it is asked: some three hours, since what was made waits for it and loses
+/// nothing, and storage comes back by itself more often than people get up.
+pub const MAX_ATTEMPTS_ON_ORIGIN: u32 = 40;
 
 /// When to try again after `attempt` (from 1) failed: 2 s, then 8 s … at most 5 min. `jitter` in 0..=100 spreads
 /// workers that failed together over half as much again.
@@ -227,4 +259,39 @@ pub struct NewTitle {
     pub pipeline: String,
     /// Transcode even if this master is already there.
     pub again: bool,
+    /// What is to be made again, when it is not the whole title.
+    pub remake: Option<Remake>,
+}
+
+/// A part of a title that is to be made again, as a new version that keeps the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remake {
+    /// The version that has the rest.
+    pub base: Version,
+    /// Renditions; all when there are none.
+    pub renditions: Vec<String>,
+    /// From when on, in milliseconds of the presentation.
+    pub from_ms: Option<u64>,
+    /// Until when.
+    pub to_ms: Option<u64>,
+    /// Why, for the history.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Remake {
+    /// `video-720p from 12.5 s to 30 s is made again`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.renditions.as_slice() {
+            [] => f.write_str("everything")?,
+            renditions => f.write_str(&renditions.join(", "))?,
+        }
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        if let Some(from) = self.from_ms {
+            write!(f, " from {} s", seconds(from))?;
+        }
+        if let Some(to) = self.to_ms {
+            write!(f, " to {} s", seconds(to))?;
+        }
+        f.write_str(" made again")
+    }
 }

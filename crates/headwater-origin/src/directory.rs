@@ -45,6 +45,7 @@ const PAGE: usize = 1000;
 pub struct DirectoryOrigin {
     name: String,
     root: PathBuf,
+    public_url: Option<String>,
     store: Arc<Store>,
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -59,6 +60,11 @@ impl DirectoryOrigin {
         Self::open_with_page(name, root, PAGE)
     }
 
+    /// The same, found by players at `url`, which has no slash at its end.
+    pub fn with_public_url(self, url: Option<String>) -> Self {
+        Self { public_url: url, ..self }
+    }
+
     fn open_with_page(name: &str, root: &Path, page: usize) -> Result<Self, OriginError> {
         let open = || {
             let root = make_root(root)?;
@@ -70,6 +76,7 @@ impl DirectoryOrigin {
         Ok(Self {
             name: name.to_owned(),
             root,
+            public_url: None,
             store,
             writes: Arc::new(Semaphore::new(WRITES)),
             reads: Arc::new(Semaphore::new(READS)),
@@ -110,7 +117,10 @@ impl Origin for DirectoryOrigin {
     }
 
     fn address(&self, key: &ObjectKey) -> String {
-        self.root.join(key.as_str()).to_string_lossy().into_owned()
+        match &self.public_url {
+            Some(url) => format!("{url}/{key}"),
+            None => self.root.join(key.as_str()).to_string_lossy().into_owned(),
+        }
     }
 
     async fn put(&self, put: Put) -> Result<(), OriginError> {
@@ -127,7 +137,7 @@ impl Origin for DirectoryOrigin {
         let wanted = key.clone();
         let bytes =
             self.run(&self.reads, "look at", key.as_str(), move |s| s.size(&wanted)).await?;
-        Ok(bytes.map(|bytes| ObjectInfo { key: key.clone(), bytes, md5: None }))
+        Ok(bytes.map(|bytes| ObjectInfo::new(key.clone(), bytes)))
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {

@@ -1,8 +1,10 @@
-//! Storage for packages behind the `Origin` port. So far one adapter: a local directory.
+//! Storage for packages behind the `Origin` port: S3-compatible services, and a local directory.
 //!
 //! Invariant: this crate owns every retry of a storage call and every limit on how many run at once; callers take an
 //! answer as final.
 
 mod directory;
+mod s3;
 
 pub use directory::DirectoryOrigin;
+pub use s3::{Credentials, S3Origin, S3Settings, Unusable};

@@ -46,10 +46,10 @@ pub fn manifests(
             findings.add(&package.key(name), FindingKind::Missing);
         }
     }
-    for (path, object) in &known.objects {
-        let key = package.key(path);
+    for object in known.objects.values() {
+        let key = known.key(object);
         match (&object.role, files.get(&key)) {
-            (ObjectRole::Init { .. } | ObjectRole::Segment { .. }, _) => {}
+            (ObjectRole::Init { .. } | ObjectRole::Segment { .. } | ObjectRole::Plan, _) => {}
             (ObjectRole::Manifest, None) => findings.add(&key, FindingKind::Missing),
             (ObjectRole::Manifest, Some(bytes)) => manifest(&known, &key, bytes, &mut findings),
         }
@@ -75,7 +75,8 @@ fn manifest(known: &Known<'_>, key: &ObjectKey, bytes: &[u8], findings: &mut Fin
     let Ok(text) = std::str::from_utf8(bytes) else {
         return findings.malformed(key, "it is not UTF-8");
     };
-    let rendition = known.renditions.iter().find(|r| known.package.key(&r.playlist()) == *key);
+    let playlist = known.by_key.get(key).map(|object| object.path.as_str());
+    let rendition = known.renditions.iter().find(|r| Some(r.playlist().as_str()) == playlist);
     match (key.name(), rendition) {
         (_, Some(rendition)) => hls::media_playlist(known, rendition, key, text, findings),
         (HLS_NAME, None) => hls::multivariant(known, key, text, findings),
@@ -89,6 +90,8 @@ struct Known<'a> {
     package: &'a PackageId,
     /// Every object by its path.
     objects: BTreeMap<&'a str, &'a Object>,
+    /// The same by its key: some may lie in older versions.
+    by_key: BTreeMap<ObjectKey, &'a Object>,
     /// In the order of the header.
     renditions: Vec<Rendition<'a>>,
 }
@@ -136,17 +139,18 @@ impl<'a> Known<'a> {
                         renditions[n].segments.push(Segment { object, number, start, ticks });
                     }
                 }
-                ObjectRole::Manifest => {}
+                ObjectRole::Manifest | ObjectRole::Plan => {}
             }
         }
         for rendition in &mut renditions {
             rendition.segments.sort_by_key(|s| s.number);
         }
-        Self { package, objects, renditions }
+        let by_key = inventory.objects.iter().map(|o| (package.key_of(o), o)).collect();
+        Self { package, objects, by_key, renditions }
     }
 
     fn key(&self, object: &Object) -> ObjectKey {
-        self.package.key(&object.path)
+        self.package.key_of(object)
     }
 
     /// The object that `address`, as written in the manifest at `from`, leads to (RFC 3986, 5.2): relative, without
@@ -164,7 +168,7 @@ impl<'a> Known<'a> {
             }
         }
         let key = ObjectKey::new(parts.join("/"))?;
-        self.objects.get(self.package.path_of(&key)?).copied()
+        self.by_key.get(&key).copied()
     }
 }
 

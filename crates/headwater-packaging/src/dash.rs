@@ -26,14 +26,13 @@ pub fn mpd(view: &PackageView, place: Place) -> String {
     // the longest segment there is.
     let longest_ms = view.tracks().map(|t| ceil_ms(t.longest_segment())).max().unwrap_or(0).max(1);
     let longest = Duration::from_millis(longest_ms);
-    let base = place.base();
     let names = view.audio_names();
-    let mut adaptations = vec![video_set(view, &base, longest_ms)];
+    let mut adaptations = vec![video_set(view, place, longest_ms)];
     adaptations.extend(
         (0..)
             .zip(&view.audio)
             .zip(names)
-            .map(|((n, a), name)| audio_set(n, a, name, &base, longest_ms)),
+            .map(|((n, a), name)| audio_set(n, a, name, place, longest_ms)),
     );
     let mpd = MPD {
         xmlns: Some("urn:mpeg:dash:schema:mpd:2011".to_owned()),
@@ -53,9 +52,12 @@ pub fn mpd(view: &PackageView, place: Place) -> String {
     text(&mpd)
 }
 
-fn video_set(view: &PackageView, base: &str, buffer_ms: u64) -> AdaptationSet {
+fn video_set(view: &PackageView, place: Place, buffer_ms: u64) -> AdaptationSet {
     let largest = |side: fn(&VideoView) -> u32| view.video.iter().map(side).max().map(u64::from);
     let frame_rate = view.frame_rate.to_string();
+    let mut versions = view.video.iter().map(|v| v.track.version);
+    let first = versions.next().flatten();
+    let together = versions.all(|version| version == first);
     AdaptationSet {
         id: Some("0".to_owned()),
         contentType: Some("video".to_owned()),
@@ -67,8 +69,8 @@ fn video_set(view: &PackageView, base: &str, buffer_ms: u64) -> AdaptationSet {
         maxHeight: largest(|v| v.height),
         maxFrameRate: Some(frame_rate.clone()),
         Role: vec![role("main")],
-        // All video renditions have the same boundaries (R2): they are said once.
-        SegmentTemplate: view.video.first().map(|v| template(&v.track, base)),
+        // All video renditions have the same boundaries (R2): they are said once, unless some lie in another folder.
+        SegmentTemplate: view.video.first().filter(|_| together).map(|v| template(&v.track, place)),
         representations: view
             .video
             .iter()
@@ -77,6 +79,7 @@ fn video_set(view: &PackageView, base: &str, buffer_ms: u64) -> AdaptationSet {
                 height: Some(v.height.into()),
                 sar: Some("1:1".to_owned()),
                 frameRate: Some(frame_rate.clone()),
+                SegmentTemplate: (!together).then(|| template(&v.track, place)),
                 ..representation(&v.track, buffer_ms)
             })
             .collect(),
@@ -90,7 +93,7 @@ fn audio_set(
     n: usize,
     audio: &AudioView,
     name: String,
-    base: &str,
+    place: Place,
     buffer_ms: u64,
 ) -> AdaptationSet {
     AdaptationSet {
@@ -102,7 +105,7 @@ fn audio_set(
         startWithSAP: Some(1),
         Label: vec![Label { content: name, ..Label::default() }],
         Role: vec![role(if n == 0 { "main" } else { "alternate" })],
-        SegmentTemplate: Some(template(&audio.track, base)),
+        SegmentTemplate: Some(template(&audio.track, place)),
         representations: vec![Representation {
             audioSamplingRate: Some(audio.sample_rate.to_string()),
             AudioChannelConfiguration: channel_configuration(audio.channels).into_iter().collect(),
@@ -121,7 +124,8 @@ fn representation(track: &TrackView, buffer_ms: u64) -> Representation {
     }
 }
 
-fn template(track: &TrackView, base: &str) -> SegmentTemplate {
+fn template(track: &TrackView, place: Place) -> SegmentTemplate {
+    let base = place.base_of(track);
     SegmentTemplate {
         timescale: Some(track.timescale.into()),
         initialization: Some(format!("{base}$RepresentationID$/{INIT_NAME}")),

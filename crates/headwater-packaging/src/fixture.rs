@@ -86,6 +86,7 @@ pub(crate) fn plan() -> Plan {
         orientation: Orientation::Upright,
         video: vec![video("1080p", 1920, 1080), video("540p", 960, 540), video("234p", 416, 234)],
         audio: vec![audio("eng"), audio("de")],
+        base: None,
     }
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn codecs() -> Vec<(String, String)> {
 }
 
 pub(crate) fn object(path: String, bytes: u64, role: ObjectRole) -> Object {
-    Object { path, bytes, sha256: Sha256([3; 32]), md5: Md5([4; 16]), role }
+    Object { path, bytes, sha256: Sha256([3; 32]), md5: Md5([4; 16]), version: None, role }
 }
 
 /// Everything that the plan asks for. The second segment of each rendition is twice as heavy as the others.

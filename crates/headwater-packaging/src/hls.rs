@@ -68,7 +68,6 @@ pub fn media_playlist(view: &PackageView, track: &TrackView) -> String {
 /// The first variant is what players start with: the one whose average rate is nearest to [`START_RATE`], and of a title
 /// with one segment, which cannot get better on the way, the best. The others follow, largest first.
 pub fn multivariant(view: &PackageView, place: Place) -> String {
-    let base = place.base();
     let target = target_duration(view);
     // The dearest audio rendition may be the one that is heard.
     let audio_peak = view.audio.iter().map(|a| rate::peak(&a.track, target)).max().unwrap_or(0);
@@ -77,7 +76,7 @@ pub fn multivariant(view: &PackageView, place: Place) -> String {
         .video
         .iter()
         .map(|video| VariantStream {
-            uri: address(&base, &video.track),
+            uri: address(place, &video.track),
             bandwidth: rate::peak(&video.track, target) + audio_peak,
             average_bandwidth: Some(rate::average(&video.track) + audio_average),
             codecs: Some(codecs(video, &view.audio)),
@@ -102,7 +101,7 @@ pub fn multivariant(view: &PackageView, place: Place) -> String {
     text(Playlist::MasterPlaylist(MasterPlaylist {
         version: Some(VERSION),
         independent_segments: true,
-        alternatives: audio_group(view, &base),
+        alternatives: audio_group(view, place),
         variants,
         ..MasterPlaylist::default()
     }))
@@ -114,8 +113,8 @@ fn target_duration(view: &PackageView) -> u64 {
     view.tracks().map(|t| t.longest_segment().rescale(1)).max().unwrap_or(0).max(1)
 }
 
-fn address(base: &str, track: &TrackView) -> String {
-    format!("{base}{}/{MEDIA_PLAYLIST_NAME}", track.name)
+fn address(place: Place, track: &TrackView) -> String {
+    format!("{}{}/{MEDIA_PLAYLIST_NAME}", place.base_of(track), track.name)
 }
 
 /// CODECS: that of the video and every one in the audio group.
@@ -131,7 +130,7 @@ fn codecs(video: &VideoView, audio: &[AudioView]) -> String {
 
 /// EXT-X-MEDIA of all audio renditions. The first is the default; a player chooses by itself (AUTOSELECT) only between
 /// languages, so the second rendition of a language waits to be asked for (RFC 8216, 4.3.4.1.1).
-fn audio_group(view: &PackageView, base: &str) -> Vec<AlternativeMedia> {
+fn audio_group(view: &PackageView, place: Place) -> Vec<AlternativeMedia> {
     let audio = &view.audio;
     let names = view.audio_names();
     let languages: Vec<Option<String>> =
@@ -142,7 +141,7 @@ fn audio_group(view: &PackageView, base: &str) -> Vec<AlternativeMedia> {
         .enumerate()
         .map(|(n, (a, name))| AlternativeMedia {
             media_type: AlternativeMediaType::Audio,
-            uri: Some(address(base, &a.track)),
+            uri: Some(address(place, &a.track)),
             group_id: AUDIO_GROUP.to_owned(),
             language: languages[n].clone(),
             name,

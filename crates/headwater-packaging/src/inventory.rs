@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use headwater_model::inventory::{FORMAT, Header, Inventory, Object, ObjectRole};
+use headwater_model::inventory::{FORMAT, Header, Inventory, Object};
 use headwater_model::key::ObjectKey;
 use thiserror::Error;
 
@@ -114,13 +114,10 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
         if objects.last().is_some_and(|before| before.path >= object.path) {
             return Err(Error::Order { line, path: path() });
         }
-        match &object.role {
-            ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. }
-                if !introduced.contains(rendition.as_str()) =>
-            {
-                return Err(Error::Rendition(rendition.clone()));
-            }
-            ObjectRole::Init { .. } | ObjectRole::Segment { .. } | ObjectRole::Manifest => {}
+        if let Some(rendition) = object.role.rendition()
+            && !introduced.contains(rendition)
+        {
+            return Err(Error::Rendition(rendition.to_owned()));
         }
         objects.push(object);
     }

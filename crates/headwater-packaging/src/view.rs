@@ -35,6 +35,8 @@ pub struct TrackView {
     pub timescale: u32,
     /// Ticks that the edit list takes off every presentation time. Segments start and end without it.
     pub delay: u64,
+    /// The older version whose folder holds it, if it is one.
+    pub version: Option<Version>,
     /// Segments in order, without a gap.
     pub segments: Vec<SegmentView>,
 }
@@ -84,11 +86,12 @@ pub enum Place {
 }
 
 impl Place {
-    /// What goes before the name of a rendition's folder: nothing, or `v1/`.
-    pub fn base(self) -> String {
-        match self {
-            Place::Package => String::new(),
-            Place::Title(version) => format!("{version}/"),
+    /// What goes before the name of a rendition's folder: nothing, `v1/`, or `../v1/` from a version to an older one.
+    pub fn base_of(self, track: &TrackView) -> String {
+        match (self, track.version) {
+            (Place::Package, None) => String::new(),
+            (Place::Package, Some(older)) => format!("../{older}/"),
+            (Place::Title(own), older) => format!("{}/", older.unwrap_or(own)),
         }
     }
 }
@@ -113,7 +116,7 @@ pub enum Incomplete {
     Differs {
         /// Path within the package.
         path: String,
-        /// `role`, `start`, `ticks`, `samples` or `size`.
+        /// `role`, `start`, `ticks`, `samples`, `version` or `size`.
         what: &'static str,
         /// What the plan says.
         planned: String,
@@ -149,13 +152,9 @@ impl PackageView {
                 .ok_or_else(|| Incomplete::NoCodec { rendition: rendition.to_owned() })
         };
         let mut track = |name: &str, timescale, delay, segments: Vec<Planned>| {
-            Ok(TrackView {
-                name: name.to_owned(),
-                codec: codec(name)?,
-                timescale,
-                delay,
-                segments: made.rendition(name, &segments)?,
-            })
+            let (version, segments) = made.rendition(name, &segments)?;
+            let (name, codec) = (name.to_owned(), codec(name)?);
+            Ok(TrackView { name, codec, timescale, delay, version, segments })
         };
         let video = plan
             .video
@@ -244,7 +243,7 @@ struct Made<'a>(BTreeMap<&'a str, &'a Object>);
 impl<'a> Made<'a> {
     fn new(objects: &'a [Object]) -> Result<Self, Incomplete> {
         let mut by_path = BTreeMap::new();
-        for object in objects.iter().filter(|o| o.role != ObjectRole::Manifest) {
+        for object in objects.iter().filter(|o| o.role.rendition().is_some()) {
             if by_path.insert(object.path.as_str(), object).is_some() {
                 return Err(Incomplete::Unplanned { path: object.path.clone() });
             }
@@ -262,7 +261,7 @@ impl<'a> Made<'a> {
         &mut self,
         name: &str,
         planned: &[Planned],
-    ) -> Result<Vec<SegmentView>, Incomplete> {
+    ) -> Result<(Option<Version>, Vec<SegmentView>), Incomplete> {
         let init = self.take(format!("{name}/{INIT_NAME}"))?;
         if !matches!(&init.role, ObjectRole::Init { rendition } if rendition == name) {
             return Err(wrong_role(init, format!("init segment of {name}")));
@@ -280,9 +279,11 @@ impl<'a> Made<'a> {
             same(object, "start", planned.start, *start)?;
             same(object, "ticks", planned.ticks, *ticks)?;
             same(object, "samples", planned.samples, u64::from(*samples))?;
+            let number = |version: Option<Version>| version.map_or(0, |version| version.0.into());
+            same(object, "version", number(init.version), number(object.version))?;
             segments.push(SegmentView { start: *start, ticks: *ticks, bytes: object.bytes });
         }
-        Ok(segments)
+        Ok((init.version, segments))
     }
 }
 
@@ -299,6 +300,7 @@ fn wrong_role(object: &Object, planned: String) -> Incomplete {
         ObjectRole::Init { rendition } => format!("init segment of {rendition}"),
         ObjectRole::Segment { rendition, number, .. } => format!("segment {number} of {rendition}"),
         ObjectRole::Manifest => "manifest".to_owned(),
+        ObjectRole::Plan => "plan".to_owned(),
     };
     Incomplete::Differs { path: object.path.clone(), what: "role", planned, found }
 }

@@ -1,12 +1,15 @@
 //! Titles, packages, tasks and leases: decisions, kept through any crash.
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use thiserror::Error;
 
 /// Why a catalog did not do what it was asked.
@@ -102,7 +105,7 @@ pub trait Catalog: Send + Sync {
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
 
-    /// The objects of a package that is being made, by path. Empty once it is sealed: then the inventory has them (R7).
+    /// The objects of a package that is being made, by path. Empty once it is proven: then the inventory has them (R7).
     async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError>;
 
     /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first. True
@@ -149,13 +152,71 @@ pub trait Catalog: Send + Sync {
     /// them is dead.
     async fn end_all_leases(&self) -> Result<u64, CatalogError>;
 
-    /// Replaces the findings of a package.
-    async fn record_findings(
+    /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
+    /// look proves right closes it ([`Look::closes`]).
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError>;
+
+    /// Incidents of a tenant or of one of its titles, oldest first: those that are open or, with `closed_too`, all.
+    async fn incidents(
         &self,
-        package: &PackageId,
-        findings: &[Finding],
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError>;
+
+    /// Queues `Heal` of a package that was published. False, and nothing happens, when something is being done about it
+    /// already, or when it was never published.
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// Queues `Publish` of a package that was published before: viewers are to get it again. False, and nothing happens,
+    /// when it never was, or when something is being done about it already.
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// Whether the queue has tasks of a package that are not finished.
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// What the last probe of an origin found, and when. `settings` stands for where it is and how it is asked: a profile
+    /// of other settings is none.
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError>;
+
+    /// Keeps what a probe of an origin found.
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
     ) -> Result<(), CatalogError>;
 
-    /// The findings of a package's last proof.
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError>;
+    /// What origins should have of a tenant's titles, in the order of their keys, those behind the title whose keys start
+    /// with `after`, at most `limit`.
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError>;
+
+    /// The same of one title.
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError>;
+
+    /// What long work has written down under `name`, to go on from there.
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError>;
+
+    /// Writes it down; with `None`, forgets it.
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;
+
+    /// Forgets a package whose objects were deleted. Refused for what viewers get and for the newest version.
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError>;
+
+    /// Takes over a title that is not known, as it was found on an origin.
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError>;
 }

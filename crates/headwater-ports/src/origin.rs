@@ -6,18 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
+pub use headwater_model::origin::ProofGrade;
 use thiserror::Error;
-
-/// How much an origin's own word is worth (R5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProofGrade {
-    /// Enforces a strong checksum on upload and returns it when asked.
-    A,
-    /// Enforces MD5 or the signed payload hash, and its ETag is the MD5.
-    B,
-    /// Neither: only reading the bytes back proves anything.
-    C,
-}
 
 /// An object to store.
 #[derive(Debug, Clone)]
@@ -32,6 +22,8 @@ pub struct Put {
     pub md5: Md5,
     /// `Cache-Control` header.
     pub cache_control: &'static str,
+    /// What has to be there for it to happen.
+    pub before: Before,
 }
 
 /// What an origin says about an object without sending it.
@@ -43,6 +35,30 @@ pub struct ObjectInfo {
     pub bytes: u64,
     /// MD5 of the content, where the origin reports one that can be trusted.
     pub md5: Option<Md5>,
+    /// SHA-256 of the content, where the origin enforces it on upload and returns it. Listings never do.
+    pub sha256: Option<Sha256>,
+    /// What a conditional put compares; opaque.
+    pub etag: Option<String>,
+}
+
+impl ObjectInfo {
+    /// An object of which nothing but its size is known.
+    pub fn new(key: ObjectKey, bytes: u64) -> Self {
+        Self { key, bytes, md5: None, sha256: None, etag: None }
+    }
+}
+
+/// What has to be at a key for a put to happen. An origin that cannot look before it writes ignores it, so this is a
+/// second lock beside the catalog's lease and never the only one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Before {
+    /// Whatever there is.
+    #[default]
+    Anything,
+    /// No object.
+    Nothing,
+    /// The object with this ETag.
+    Etag(String),
 }
 
 /// One page of a listing, in key order.
@@ -67,16 +83,21 @@ pub enum OriginErrorKind {
     Unavailable,
     /// What arrived is not what was sent.
     Corrupt,
+    /// What was there before is not what [`Put::before`] asked for.
+    Changed,
 }
 
 impl OriginErrorKind {
     /// Whether trying again cannot help.
     pub fn is_permanent(self) -> bool {
         match self {
-            OriginErrorKind::NotFound | OriginErrorKind::Denied => true,
-            OriginErrorKind::Full | OriginErrorKind::Unavailable | OriginErrorKind::Corrupt => {
-                false
-            }
+            OriginErrorKind::NotFound => true,
+            // Rights and credentials are renewed, and what was made waits for them.
+            OriginErrorKind::Denied
+            | OriginErrorKind::Full
+            | OriginErrorKind::Unavailable
+            | OriginErrorKind::Corrupt
+            | OriginErrorKind::Changed => false,
         }
     }
 }

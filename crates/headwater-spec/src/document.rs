@@ -12,7 +12,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::nearest::nearest;
-use crate::problem::Problem;
+use crate::problem::{Problem, blanked};
+
+/// What to do about an unknown key, by its name, where that is something else than to write the nearest known one.
+pub type Advice<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A TOML file that parses, and what has been found wrong with its values so far.
 #[derive(Debug)]
@@ -34,15 +37,26 @@ impl<'t> Document<'t> {
             None => Ok(Self { name, text, table, problems: RefCell::default() }),
             Some(e) => {
                 let message = format!("not TOML: {}", e.message());
-                Err(vec![Problem::new(name, text, place(e), message, None)])
+                Err(vec![Problem::new(name, &blanked(text), place(e), message, None)])
             }
         }
     }
 
     /// The top of the file, where `keys` are known.
     pub fn root(&self, keys: &[&str]) -> Section<'_> {
+        self.root_with(keys, &|_| None)
+    }
+
+    /// As [`Self::root`], with `advice` on unknown keys.
+    pub fn root_with(&self, keys: &[&str], advice: Advice<'_>) -> Section<'_> {
         // Something that is missing from the top of the file belongs at its start.
-        Section::new(self, String::new(), 0..0, self.table.get_ref(), keys)
+        let root = Section::new(self, String::new(), 0..0, self.table.get_ref());
+        root.knowing(keys, advice)
+    }
+
+    /// Whether nothing has been rejected so far.
+    pub fn is_good(&self) -> bool {
+        self.problems.borrow().is_empty()
     }
 
     /// Ends the reading: `value` when nothing was rejected, else all problems in the order of the file.
@@ -79,16 +93,19 @@ impl<'d> Section<'d> {
         path: String,
         span: Range<usize>,
         table: &'d DeTable<'d>,
-        keys: &[&str],
     ) -> Self {
-        let mut section = Self { document, path, span, table, misspelt: Vec::new() };
-        for field in section.fields().into_iter().filter(|f| !keys.contains(&f.name.as_str())) {
-            let hint = Some(did_you_mean(&field.name, keys));
-            field.reject_key(format!("unknown key `{}`", field.path), hint);
+        Self { document, path, span, table, misspelt: Vec::new() }
+    }
+
+    /// Rejects all keys but `keys`.
+    fn knowing(mut self, keys: &[&str], advice: Advice<'_>) -> Self {
+        for field in self.fields().into_iter().filter(|f| !keys.contains(&f.name.as_str())) {
+            let hint = advice(&field.name).unwrap_or_else(|| did_you_mean(&field.name, keys));
+            field.reject_key(format!("unknown key `{}`", field.path), Some(hint));
             let meant = nearest(&field.name, keys.iter().copied());
-            section.misspelt.extend(meant.map(str::to_owned));
+            self.misspelt.extend(meant.map(str::to_owned));
         }
-        section
+        self
     }
 
     /// The value of `key`, if the file has one.
@@ -165,6 +182,14 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(yes) => Some(*yes),
+            _ => self.reject_type("true or false"),
+        }
+    }
+
     /// One of the words of `known`; `what` names them: `x264 preset`.
     pub fn one_of(&self, known: &[&str], what: &str) -> Option<&'d str> {
         let text = self.text()?;
@@ -223,12 +248,31 @@ impl<'d> Field<'d> {
         Some(items.iter().map(item).collect())
     }
 
+    /// Whether the value is a table.
+    pub fn is_table(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(_))
+    }
+
     /// A table in which `keys` are known.
     pub fn section(&self, keys: &[&str]) -> Option<Section<'d>> {
+        self.section_with(keys, &|_| None)
+    }
+
+    /// As [`Self::section`], with `advice` on unknown keys.
+    pub fn section_with(&self, keys: &[&str], advice: Advice<'_>) -> Option<Section<'d>> {
+        Some(self.table()?.knowing(keys, advice))
+    }
+
+    /// The values of a table whose keys are names that the file is free to choose.
+    pub fn entries(&self) -> Option<Vec<Field<'d>>> {
+        Some(self.table()?.fields())
+    }
+
+    fn table(&self) -> Option<Section<'d>> {
         let DeValue::Table(table) = self.value.get_ref() else {
             return self.reject_type("a table");
         };
-        Some(Section::new(self.document, self.path.clone(), self.value.span(), table, keys))
+        Some(Section::new(self.document, self.path.clone(), self.value.span(), table))
     }
 
     fn reject_range<T>(
@@ -251,7 +295,8 @@ impl<'d> Field<'d> {
             DeValue::Array(_) => "an array",
             DeValue::Table(_) => "a table",
         };
-        let quoted = matches!(self.value.get_ref(), DeValue::String(s) if s.parse::<f64>().is_ok());
+        let bare = |s: &str| s.parse::<f64>().is_ok() || s.parse::<bool>().is_ok();
+        let quoted = matches!(self.value.get_ref(), DeValue::String(s) if bare(s));
         let hint = quoted.then(|| "take the quotes away".to_owned());
         self.reject(format!("`{}` must be {expected}, not {found}", self.path), hint);
         None

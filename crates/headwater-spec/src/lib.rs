@@ -14,5 +14,5 @@ mod shipped;
 
 pub use nearest::nearest;
 pub use pipeline::pipeline;
-pub use problem::Problem;
+pub use problem::{Problem, is_secret};
 pub use shipped::{SHIPPED, Shipped};

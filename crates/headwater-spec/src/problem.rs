@@ -3,7 +3,11 @@
 use std::fmt;
 use std::ops::Range;
 
-/// One thing that is wrong with a file. Its `Display` shows the offending line with the place underlined.
+/// Words that tell of a secret when they stand in a key.
+const SECRETS: [&str; 6] = ["secret", "token", "password", "access_key", "api_key", "credential"];
+
+/// One thing that is wrong with a file. Its `Display` shows the offending line with the place underlined; of a line
+/// with a secret only what stands before its value, since problems end up in logs and in tickets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file, as the caller named it.
@@ -16,7 +20,7 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, where there is something to say.
     pub hint: Option<String>,
-    /// The text of the line.
+    /// The text of the line, without secrets.
     excerpt: String,
     /// How many characters of it are to blame, at least 1.
     width: usize,
@@ -41,10 +45,56 @@ impl Problem {
             column: text[line_start..start].chars().count() + 1,
             message,
             hint,
-            excerpt: text[line_start..line_end].trim_end().to_owned(),
+            excerpt: quotable(text[line_start..line_end].trim_end()),
             width: text[start..end].trim_end().chars().count().max(1),
         }
     }
+}
+
+/// Whether a key of this name would hold a secret.
+pub fn is_secret(key: &str) -> bool {
+    telltale(key).is_some()
+}
+
+/// What may be shown of a line: all of it, or what comes before a secret, up to the end of its key.
+fn quotable(line: &str) -> String {
+    let Some(start) = telltale(line) else { return line.to_owned() };
+    let end = end_of_key(line, start);
+    let ellipsis = if end < line.len() { " …" } else { "" };
+    format!("{}{ellipsis}", &line[..end])
+}
+
+/// A text of the same length in which all is blank that follows the first key of a secret, comments aside. For files that
+/// do not parse: nobody knows where in them a secret ends.
+pub(crate) fn blanked(text: &str) -> String {
+    let mut line_start = 0;
+    for line in text.split_inclusive('\n') {
+        let comment = line.trim_start().starts_with('#');
+        if let Some(start) = telltale(line).filter(|_| !comment) {
+            let end = end_of_key(text, line_start + start);
+            // As many bytes, so that all places stay where they are.
+            let blank = |c: char| if c == '\n' { "\n".into() } else { " ".repeat(c.len_utf8()) };
+            return format!(
+                "{}{}",
+                &text[..end],
+                text[end..].chars().map(blank).collect::<String>()
+            );
+        }
+        line_start += line.len();
+    }
+    text.to_owned()
+}
+
+/// Where the first word of a secret starts.
+fn telltale(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    SECRETS.iter().filter_map(|word| lower.find(word)).min()
+}
+
+/// Where the key ends in which byte `start` is.
+fn end_of_key(text: &str, start: usize) -> usize {
+    let in_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    text[start..].find(|c| !in_key(c)).map_or(text.len(), |n| start + n)
 }
 
 /// The nearest place at or before byte `n` where a character starts.

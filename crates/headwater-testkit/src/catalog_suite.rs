@@ -10,6 +10,7 @@
 //! What `make` returns beside the catalog is kept until the case is over: the folder that the catalog is in.
 
 pub mod claiming;
+pub mod healing;
 pub mod reading;
 pub mod results;
 pub mod scene;
@@ -52,6 +53,19 @@ macro_rules! catalog_suite {
                 a_task_that_outlives_too_many_workers_fails
                 all_leases_end_at_once
             }
+            healing {
+                findings_open_incidents_and_looks_close_them
+                many_findings_keep_their_order
+                what_a_proof_misses_is_made_again_before_the_next_proof
+                a_proof_that_never_succeeds_ends
+                a_lost_playlist_takes_sealing_only
+                a_published_title_is_healed_while_viewers_have_it
+                what_cannot_be_healed_leaves_the_title_as_it_is
+                healing_starts_with_all_its_tries
+                a_title_is_taken_over_as_it_was_found
+                viewers_can_be_given_an_older_version_again
+                a_version_that_was_deleted_is_forgotten
+            }
             results {
                 a_title_goes_all_the_way
                 what_prepare_found_is_kept
@@ -61,11 +75,12 @@ macro_rules! catalog_suite {
                 a_span_cannot_prove_a_package
                 a_failure_waits_before_the_next_try
                 a_title_fails_when_the_tries_are_used_up
+                an_origin_that_is_away_is_waited_for
                 a_bad_master_is_not_tried_again
                 an_end_cancels_what_is_under_way
                 last_words_are_those_of_the_last_failure
                 objects_are_replaced_by_path
-                objects_vanish_when_the_package_is_sealed
+                objects_vanish_when_the_package_is_proven
             }
             reading {
                 what_nobody_knows_is_nothing
@@ -73,7 +88,9 @@ macro_rules! catalog_suite {
                 titles_are_listed_newest_first
                 a_master_is_recognised
                 files_are_known_by_size_and_time
-                findings_are_replaced
+                a_profile_is_that_of_its_settings
+                holdings_are_in_key_order
+                a_checkpoint_is_kept_until_it_is_forgotten
             }
         }
     };

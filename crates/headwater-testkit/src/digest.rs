@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::{CACHE_FOREVER, ObjectKey};
-use headwater_ports::origin::Put;
+use headwater_ports::origin::{Before, Put};
 use md5::Digest as _;
 
 /// SHA-256 of `bytes`.
@@ -31,5 +31,5 @@ pub fn key(text: &str) -> ObjectKey {
 pub fn put(at: &str, body: impl Into<Bytes>) -> Put {
     let body = body.into();
     let (sha256, md5) = (sha256(&body), md5(&body));
-    Put { key: key(at), body, sha256, md5, cache_control: CACHE_FOREVER }
+    Put { key: key(at), body, sha256, md5, cache_control: CACHE_FOREVER, before: Before::Anything }
 }

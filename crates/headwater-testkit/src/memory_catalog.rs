@@ -5,16 +5,19 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 
-use state::{Package, State, Title, contradiction};
+use state::{Package, State, Title};
 
 /// A catalog that is gone when it is dropped.
 pub struct MemoryCatalog {
@@ -145,21 +148,103 @@ impl Catalog for MemoryCatalog {
         Ok(self.state().end_all_leases(self.clock.now()))
     }
 
-    async fn record_findings(
+    async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {
+        self.state().note(package, look, self.clock.now())
+    }
+
+    async fn incidents(
         &self,
-        package: &PackageId,
-        findings: &[Finding],
-    ) -> Result<(), CatalogError> {
-        let mut state = self.state();
-        let row = state.packages.values_mut().find(|p| &p.id == package).ok_or_else(|| {
-            contradiction("record findings", format!("there is no package `{package}`"))
-        })?;
-        row.findings = findings.to_vec();
+        tenant: &Tenant,
+        title: Option<&TitleId>,
+        closed_too: bool,
+        limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        let state = self.state();
+        let wanted = state.incidents.iter().filter(|i| {
+            i.package.tenant == *tenant
+                && title.is_none_or(|title| i.package.title == *title)
+                && (closed_too || i.closed.is_none())
+        });
+        Ok(wanted.take(limit as usize).cloned().collect())
+    }
+
+    async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().heal(package, self.clock.now()))
+    }
+
+    async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().roll_back(package, self.clock.now()))
+    }
+
+    async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().is_busy(package))
+    }
+
+    async fn holdings(
+        &self,
+        tenant: &Tenant,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Holding>, CatalogError> {
+        let state = self.state();
+        let titles = state.titles.iter().filter(|(_, t)| &t.tenant == tenant);
+        let mut all: Vec<Holding> = titles.map(|(id, t)| state.holding(*id, t)).collect();
+        all.sort_by_key(Holding::prefix);
+        all.retain(|holding| after.is_none_or(|after| holding.prefix().as_str() > after));
+        all.truncate(limit as usize);
+        Ok(all)
+    }
+
+    async fn holding(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Option<Holding>, CatalogError> {
+        let state = self.state();
+        let id = state.title_id(tenant, title);
+        Ok(id.map(|id| state.holding(id, &state.titles[&id])))
+    }
+
+    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        Ok(self.state().checkpoints.get(name).cloned())
+    }
+
+    async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        let checkpoints = &mut self.state().checkpoints;
+        match text {
+            Some(text) => drop(checkpoints.insert(name.to_owned(), text.to_owned())),
+            None => drop(checkpoints.remove(name)),
+        }
         Ok(())
     }
 
-    async fn findings(&self, package: &PackageId) -> Result<Vec<Finding>, CatalogError> {
-        Ok(self.state().find_package(package).map_or(vec![], |p| p.findings.clone()))
+    async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {
+        self.state().forget(package, self.clock.now())
+    }
+
+    async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
+        self.state().restore(restored, self.clock.now())
+    }
+
+    async fn profile(
+        &self,
+        origin: &str,
+        settings: &str,
+    ) -> Result<Option<(Profile, Timestamp)>, CatalogError> {
+        let state = self.state();
+        let kept = state.profiles.get(origin).filter(|(with, ..)| with == settings);
+        Ok(kept.map(|(_, profile, at)| (profile.clone(), *at)))
+    }
+
+    async fn keep_profile(
+        &self,
+        origin: &str,
+        settings: &str,
+        profile: &Profile,
+    ) -> Result<(), CatalogError> {
+        let kept = (settings.to_owned(), profile.clone(), self.clock.now());
+        self.state().profiles.insert(origin.to_owned(), kept);
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::{
-    ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put,
+    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put,
 };
 
 use crate::digest::{md5, sha256};
@@ -114,6 +114,7 @@ impl MemoryOrigin {
         {
             stored.info.bytes = body.len() as u64;
             stored.info.md5 = Some(md5(&body));
+            stored.info.etag = stored.info.md5.map(|md5| md5.to_string());
             stored.body = Some(body);
         }
     }
@@ -173,13 +174,21 @@ impl Origin for MemoryOrigin {
             let why = "the bytes do not match their checksum";
             return Err(error(OriginErrorKind::Corrupt, "store", &put.key, why));
         }
-        let info = ObjectInfo {
-            key: put.key.clone(),
-            bytes: put.body.len() as u64,
-            md5: Some(md5(&put.body)),
-        };
+        let md5 = md5(&put.body);
+        let mut info = ObjectInfo::new(put.key.clone(), put.body.len() as u64);
+        info.md5 = Some(md5);
+        info.etag = Some(md5.to_string());
         let body = Some(put.body);
         let mut state = self.state();
+        let there = state.objects.get(&put.key).and_then(|stored| stored.info.etag.as_deref());
+        let fits = match &put.before {
+            Before::Anything => true,
+            Before::Nothing => there.is_none(),
+            Before::Etag(etag) => there == Some(etag),
+        };
+        if !fits {
+            return Err(error(OriginErrorKind::Changed, "store", &put.key, "it was changed"));
+        }
         state.stored.push(put.key.clone());
         state.objects.insert(put.key, Stored { info, body, cache_control: put.cache_control });
         Ok(())

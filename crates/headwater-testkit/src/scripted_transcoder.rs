@@ -48,6 +48,8 @@ pub enum Mishap {
     MasterVanishes(Refusal),
     /// Its init segments are not those of the other spans.
     OtherInit,
+    /// Segments of the picture come out as another build of the encoder would make them.
+    OtherBytes,
     /// The first segment lacks its last frame.
     FrameMissing,
     /// The first file has no bytes.
@@ -328,7 +330,8 @@ fn video(
                 key: n % gop == 0,
             })
             .collect();
-        files.push(media(plan.master, name, number, segment.start, &samples)?);
+        let build = if *mishap == Some(Mishap::OtherBytes) { "other" } else { "this" };
+        files.push(media(plan.master, build, name, number, segment.start, &samples)?);
     }
     Ok(())
 }
@@ -353,7 +356,7 @@ fn audio(
         let start = frames.start * u64::from(AAC_FRAME);
         let sample = Sample { size: 10, duration: AAC_FRAME, composition_offset: 0, key: true };
         let samples: Vec<Sample> = frames.map(|_| sample).collect();
-        files.push(media(plan.master, name, number, start, &samples)?);
+        files.push(media(plan.master, "this", name, number, start, &samples)?);
     }
     Ok(())
 }
@@ -361,13 +364,14 @@ fn audio(
 /// A media segment whose samples are the digest of what it stands for, over and over.
 fn media(
     master: Sha256,
+    build: &str,
     rendition: &str,
     number: u32,
     start: u64,
     samples: &[Sample],
 ) -> Result<File, headwater_packaging::cmaf::Error> {
     let mut bytes = segment_head(number + 1, start, samples)?;
-    let filler = crate::digest::sha256(format!("{master} {rendition} {number}").as_bytes());
+    let filler = crate::digest::sha256(format!("{master} {build} {rendition} {number}").as_bytes());
     let payload: usize = samples.iter().map(|s| s.size as usize).sum();
     bytes.extend(filler.0.iter().cycle().take(payload));
     let role = ObjectRole::Segment {

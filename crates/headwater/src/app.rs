@@ -7,18 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use headwater_catalog::SqliteCatalog;
-use headwater_engine::{Config as EngineConfig, Engine, Ports, ReadBack};
+use headwater_engine::{Config as EngineConfig, Engine, Ports, Stores};
 use headwater_media::ChildTranscoder;
+use headwater_model::key::ObjectKey;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
-use headwater_origin::DirectoryOrigin;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 
-use crate::config::{Config, OriginKind};
+use crate::config::Config;
+use crate::origins::{self, Opened};
 
 /// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
 /// only has to outlast a pause of the machine.
@@ -28,7 +29,9 @@ const LEASE: Duration = Duration::from_secs(30);
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) catalog: Arc<dyn Catalog>,
-    pub(crate) origin: Arc<dyn Origin>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) origins: Vec<Opened>,
+    pub(crate) stores: Stores,
     pub(crate) transcoder: Arc<dyn Transcoder>,
     pub(crate) engine: Engine,
 }
@@ -50,25 +53,36 @@ impl Clock for SystemClock {
 }
 
 impl App {
-    /// Opens what the configuration names, making folders that are not there yet.
+    /// Opens what the configuration names, making folders that are not there yet. Origins are asked nothing.
     pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
+        Self::open_with(config, false).await
+    }
+
+    /// The same for a command that works with origins: one that cannot be worked with is an error, told before anything
+    /// is done for it.
+    pub(crate) async fn open_checked(config: Config) -> anyhow::Result<Self> {
+        Self::open_with(config, true).await
+    }
+
+    async fn open_with(config: Config, checked: bool) -> anyhow::Result<Self> {
         // Children and the catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
         let jobs = data.join("jobs");
         std::fs::create_dir_all(&jobs)
             .with_context(|| format!("make the data folder `{}`", data.display()))?;
-        let catalog = SqliteCatalog::open(&data.join("catalog.db"), Arc::new(SystemClock)).await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let catalog = SqliteCatalog::open(&data.join("catalog.db"), clock.clone()).await;
         let catalog: Arc<dyn Catalog> =
             Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
-        let OriginKind::Directory { path } = &config.origin.kind;
-        let origin: Arc<dyn Origin> =
-            Arc::new(DirectoryOrigin::open(&config.origin.name, &std::path::absolute(path)?)?);
+        let origins = origins::open_all(&config, &*catalog, &*clock, checked).await?;
+        let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
+        let stores = Stores::new(&opened, config.policy.clone())?;
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
-            origin: origin.clone(),
+            stores: stores.clone(),
             transcoder: transcoder.clone(),
             pipelines: Arc::new(move |name: &str| pipeline(folder.as_deref(), name)),
         };
@@ -79,10 +93,14 @@ impl App {
                 spool: data.join("spool"),
                 slots: config.worker.slots.get(),
                 lease: LEASE,
-                read_back: ReadBack::ByGrade,
             },
         );
-        Ok(Self { config, catalog, origin, transcoder, engine })
+        Ok(Self { config, clock, catalog, origins, stores, transcoder, engine })
+    }
+
+    /// Where players find an object: on the origin that the policy names first.
+    pub(crate) fn address(&self, key: &ObjectKey) -> Option<String> {
+        self.stores.iter().next().map(|origin| origin.address(key))
     }
 
     /// Takes the right to work here, or `None` when another process has it. Whoever had it before is dead, so its

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use headwater_model::id::TitleId;
+use headwater_model::id::{TitleId, Version};
 
-use crate::commands::{ingest, pipelines, probe, status, up, verify};
+use crate::commands::{
+    audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, retranscode, rollback,
+    status, up, verify,
+};
 use crate::config::{Config, Flags};
 use crate::{env_vars, terminal};
 
@@ -51,6 +54,46 @@ enum Command {
         /// The title
         title: TitleId,
     },
+    /// Compare what origins hold with what they should, for all titles or some, and note what is wrong
+    Audit(AuditArgs),
+    /// Put right what origins have lost of a published title: from another origin, or from the master
+    Heal(HealArgs),
+    /// Show what was found wrong with objects on origins, and how it ended
+    Incidents {
+        /// One title
+        title: Option<TitleId>,
+        /// Those that are over too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Make published titles again, whole or in part, while viewers keep what they have
+    Retranscode(RetranscodeArgs),
+    /// Give viewers an older version of a title again, once it is proven anew
+    Rollback {
+        /// The title
+        title: TitleId,
+        /// The version: v1
+        #[arg(long, value_name = "VERSION", value_parser = version)]
+        to: Version,
+    },
+    /// Delete versions that viewers have not got for some time, on every origin
+    Gc {
+        /// Only list what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        /// Days since viewers got them last
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        older_than: u32,
+        /// Versions of each title to keep all the same, for a rollback
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        keep: usize,
+    },
+    /// Look after the catalog
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Look at the origins that the configuration names
+    #[command(subcommand)]
+    Origin(OriginCommand),
     /// Look at pipeline files
     #[command(subcommand)]
     Pipelines(PipelinesCommand),
@@ -84,6 +127,137 @@ pub(crate) struct IngestArgs {
     /// Transcode even if this master has been transcoded before
     #[arg(long)]
     pub(crate) again: bool,
+}
+
+/// `headwater audit`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuditArgs {
+    /// Titles
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) titles: Vec<TitleId>,
+    /// Every title, and objects that belong to none
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only this origin [default: all that hold packages]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: Vec<String>,
+    /// What counts: the origin's listing, or every byte read back
+    #[arg(long, value_enum, default_value_t = AuditPolicy::Listing)]
+    pub(crate) policy: AuditPolicy,
+    /// Read a share of the objects, another one every time: 1%
+    #[arg(long, value_name = "PERCENT", value_parser = share, conflicts_with = "policy")]
+    pub(crate) sample: Option<f64>,
+    /// Have what is found put right, as the service does by itself
+    #[arg(long)]
+    pub(crate) heal: bool,
+    /// Start over instead of going on where an audit of everything was stopped
+    #[arg(long)]
+    pub(crate) from_start: bool,
+}
+
+/// How closely an audit looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AuditPolicy {
+    /// Sizes and hashes from listings, HEAD where they cannot tell
+    Listing,
+    /// Every byte read back and hashed
+    Read,
+}
+
+/// A version as it is printed: `v3`; `3` is understood too.
+fn version(text: &str) -> Result<Version, String> {
+    let number = text.strip_prefix('v').unwrap_or(text).parse().ok().filter(|n| *n > 0);
+    number.map(Version).ok_or_else(|| format!("`{text}` is not a version such as v1"))
+}
+
+/// A share as people write it: `1%`, `0.5 %`, `100%`.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(str::trim_end).unwrap_or(text).parse::<f64>();
+    match number {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err(format!("`{text}` is not a percentage above 0% and up to 100%")),
+    }
+}
+
+/// `headwater retranscode`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetranscodeArgs {
+    /// The title
+    #[arg(required_unless_present = "filter", conflicts_with = "filter")]
+    pub(crate) title: Option<TitleId>,
+    /// All titles that match instead: FIELD=VALUE, such as pipeline=vod-h264, state=published, height=1080, engine=…; several have to match all
+    #[arg(long = "where", id = "filter", value_name = "FIELD=VALUE")]
+    pub(crate) filter: Vec<String>,
+    /// Another pipeline [default: the one that the title was made by]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rendition", "from", "to"])]
+    pub(crate) pipeline: Option<String>,
+    /// Only this rendition, such as video-720p; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rendition: Vec<String>,
+    /// Only from this time on: 90, 90.5 or 1:30
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: Option<u64>,
+    /// Only until this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: Option<u64>,
+    /// Why, for the title's history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Only say what it would take
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Wait until it is published or refused; with no service running, do the work right here
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// A moment of a presentation in milliseconds: seconds, or hours, minutes and seconds with colons between them.
+fn moment(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is not a time such as 90, 90.5 or 1:02:30");
+    let mut seconds = 0.0;
+    for part in text.split(':') {
+        let part: f64 = part.parse().map_err(|_| bad())?;
+        if !(0.0..1e6).contains(&part) {
+            return Err(bad());
+        }
+        seconds = seconds * 60.0 + part;
+    }
+    Ok((seconds * 1000.0).round() as u64)
+}
+
+/// `headwater heal`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealArgs {
+    /// The title
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) title: Option<TitleId>,
+    /// Every title with an open incident
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only say what is wrong and what would be done about it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    /// Fill an empty catalog with what an origin holds: titles, packages, inventories and pointers
+    Rebuild {
+        /// Name of the origin
+        #[arg(long, value_name = "NAME")]
+        origin: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum OriginCommand {
+    /// Find out whether an origin can be used, and what it does with what it is told; leaves nothing behind
+    Test {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// List the origins
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +318,23 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
             Command::Verify { title } => verify::verify(config, title, json).await,
+            Command::Audit(args) => audit::audit(config, args, json).await,
+            Command::Heal(args) => heal::heal(config, args, json).await,
+            Command::Incidents { title, all } => {
+                incidents::incidents(config, title, all, json).await
+            }
+            Command::Retranscode(args) => retranscode::retranscode(config, args, json).await,
+            Command::Rollback { title, to } => rollback::rollback(config, title, to, json).await,
+            Command::Gc { dry_run, older_than, keep } => {
+                gc::gc(config, dry_run, older_than, keep, json).await
+            }
+            Command::Catalog(CatalogCommand::Rebuild { origin }) => {
+                rebuild::rebuild(config, &origin, json).await
+            }
+            Command::Origin(OriginCommand::Test { name }) => {
+                origin::test(config, &name, json).await
+            }
+            Command::Origin(OriginCommand::List) => origin::list(config, json).await,
             Command::Pipelines(PipelinesCommand::Check { file }) => pipelines::check(&file, json),
             Command::Pipelines(PipelinesCommand::List) => pipelines::list(&config, json),
             Command::Probe { file } => probe::probe(config, &file, json).await,

@@ -3,8 +3,15 @@
 //! With none of them everything works, in `./headwater-data`. All sources are checked by the same rules, and a mistake
 //! in one is reported even where another overrides it. Paths in the file are relative to the file's folder, all others
 //! to the current folder. Which settings there are is written down in [`crate::env_vars`].
+//!
+//! `value` reads what a source says about one setting, `raw` all that it says, and `origins` finds out whether what all
+//! sources say about origins goes together.
+
+mod value;
 
 mod raw;
+
+mod origins;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,16 +21,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_model::id::Tenant;
+use headwater_model::origin::Policy;
+use headwater_origin::S3Settings;
+use headwater_spec::document::Document;
 
-pub(crate) use self::raw::LogFormat;
-use self::raw::{Layer, OriginType};
+use self::raw::Layer;
+use self::value::Complaints;
 use crate::env_vars;
 
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "headwater.toml";
 
-/// Everything that a process needs to know to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything that a process needs to know to start. Printed, it shows no secrets.
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
     /// Folder for everything that the service keeps.
     pub(crate) data_dir: PathBuf,
@@ -37,8 +47,12 @@ pub(crate) struct Config {
     pub(crate) watch: Watch,
     /// The workers of this process.
     pub(crate) worker: Worker,
-    /// Where packages are held.
-    pub(crate) origin: Origin,
+    /// Where packages and masters are held, by name.
+    pub(crate) origins: Vec<Origin>,
+    /// What has to be proven on them before viewers get a package.
+    pub(crate) policy: Policy,
+    /// How what is live is looked after.
+    pub(crate) audit: Audit,
     /// The HTTP server.
     pub(crate) http: Http,
     /// What is logged and how.
@@ -63,23 +77,95 @@ pub(crate) struct Worker {
     pub(crate) slots: NonZeroUsize,
 }
 
-/// Where packages are held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place that holds packages, or masters.
+#[derive(Debug, Clone)]
 pub(crate) struct Origin {
     /// Its name, which findings mention.
     pub(crate) name: String,
     /// What it is.
     pub(crate) kind: OriginKind,
+    /// The CDN in front of it.
+    #[allow(dead_code, reason = "nothing goes through a CDN yet")]
+    pub(crate) edge: Option<Edge>,
 }
 
 /// What an origin is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum OriginKind {
     /// A local folder.
     Directory {
         /// Where.
         path: PathBuf,
+        /// Where players find its objects, without a slash at its end.
+        public_url: Option<String>,
     },
+    /// A bucket, or part of one.
+    S3(S3Settings),
+}
+
+/// A CDN in front of an origin.
+#[derive(Debug, Clone)]
+#[allow(dead_code, reason = "nothing goes through a CDN yet")]
+pub(crate) struct Edge {
+    /// What comes before the keys of objects, without a slash at its end.
+    pub(crate) url: String,
+    /// How stale objects are purged; they are not when there is none.
+    pub(crate) purge: Option<Purge>,
+}
+
+/// How an object is purged from a CDN.
+#[derive(Debug, Clone)]
+#[allow(dead_code, reason = "nothing is purged yet")]
+pub(crate) struct Purge {
+    /// HTTP method, in upper case.
+    pub(crate) method: String,
+    /// Where the request goes; the object's own URL on the CDN when there is none.
+    pub(crate) url: Option<String>,
+    /// Its body, in which `{url}` stands for that URL.
+    pub(crate) body: Option<String>,
+    /// Sent as a bearer token.
+    pub(crate) token: Option<Secret>,
+}
+
+/// A text that is not to be shown. Printed, it shows nothing.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for whoever it is meant for.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How what is live is looked after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// Within this time every object of every live title is listed.
+    pub(crate) list: Duration,
+    /// Within this time every byte of theirs is read back; never when there is none.
+    pub(crate) read: Option<Duration>,
+    /// Requests that an origin gets in a second.
+    pub(crate) requests_per_second: u32,
+    /// Megabytes, of 1,000,000 bytes, that are read from an origin in a second.
+    pub(crate) megabytes_per_second: u32,
+    /// Who puts right what is found.
+    pub(crate) heal: Heal,
+}
+
+/// Who puts right what the audit finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heal {
+    /// The service, at once.
+    Automatic,
+    /// Whoever says so.
+    Manual,
 }
 
 /// The HTTP server.
@@ -98,6 +184,15 @@ pub(crate) struct Log {
     pub(crate) filter: Option<String>,
     /// For people or for machines.
     pub(crate) format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object per line, for machines.
+    Json,
 }
 
 /// What the command line says about the configuration.
@@ -213,36 +308,62 @@ fn resolve(
     data_dir: Option<&Path>,
     cores: NonZeroUsize,
 ) -> Result<Config, Vec<Complaint>> {
-    let from_file = file.map_or(Ok(Layer::default()), |(path, text)| {
-        raw::file(path, text)
-            .map_err(|problems| problems.into_iter().map(Complaint::File).collect())
-    });
-    let from_environment = raw::environment(environment);
-    let (from_file, from_environment) = match (from_file, from_environment) {
-        (Ok(file), Ok(environment)) => (file, environment),
-        (file, environment) => {
-            let complaints: [Vec<Complaint>; 2] =
-                [file.err().unwrap_or_default(), environment.err().unwrap_or_default()];
-            return Err(complaints.into_iter().flatten().collect());
+    // A file that is not there says as much as an empty one.
+    let (path, text) = file.unwrap_or((Path::new(""), ""));
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let complaints = Complaints::default();
+    let config = match Document::parse(&name, text) {
+        Ok(document) => {
+            let flags = Layer { data_dir: data_dir.map(Path::to_owned), ..Layer::default() };
+            let config = read(&document, folder, environment, &complaints, flags, cores);
+            document.finish(config)
+        }
+        Err(problems) => {
+            raw::environment(environment, &complaints);
+            Err(problems)
         }
     };
-    let flags = Layer { data_dir: data_dir.map(Path::to_owned), ..Layer::default() };
-    let config = complete(flags.over(from_environment).over(from_file), cores);
-    match conflicts(&config) {
-        complaints if complaints.is_empty() => Ok(config),
-        complaints => Err(complaints),
+    let complaints = complaints.into_inner();
+    match config {
+        Ok(config) if complaints.is_empty() => Ok(config),
+        config => {
+            let problems = config.err().unwrap_or_default().into_iter().map(Complaint::File);
+            Err(problems.chain(complaints).collect())
+        }
     }
 }
 
+/// The configuration, unless something is wrong: that goes to `document` and `complaints`.
+fn read<'s>(
+    document: &'s Document<'s>,
+    folder: &Path,
+    environment: &'s BTreeMap<String, String>,
+    complaints: &'s Complaints,
+    flags: Layer<'s>,
+    cores: NonZeroUsize,
+) -> Option<Config> {
+    let good = || document.is_good() && complaints.borrow().is_empty();
+    let from_file = raw::file(document, folder);
+    let from_environment = raw::environment(environment, complaints);
+    // A key that is misspelt is not missing too: what does not go together is looked for among good values only.
+    if !good() {
+        return None;
+    }
+    let config = complete(flags.over(from_environment).over(from_file), cores);
+    if good() {
+        complaints.borrow_mut().extend(conflicts(&config));
+    }
+    good().then_some(config)
+}
+
 /// Fills in the defaults. Those that lie in the data folder follow it, whoever set it.
-fn complete(said: Layer, cores: NonZeroUsize) -> Config {
-    let data_dir = said.data_dir.unwrap_or_else(|| PathBuf::from("headwater-data"));
-    let kind = match said.origin_type.unwrap_or(OriginType::Directory) {
-        OriginType::Directory => OriginKind::Directory {
-            path: said.origin_path.unwrap_or_else(|| data_dir.join("origin")),
-        },
-    };
+fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
+    let day = Duration::from_secs(86_400);
+    let data_dir = said.data_dir.clone().unwrap_or_else(|| PathBuf::from("headwater-data"));
     Config {
+        origins: origins::origins(&said, &data_dir),
+        policy: origins::policy(&said),
         tenant: said.tenant.unwrap_or_default(),
         pipeline: said.pipeline.unwrap_or_else(|| "vod-h264".to_owned()),
         pipelines_dir: said.pipelines_dir,
@@ -252,7 +373,13 @@ fn complete(said: Layer, cores: NonZeroUsize) -> Config {
             rescan: said.watch_rescan.unwrap_or(Duration::from_secs(10)),
         },
         worker: Worker { slots: said.worker_slots.unwrap_or(cores) },
-        origin: Origin { name: said.origin_name.unwrap_or_else(|| "local".to_owned()), kind },
+        audit: Audit {
+            list: said.audit_list.unwrap_or(7 * day),
+            read: said.audit_read.unwrap_or(Some(90 * day)),
+            requests_per_second: said.audit_requests.unwrap_or(50),
+            megabytes_per_second: said.audit_megabytes.unwrap_or(20),
+            heal: said.audit_heal.unwrap_or(Heal::Automatic),
+        },
         http: Http {
             listen: said.http_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: said.http_public_url,
@@ -262,30 +389,64 @@ fn complete(said: Layer, cores: NonZeroUsize) -> Config {
     }
 }
 
-/// Folders that must not lie in each other: everything in the drop folder is taken for a master, so the service would
-/// ingest its own packages and its own catalog.
+/// Places that must not lie in each other. Everything in the drop folder is taken for a master, so the service would
+/// ingest its own packages and its own catalog; and two origins in one place are but one copy.
 fn conflicts(config: &Config) -> Vec<Complaint> {
-    let OriginKind::Directory { path: origin } = &config.origin.kind;
-    let drop = &config.watch.folder;
-    let pairs = [
-        (origin, drop, "origin.path", "watch.folder"),
-        (&config.data_dir, drop, "data_dir", "watch.folder"),
-        (drop, origin, "watch.folder", "origin.path"),
-    ];
+    let drop = ("watch.folder".to_owned(), &config.watch.folder);
+    let folders: Vec<(String, &PathBuf)> = config.origins.iter().filter_map(folder).collect();
+    let mut mistaken: Vec<String> = folders
+        .iter()
+        .filter_map(|origin| within(origin, &drop).or_else(|| within(&drop, origin)))
+        .collect();
+    // Origins lie in the data folder by default, and then this says no more than what is said already.
+    if mistaken.is_empty() {
+        mistaken.extend(within(&("data_dir".to_owned(), &config.data_dir), &drop));
+    }
+    let pairs = config.origins.iter().enumerate();
+    let pairs = pairs.flat_map(|(n, one)| config.origins.iter().skip(n + 1).map(move |o| (one, o)));
+    let shared = pairs.filter_map(|(one, other)| overlap(one, other));
+
+    let conflict =
+        |hint: &'static str| move |message| Complaint::Conflict { message, hint: hint.to_owned() };
+    let mistaken = mistaken.into_iter().map(conflict(
+        "masters would be mistaken for packages, or packages for masters: keep the folders apart",
+    ));
+    let shared = shared.map(conflict("two origins in one place are but one copy: keep them apart"));
+    mistaken.chain(shared).collect()
+}
+
+/// The folder of an origin that is one, with its key.
+fn folder(origin: &Origin) -> Option<(String, &PathBuf)> {
+    match &origin.kind {
+        OriginKind::Directory { path, .. } => Some((format!("origins.{}.path", origin.name), path)),
+        OriginKind::S3(_) => None,
+    }
+}
+
+/// Says so when the first folder lies in the second one, or is the same.
+fn within(inner: &(String, &PathBuf), outer: &(String, &PathBuf)) -> Option<String> {
     // Compared as absolute paths, since one may be given from the root and the other from the current folder.
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let inside =
-        pairs.into_iter().find(|(inner, outer, ..)| absolute(inner).starts_with(absolute(outer)));
-    let complaint = inside.map(|(inner, outer, inner_key, outer_key)| Complaint::Conflict {
-        message: format!(
-            "`{inner_key}` (`{}`) lies in `{outer_key}` (`{}`)",
-            inner.display(),
-            outer.display()
-        ),
-        hint: "masters would be mistaken for packages, or packages for masters: keep the folders apart"
-            .to_owned(),
-    });
-    complaint.into_iter().collect()
+    absolute(inner.1).starts_with(absolute(outer.1)).then(|| {
+        let (inner_path, outer_path) = (inner.1.display(), outer.1.display());
+        format!("`{}` (`{inner_path}`) lies in `{}` (`{outer_path}`)", inner.0, outer.0)
+    })
+}
+
+/// Says so when one origin lies in the other one.
+fn overlap(one: &Origin, other: &Origin) -> Option<String> {
+    if let (Some(one), Some(other)) = (folder(one), folder(other)) {
+        return within(&one, &other).or_else(|| within(&other, &one));
+    }
+    let (OriginKind::S3(a), OriginKind::S3(b)) = (&one.kind, &other.kind) else { return None };
+    // Prefixes end in a slash, so that of two the longer one lies in the shorter.
+    let prefixed = a.prefix.starts_with(&b.prefix) || b.prefix.starts_with(&a.prefix);
+    (a.endpoint == b.endpoint && a.bucket == b.bucket && prefixed).then(|| {
+        let key = |o: &Origin, s: &S3Settings| {
+            format!("`origins.{}` (`{}/{}`)", o.name, s.bucket, s.prefix)
+        };
+        format!("{} and {} share a bucket and lie in each other", key(one, a), key(other, b))
+    })
 }
 
 #[cfg(test)]

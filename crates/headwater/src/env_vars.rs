@@ -11,6 +11,15 @@ const PREFIX: &str = "HEADWATER_";
 /// Names the configuration file, for those who cannot pass `--config`.
 pub(crate) const CONFIG: &str = "HEADWATER_CONFIG";
 
+/// The section of an origin, in which `NAME` stands for the origin's name.
+pub(crate) const ORIGIN: &str = "origins.NAME";
+
+/// What the variables of an origin start with, likewise.
+const ORIGIN_VARIABLE: &str = "HEADWATER_ORIGINS_NAME";
+
+/// Longest name of an origin, as of everything that ends up in logs and metrics.
+pub(crate) const MAX_ORIGIN_NAME: usize = 64;
+
 /// How a setting is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -18,12 +27,16 @@ pub(crate) enum Form {
     Text,
     /// Without.
     Number,
+    /// `true` or `false`.
+    Boolean,
+    /// Texts in brackets; with commas between them in a variable.
+    List,
 }
 
 /// One setting.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// Its key in `headwater.toml`, with its section: `watch.folder`.
+    /// Its key in `headwater.toml`, with its section: `watch.folder`, `origins.NAME.path`.
     pub(crate) key: &'static str,
     /// Its environment variable.
     pub(crate) variable: &'static str,
@@ -40,24 +53,54 @@ pub(crate) struct Setting {
 impl Setting {
     /// The section that its key stands in, if it is in one, and the key without it.
     pub(crate) fn section_and_name(&self) -> (Option<&'static str>, &'static str) {
-        match self.key.split_once('.') {
+        match self.key.rsplit_once('.') {
             Some((section, name)) => (Some(section), name),
             None => (None, self.key),
         }
     }
 
-    /// The example as a line of the file.
-    pub(crate) fn example_in_file(&self) -> String {
-        let (_, name) = self.section_and_name();
-        match self.form {
-            Form::Text => format!("{name} = \"{}\"", self.example),
-            Form::Number => format!("{name} = {}", self.example),
+    /// Whether every origin has one of its own.
+    pub(crate) fn is_of_origins(&self) -> bool {
+        self.section_and_name().0 == Some(ORIGIN)
+    }
+
+    /// The one kind of origin that it means something to; `None` when it does to all of them.
+    pub(crate) fn only_for(&self) -> Option<&'static str> {
+        if !self.is_of_origins() {
+            return None;
+        }
+        match self.section_and_name().1 {
+            "path" => Some("directory"),
+            "bucket" | "endpoint" | "region" | "prefix" | "path_style" | "storage_class"
+            | "access_key_id" | "secret_access_key" | "session_token" => Some("s3"),
+            _ => None,
         }
     }
 
-    /// The example as an environment variable.
-    pub(crate) fn example_in_environment(&self) -> String {
-        format!("{}={}", self.variable, self.example)
+    /// Its key, with the name of the origin that it is about.
+    pub(crate) fn key_of(&self, origin: Option<&str>) -> String {
+        origin.map_or_else(|| self.key.to_owned(), |name| self.key.replacen("NAME", name, 1))
+    }
+
+    /// Its environment variable, likewise.
+    pub(crate) fn variable_of(&self, origin: Option<&str>) -> String {
+        let shouted = origin.map(|name| name.replace('-', "_").to_uppercase());
+        shouted.map_or_else(
+            || self.variable.to_owned(),
+            |name| self.variable.replacen("NAME", &name, 1),
+        )
+    }
+
+    /// The line of the file that gives it this value, which is written as in a variable.
+    pub(crate) fn in_file(&self, value: &str) -> String {
+        let (_, name) = self.section_and_name();
+        match self.form {
+            // What holds quotes itself stands in the other ones.
+            Form::Text if value.contains('"') => format!("{name} = '{value}'"),
+            Form::Text => format!("{name} = \"{value}\""),
+            Form::Number | Form::Boolean => format!("{name} = {value}"),
+            Form::List => format!("{name} = [\"{}\"]", value.replace(',', "\", \"")),
+        }
     }
 }
 
@@ -128,28 +171,180 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "4",
     },
     Setting {
-        key: "origin.name",
-        variable: "HEADWATER_ORIGIN_NAME",
+        key: "origins.NAME.kind",
+        variable: "HEADWATER_ORIGINS_NAME_KIND",
         form: Form::Text,
-        what: "name of the origin, which findings mention",
-        default: "`local`",
-        example: "basement",
-    },
-    Setting {
-        key: "origin.kind",
-        variable: "HEADWATER_ORIGIN_KIND",
-        form: Form::Text,
-        what: "kind of the origin: `directory`",
+        what: "kind of the origin: `directory`, or `s3` for every service that speaks S3",
         default: "`directory`",
-        example: "directory",
+        example: "s3",
     },
     Setting {
-        key: "origin.path",
-        variable: "HEADWATER_ORIGIN_PATH",
+        key: "origins.NAME.path",
+        variable: "HEADWATER_ORIGINS_NAME_PATH",
         form: Form::Text,
-        what: "folder that holds the packages of a directory origin",
-        default: "`origin` in `data_dir`",
+        what: "folder that holds the objects of a directory origin",
+        default: "`origins/NAME` in `data_dir`, or `origin` there for the origin `local`",
         example: "/srv/packages",
+    },
+    Setting {
+        key: "origins.NAME.bucket",
+        variable: "HEADWATER_ORIGINS_NAME_BUCKET",
+        form: Form::Text,
+        what: "bucket of an S3 origin",
+        default: "an error: an S3 origin needs one",
+        example: "films",
+    },
+    Setting {
+        key: "origins.NAME.endpoint",
+        variable: "HEADWATER_ORIGINS_NAME_ENDPOINT",
+        form: Form::Text,
+        what: "address of the service that an S3 origin is on",
+        default: "AWS itself",
+        example: "https://s3.us-west-004.backblazeb2.com",
+    },
+    Setting {
+        key: "origins.NAME.region",
+        variable: "HEADWATER_ORIGINS_NAME_REGION",
+        form: Form::Text,
+        what: "region that requests to an S3 origin are signed for",
+        default: "`us-east-1`, which services without regions take",
+        example: "us-west-004",
+    },
+    Setting {
+        key: "origins.NAME.prefix",
+        variable: "HEADWATER_ORIGINS_NAME_PREFIX",
+        form: Form::Text,
+        what: "what comes before every key in the bucket of an S3 origin, with or without a slash at its end",
+        default: "nothing",
+        example: "packages",
+    },
+    Setting {
+        key: "origins.NAME.path_style",
+        variable: "HEADWATER_ORIGINS_NAME_PATH_STYLE",
+        form: Form::Boolean,
+        what: "whether the bucket of an S3 origin stands in the path of an address (`true`) or in the name of its host (`false`)",
+        default: "`true` with an `endpoint`, else `false`",
+        example: "false",
+    },
+    Setting {
+        key: "origins.NAME.storage_class",
+        variable: "HEADWATER_ORIGINS_NAME_STORAGE_CLASS",
+        form: Form::Text,
+        what: "storage class of what is stored on an S3 origin",
+        default: "the service's own",
+        example: "STANDARD_IA",
+    },
+    Setting {
+        key: "origins.NAME.public_url",
+        variable: "HEADWATER_ORIGINS_NAME_PUBLIC_URL",
+        form: Form::Text,
+        what: "address under which players find the objects of the origin",
+        default: "the bucket's own address, or the path of the folder",
+        example: "https://media.example.org",
+    },
+    Setting {
+        key: "origins.NAME.edge_url",
+        variable: "HEADWATER_ORIGINS_NAME_EDGE_URL",
+        form: Form::Text,
+        what: "address of the CDN in front of the origin, for the proof through the edge and for purges",
+        default: "there is no CDN",
+        example: "https://cdn.example.org",
+    },
+    Setting {
+        key: "origins.NAME.purge_method",
+        variable: "HEADWATER_ORIGINS_NAME_PURGE_METHOD",
+        form: Form::Text,
+        what: "HTTP method, in letters, with which a stale object is purged from the CDN",
+        default: "nothing is purged",
+        example: "PURGE",
+    },
+    Setting {
+        key: "origins.NAME.purge_url",
+        variable: "HEADWATER_ORIGINS_NAME_PURGE_URL",
+        form: Form::Text,
+        what: "where purges are sent",
+        default: "the object's own address on the CDN",
+        example: "https://api.example.org/purge",
+    },
+    Setting {
+        key: "origins.NAME.purge_body",
+        variable: "HEADWATER_ORIGINS_NAME_PURGE_BODY",
+        form: Form::Text,
+        what: "body of a purge, in which `{url}` stands for the object's address on the CDN",
+        default: "a purge has no body",
+        example: r#"{"files":["{url}"]}"#,
+    },
+    Setting {
+        key: "publish.required",
+        variable: "HEADWATER_PUBLISH_REQUIRED",
+        form: Form::List,
+        what: "origins that must prove a package before viewers get it, best first; with commas between them in a variable",
+        default: "all origins but the archive",
+        example: "basement,b2",
+    },
+    Setting {
+        key: "publish.min_copies",
+        variable: "HEADWATER_PUBLISH_MIN_COPIES",
+        form: Form::Number,
+        what: "how many origins must prove it, the required ones included",
+        default: "the number of required ones, at least 1",
+        example: "2",
+    },
+    Setting {
+        key: "publish.archive",
+        variable: "HEADWATER_PUBLISH_ARCHIVE",
+        form: Form::Text,
+        what: "origin that keeps masters, and no packages",
+        default: "there is no archive",
+        example: "glacier",
+    },
+    Setting {
+        key: "publish.verify",
+        variable: "HEADWATER_PUBLISH_VERIFY",
+        form: Form::Text,
+        what: "what counts as proof: `listing` is what the origin says of its objects, `read` is every byte read back, `edge` is the listing and every object through the CDN",
+        default: "`listing`",
+        example: "read",
+    },
+    Setting {
+        key: "audit.list_days",
+        variable: "HEADWATER_AUDIT_LIST_DAYS",
+        form: Form::Number,
+        what: "every object of every live title is listed at least this often, in days, 0.01 to 365",
+        default: "7",
+        example: "1",
+    },
+    Setting {
+        key: "audit.read_days",
+        variable: "HEADWATER_AUDIT_READ_DAYS",
+        form: Form::Number,
+        what: "every byte of every live title is read back at least this often, in days, 0.01 to 3650; 0 is never",
+        default: "90",
+        example: "30",
+    },
+    Setting {
+        key: "audit.requests_per_second",
+        variable: "HEADWATER_AUDIT_REQUESTS_PER_SECOND",
+        form: Form::Number,
+        what: "requests that the audit may send to an origin in a second, 1 to 10000",
+        default: "50",
+        example: "10",
+    },
+    Setting {
+        key: "audit.megabytes_per_second",
+        variable: "HEADWATER_AUDIT_MEGABYTES_PER_SECOND",
+        form: Form::Number,
+        what: "megabytes that the audit may read from an origin in a second, 1 to 10000",
+        default: "20",
+        example: "5",
+    },
+    Setting {
+        key: "audit.heal",
+        variable: "HEADWATER_AUDIT_HEAL",
+        form: Form::Text,
+        what: "whether what the audit finds is put right by itself (`automatic`) or when somebody says so (`manual`)",
+        default: "`automatic`",
+        example: "manual",
     },
     Setting {
         key: "http.listen",
@@ -182,6 +377,42 @@ pub(crate) const SETTINGS: &[Setting] = &[
         what: "`text` for people or `json`, an object per line, for machines",
         default: "`text`",
         example: "json",
+    },
+];
+
+/// Settings that are variables only, since secrets have no place in the file. Their keys are no keys of the file.
+pub(crate) const SECRETS: &[Setting] = &[
+    Setting {
+        key: "origins.NAME.access_key_id",
+        variable: "HEADWATER_ORIGINS_NAME_ACCESS_KEY_ID",
+        form: Form::Text,
+        what: "access key of an S3 origin",
+        default: "what the AWS tools use: environment, profile, role of the machine",
+        example: "…",
+    },
+    Setting {
+        key: "origins.NAME.secret_access_key",
+        variable: "HEADWATER_ORIGINS_NAME_SECRET_ACCESS_KEY",
+        form: Form::Text,
+        what: "secret of that access key",
+        default: "there is no access key",
+        example: "…",
+    },
+    Setting {
+        key: "origins.NAME.session_token",
+        variable: "HEADWATER_ORIGINS_NAME_SESSION_TOKEN",
+        form: Form::Text,
+        what: "session token of an access key that is temporary",
+        default: "the access key is not temporary",
+        example: "…",
+    },
+    Setting {
+        key: "origins.NAME.purge_token",
+        variable: "HEADWATER_ORIGINS_NAME_PURGE_TOKEN",
+        form: Form::Text,
+        what: "bearer token that purges are sent with",
+        default: "purges come without one",
+        example: "…",
     },
 ];
 
@@ -243,14 +474,70 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || (name.contains("_PORT") && (with_protocol || of_a_port))
 }
 
+/// What a variable sets, and the name of the origin if it is about one: `HEADWATER_ORIGINS_B2_WEST_BUCKET` sets the
+/// bucket of `b2-west`.
+pub(crate) fn setting(variable: &str) -> Option<(&'static Setting, Option<String>)> {
+    if let Some(found) = SETTINGS.iter().find(|s| !s.is_of_origins() && s.variable == variable) {
+        return Some((found, None));
+    }
+    let origin_and_key = variable.strip_prefix("HEADWATER_ORIGINS_")?;
+    let (found, name) = of_origins()
+        .filter_map(|(s, key)| Some((s, origin_and_key.strip_suffix(key)?.strip_suffix('_')?)))
+        // Should two keys fit, the longer one is meant.
+        .max_by_key(|(s, _)| s.key.len())?;
+    let shouted = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    let origin = name.to_lowercase().replace('_', "-");
+    (name.bytes().all(shouted) && is_origin_name(&origin)).then_some((found, Some(origin)))
+}
+
+/// Whether an origin may be called that. No two names become the same part of a variable.
+pub(crate) fn is_origin_name(name: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    name.len() <= MAX_ORIGIN_NAME
+        && name.bytes().next().is_some_and(letter)
+        && name.bytes().all(|b| letter(b) || b == b'-')
+}
+
+/// All that every origin has, secrets too, with the last part of its variable.
+fn of_origins() -> impl Iterator<Item = (&'static Setting, &'static str)> {
+    let all = SETTINGS.iter().chain(SECRETS);
+    all.filter_map(|s| Some((s, s.variable.strip_prefix(ORIGIN_VARIABLE)?.strip_prefix('_')?)))
+}
+
 /// Advice for a variable that is not known: the one that is probably meant, or all that a service has.
 pub(crate) fn did_you_mean(name: &str) -> String {
-    let settings = SETTINGS.iter().map(|s| s.variable);
+    if let Some(advice) = advice_on_origin(name) {
+        return advice;
+    }
+    let settings = SETTINGS.iter().chain(SECRETS).map(|s| s.variable);
     let known: Vec<&str> = settings.chain([CONFIG]).map(bare).collect();
     match headwater_spec::nearest(bare(name), known.iter().copied()) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => format!("known: `{PREFIX}` with one of {}", known.join(", ")),
     }
+}
+
+/// The same for what seems to be a variable of an origin: by `HEADWATER_ORIGIN_B2_BUKCET` somebody probably means
+/// `HEADWATER_ORIGINS_B2_BUCKET`.
+fn advice_on_origin(name: &str) -> Option<String> {
+    let (section, rest) = bare(name).split_once('_')?;
+    headwater_spec::nearest(section, ["ORIGINS"])?;
+    let words: Vec<&str> = rest.split('_').collect();
+    let known: Vec<&str> = of_origins().map(|(_, key)| key).collect();
+    // No key has more than three words; the origin's name is what stands before them.
+    let near = (1..=words.len().min(3)).find_map(|n| {
+        let (origin, key) = words.split_at(words.len() - n);
+        let key = headwater_spec::nearest(&key.join("_"), known.iter().copied())?;
+        Some((origin.join("-").to_lowercase(), key))
+    });
+    Some(match near {
+        Some((origin, key)) => {
+            let usable = is_origin_name(&origin);
+            let origin = if usable { origin.replace('-', "_") } else { "NAME".to_owned() };
+            format!("did you mean `HEADWATER_ORIGINS_{}_{key}`?", origin.to_uppercase())
+        }
+        None => format!("known: `{ORIGIN_VARIABLE}_` with one of {}", known.join(", ")),
+    })
 }
 
 /// A name without the prefix, which would make all names alike.

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod env_vars;
+mod origins;
 mod progress;
 mod report;
 mod terminal;

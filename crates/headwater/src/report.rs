@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::app::App;
 
+/// Incidents that are shown of one title. A person reads no more; `headwater incidents` has them all.
+const INCIDENTS: u32 = 1000;
+
 /// A title as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub(crate) struct TitleReport {
@@ -54,7 +57,7 @@ pub(crate) struct TitleReport {
     pub(crate) working_seconds: f64,
     /// Processor seconds that the transcoder took so far.
     pub(crate) cpu_seconds: f64,
-    /// What the last proof found wrong.
+    /// Open incidents: what is wrong with objects on origins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) findings: Vec<Finding>,
     /// The last words of the transcoder, when it failed.
@@ -135,8 +138,8 @@ impl TitleReport {
     /// The report without history.
     pub(crate) fn brief(app: &App, record: &TitleRecord) -> Self {
         let package = package_of(record);
-        let addresses = record.live.map(|_| package.pointers().map(|key| app.origin.address(&key)));
-        let [hls, mpd] = addresses.map_or([None, None], |a| a.map(Some));
+        let address = |key| record.live.and_then(|_| app.address(&key));
+        let [hls, mpd] = package.pointers().map(address);
         let refusal = record.state.refusal();
         let p = record.progress;
         Self {
@@ -168,7 +171,9 @@ impl TitleReport {
     pub(crate) async fn whole(app: &App, record: &TitleRecord) -> anyhow::Result<Self> {
         let package = package_of(record);
         let mut report = Self::brief(app, record);
-        report.findings = app.catalog.findings(&package).await?;
+        let open =
+            app.catalog.incidents(&record.tenant, Some(&record.title), false, INCIDENTS).await?;
+        report.findings = open.into_iter().map(|incident| incident.finding).collect();
         report.events = app.catalog.events(&record.tenant, &record.title).await?;
         if matches!(record.state, TitleState::Failed(_)) {
             report.last_words = app.catalog.last_words(&package).await?;
@@ -201,7 +206,14 @@ impl TitleReport {
         if let Some(next_step) = self.next_step {
             row("next step", next_step);
         }
-        row("master", &self.master);
+        if self.master.is_empty() {
+            row(
+                "master",
+                "not known where, since the catalog was rebuilt; ingest it again to tell",
+            );
+        } else {
+            row("master", &self.master);
+        }
         row("pipeline", &self.pipeline);
         if self.spans > 0 {
             row(
@@ -261,7 +273,7 @@ pub(crate) fn length(seconds: f64) -> String {
 }
 
 /// A moment as `2026-11-21 22:41:07Z`.
-fn clock(ms: i64) -> String {
+pub(crate) fn clock(ms: i64) -> String {
     let seconds = ms.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Civil from days: Howard Hinnant's algorithm, valid for all dates of the Gregorian calendar.

@@ -36,6 +36,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("headwater-testkit", &["headwater-model", "headwater-packaging", "headwater-ports"]),
+    ("headwater-lying-origin", &[]),
     ("headwater-benches", &["headwater-model"]),
     ("xtask", &["headwater-benches"]),
 ];
@@ -51,6 +52,11 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
         "aws-",
         &["headwater-origin"],
         "the origin crate hides object storage behind the `Origin` port",
+    ),
+    (
+        "s3s",
+        &["headwater-lying-origin"],
+        "an S3 server is for tests: no crate of the product is one",
     ),
     (
         "sqlx",

@@ -18,7 +18,7 @@ async fn short_plan() -> Plan {
 
 fn object(path: &str, role: &ObjectRole) -> Object {
     let (sha256, md5) = (Sha256([1; 32]), Md5([1; 16]));
-    Object { path: path.to_owned(), bytes: 1, sha256, md5, role: role.clone() }
+    Object { path: path.to_owned(), bytes: 1, sha256, md5, version: None, role: role.clone() }
 }
 
 fn check_refused(result: Result<(), Refusal>, expected: Expect) {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use headwater_model::finding::Finding;
+use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, TitleRecord};
+use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use tokio::sync::Notify;
@@ -105,7 +108,18 @@ gated! {
     fail(lease: &Lease, failure: &Failure) -> ();
     release(lease: &Lease) -> ();
     end_all_leases() -> u64;
-    record_findings(package: &PackageId, findings: &[Finding]) -> ();
-    findings(package: &PackageId) -> Vec<Finding>;
+    note(package: &PackageId, look: &Look) -> ();
+    incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
+    heal(package: &PackageId) -> bool;
+    roll_back(package: &PackageId) -> bool;
+    is_busy(package: &PackageId) -> bool;
+    holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
+    holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
+    checkpoint(name: &str) -> Option<String>;
+    forget(package: &PackageId) -> ();
+    restore(restored: &Restored) -> ();
+    keep_checkpoint(name: &str, text: Option<&str>) -> ();
+    profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;
+    keep_profile(origin: &str, settings: &str, profile: &Profile) -> ();
     last_words(package: &PackageId) -> Option<String>;
 }

@@ -26,8 +26,8 @@ async fn a_master_becomes_a_published_package() {
         audio 1 done
         span 1 done
         span 2 done
-        sealed: 20 objects
-        proven: the origin holds every object
+        sealed: 21 objects
+        proven: origin lab holds every object
         published as v1
     "#]]
     .assert_eq(&history);
@@ -43,6 +43,7 @@ async fn a_master_becomes_a_published_package() {
         main/film/v1/index.m3u8
         main/film/v1/inventory.jsonl
         main/film/v1/manifest.mpd
+        main/film/v1/plan.json
         main/film/v1/video-234p/init.mp4
         main/film/v1/video-234p/media.m3u8
         main/film/v1/video-234p/seg-00001.m4s

@@ -65,7 +65,8 @@ async fn a_new_version_goes_live_only_when_it_is_proven() {
     let first = pointers();
 
     let second = NewTitle { again: true, ..lab.title("film", "b film") };
-    let damage = |origin: &MemoryOrigin| origin.remove(&package("film", 2).key("index.m3u8"));
+    let damage =
+        |origin: &MemoryOrigin| origin.remove(&package("film", 2).key("video-360p/seg-00003.m4s"));
     let engine = lab.engine_on(GatedOrigin::damaged_when_sealed(lab.origin.clone(), damage));
     engine.submit(&second).await.unwrap();
     let record = lab.work(&engine, "film").await;
@@ -77,7 +78,7 @@ async fn a_new_version_goes_live_only_when_it_is_proven() {
     assert_eq!((record.version, record.live), (Version(3), Some(Version(3))));
     assert!(pointers().contains("v3/") && !pointers().contains("v1/"));
     let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
-    assert_eq!(lab.engine().verify(&tenant, &title).await.unwrap().findings, []);
+    assert_eq!(lab.engine().verify(&tenant, &title).await.unwrap()[0].findings, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,4 +88,64 @@ async fn a_master_that_an_older_version_had_is_made_again() {
     assert_eq!(lab.make(&lab.title("film", "b film")).await.live, Some(Version(2)));
     let record = lab.make(&lab.title("film", "a film")).await;
     assert_eq!(record.live, Some(Version(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_get_an_older_version_again_once_it_is_proven() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let pointers =
+        || lab.text("main/film/index.m3u8").unwrap() + &lab.text("main/film/manifest.mpd").unwrap();
+    let first = pointers();
+    lab.make(&lab.title("film", "b film")).await;
+    assert_ne!(pointers(), first);
+
+    let segment = package("film", 1).key("video-360p/seg-00003.m4s");
+    let body = lab.origin.object(&segment).unwrap().0;
+    lab.origin.remove(&segment);
+    let engine = lab.engine();
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("publish failed, viewers keep what they have")).await;
+    assert_ne!(pointers(), first);
+    assert_eq!(lab.record("film").await.live, Some(Version(2)));
+    assert!(lab.history("film").await.contains("seg-00003.m4s` on origin lab is missing"));
+
+    lab.origin.put(headwater_testkit::digest::put(segment.as_str(), body)).await.unwrap();
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
+    lab.wait("film", |record| record.live == Some(Version(1))).await;
+    service.stop().await;
+    assert_eq!(pointers(), first);
+    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    assert_eq!(proofs[0].findings, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_viewers_left_long_ago_is_deleted_everywhere_and_nothing_else() {
+    let lab = Lab::new();
+    for content in ["a film", "b film", "c film"] {
+        lab.make(&lab.title("film", content)).await;
+    }
+    lab.make(&lab.title("other", "other")).await;
+    let engine = lab.engine();
+    let found = std::sync::Mutex::new(Vec::new());
+    let note = |unneeded: &crate::gc::Unneeded| {
+        found.lock().unwrap().push((unneeded.package.to_string(), unneeded.objects));
+    };
+    let (tenant, far) = (Tenant::default(), Timestamp(i64::MAX));
+    let before = lab.origin.keys();
+    engine.collect(&tenant, far, 1, false, &note).await.unwrap();
+    assert_eq!(std::mem::take(&mut *found.lock().unwrap()), [("main/film/v1".to_owned(), 22)]);
+    assert_eq!(lab.origin.keys(), before, "it was only asked");
+    engine.collect(&tenant, Timestamp(0), 0, true, &note).await.unwrap();
+    assert_eq!(lab.origin.keys(), before, "not long enough ago");
+    engine.collect(&tenant, far, 0, true, &note).await.unwrap();
+    assert_eq!(found.lock().unwrap().len(), 2);
+    let kept: Vec<String> = before
+        .into_iter()
+        .filter(|key| !key.starts_with("main/film/v1/") && !key.starts_with("main/film/v2/"))
+        .collect();
+    assert_eq!(lab.origin.keys(), kept);
+    assert_eq!(engine.verify(&tenant, &"film".parse().unwrap()).await.unwrap()[0].findings, []);
+    assert!(lab.history("film").await.contains("v1 deleted"));
 }

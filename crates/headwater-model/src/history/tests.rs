@@ -30,7 +30,8 @@ fn a_title_that_needs_a_second_try() {
             Line::Restarted { tasks: 1 },
             Line::Made { kind: TaskKind::Span(0), attempt: 2 },
             Line::Sealed { objects: 1_234, bytes: 1_005_000 },
-            Line::Proven,
+            Line::Proven { origins: &["local".to_owned()] },
+            Line::Proven { origins: &["b2".to_owned(), "ibm".to_owned()] },
             Line::Published { version: Version(1) },
         ],
         expect![[r#"
@@ -41,7 +42,8 @@ fn a_title_that_needs_a_second_try() {
             the service started again: 1 task back in the queue
             span 1 done (attempt 2)
             sealed: 1,234 objects, 1,005,000 bytes
-            proven: the origin holds every object
+            proven: origin local holds every object
+            proven: origins b2, ibm hold every object
             published as v1
         "#]],
     );

@@ -11,10 +11,26 @@ fn each_outcome_leads_on() {
         (&made, 2, TitleState::Transcoding, vec![]),
         (&made, 0, TitleState::Sealing, vec![TaskKind::Seal]),
         (&sealed, 0, TitleState::Verifying, vec![TaskKind::Verify]),
-        (&Outcome::Proven, 0, TitleState::Publishing, vec![TaskKind::Publish]),
-        (&Outcome::Published, 0, TitleState::Published, vec![]),
+        (&Outcome::Proven { origins: vec![] }, 0, TitleState::Publishing, vec![TaskKind::Publish]),
+        (&Outcome::Published { pointers: vec![] }, 0, TitleState::Published, vec![]),
     ] {
-        assert_eq!(after(outcome, left), Next { state, tasks }, "{outcome:?} with {left} left");
+        assert_eq!(
+            after(outcome, left, false),
+            Next { state, tasks },
+            "{outcome:?} with {left} left"
+        );
+    }
+}
+
+#[test]
+fn viewers_keep_a_title_while_it_is_healed() {
+    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0 };
+    let healed = Outcome::Healed { pointers: vec![] };
+    for (outcome, left, tasks) in
+        [(&made, 1, vec![]), (&made, 0, vec![TaskKind::Heal]), (&healed, 0, vec![])]
+    {
+        let next = after(outcome, left, true);
+        assert_eq!(next, Next { state: TitleState::Published, tasks }, "{outcome:?}, {left} left");
     }
 }
 

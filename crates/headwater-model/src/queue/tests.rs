@@ -10,6 +10,7 @@ fn submitted(path: &str, again: bool) -> NewTitle {
         master_path: path.into(),
         pipeline: "vod-h264".into(),
         again,
+        remake: None,
     }
 }
 
@@ -82,8 +83,8 @@ fn ten_dead_workers_are_forgiven() {
 #[test]
 fn only_the_verifier_proves() {
     let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
-    assert!(answers(TaskKind::Verify, &Outcome::Proven));
-    assert!(!answers(TaskKind::Span(0), &Outcome::Proven));
+    assert!(answers(TaskKind::Verify, &Outcome::Proven { origins: vec![] }));
+    assert!(!answers(TaskKind::Span(0), &Outcome::Proven { origins: vec![] }));
     assert!(answers(TaskKind::Seal, &sealed));
     assert!(!answers(TaskKind::Verify, &sealed));
 }

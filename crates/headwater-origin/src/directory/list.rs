@@ -113,7 +113,7 @@ pub(super) fn page(
             page.next = page.objects.last().map(|last| last.key.clone());
             break;
         }
-        page.objects.push(ObjectInfo { key, bytes, md5: None });
+        page.objects.push(ObjectInfo::new(key, bytes));
     }
     Ok(page)
 }

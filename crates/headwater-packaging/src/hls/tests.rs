@@ -112,7 +112,7 @@ fn tracks_of_one_language_have_different_names() {
     let mut view = fixture::view();
     view.audio.push(view.audio[0].clone());
     view.audio.push(AudioView { language: None, ..view.audio[0].clone() });
-    let media: Vec<_> = audio_group(&view, "")
+    let media: Vec<_> = audio_group(&view, Place::Package)
         .into_iter()
         .map(|m| (m.name, m.language, m.default, m.autoselect))
         .collect();

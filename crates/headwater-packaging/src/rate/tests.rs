@@ -14,7 +14,14 @@ fn track(segments: &[(u64, u64)]) -> TrackView {
             segment
         })
         .collect();
-    TrackView { name: String::new(), codec: String::new(), timescale: 1000, delay: 0, segments }
+    TrackView {
+        name: String::new(),
+        codec: String::new(),
+        timescale: 1000,
+        delay: 0,
+        version: None,
+        segments,
+    }
 }
 
 #[test]

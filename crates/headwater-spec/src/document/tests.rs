@@ -7,12 +7,21 @@ use super::*;
 /// Reads a file with one key of every type and shows its problems.
 fn check(text: &str, expected: Expect) {
     let read = |document: &Document<'_>| {
-        let root = document.root(&["name", "count", "share", "wait", "list", "inner"]);
+        let root = document.root_with(
+            &["name", "count", "share", "wait", "list", "flag", "inner", "named"],
+            &|key| (key == "outer").then(|| "there is no outside".to_owned()),
+        );
         root.get("name").and_then(|f| f.text());
         root.get("count").and_then(|f| f.whole(1..=9, "one digit"));
         root.get("share").and_then(|f| f.number(0.0..=1.0, "a share of one"));
         root.get("wait").and_then(|f| f.seconds_as_ms(0.0..=60.0, "a minute at most"));
         root.get("list").and_then(|f| f.items());
+        root.get("flag").and_then(|f| f.boolean());
+        for entry in root.get("named").and_then(|f| f.entries()).unwrap_or_default() {
+            entry.section_with(&["size"], &|key| {
+                (entry.is_table() && key == "width").then(|| "say how large it is".to_owned())
+            });
+        }
         let inner = root.get("inner").and_then(|f| f.section(&["kind"]));
         inner
             .and_then(|s| s.need("kind", "add `kind = \"a\"`")?.one_of(&["alpha", "beta"], "kind"));
@@ -31,7 +40,8 @@ fn check(text: &str, expected: Expect) {
 #[test]
 fn good_values_of_every_type() {
     check(
-        "name = 'x'\ncount = 0x9\nshare = 1\nwait = 0.25\nlist = []\ninner = { kind = 'beta' }",
+        "name = 'x'\ncount = 0x9\nshare = 1\nwait = 0.25\nlist = []\nflag = false\n\
+         inner = { kind = 'beta' }\nnamed = { zebra = { size = 1 }, 'a b' = {} }",
         expect!["fine"],
     );
     check("", expect!["fine"]);
@@ -66,6 +76,118 @@ fn wrong_types() {
             file.toml:6:9: `inner` must be a table, not an array
               6 | inner = [1, 2]
                 |         ^^^^^^"#]],
+    );
+}
+
+#[test]
+fn booleans_and_names() {
+    check(
+        "flag = 'true'\nnamed = { a = 1 }",
+        expect![[r#"
+        file.toml:1:8: `flag` must be true or false, not a string
+          1 | flag = 'true'
+            |        ^^^^^^
+        hint: take the quotes away
+
+        file.toml:2:15: `named.a` must be a table, not a whole number
+          2 | named = { a = 1 }
+            |               ^"#]],
+    );
+    check(
+        "flag = 1\nnamed = 'a'",
+        expect![[r#"
+        file.toml:1:8: `flag` must be true or false, not a whole number
+          1 | flag = 1
+            |        ^
+
+        file.toml:2:9: `named` must be a table, not a string
+          2 | named = 'a'
+            |         ^^^"#]],
+    );
+}
+
+#[test]
+fn advice_in_place_of_the_nearest_key() {
+    check(
+        "outer = 1\n[named.a]\nwidth = 1\nsiez = 2\n",
+        expect![[r#"
+        file.toml:1:1: unknown key `outer`
+          1 | outer = 1
+            | ^^^^^
+        hint: there is no outside
+
+        file.toml:3:1: unknown key `named.a.width`
+          3 | width = 1
+            | ^^^^^
+        hint: say how large it is
+
+        file.toml:4:1: unknown key `named.a.siez`
+          4 | siez = 2
+            | ^^^^
+        hint: did you mean `size`?"#]],
+    );
+}
+
+#[test]
+fn what_follows_the_key_of_a_secret_is_not_quoted() {
+    check(
+        "secret = 'hush'\nPassword='hush'\ninner = { api_key = 'hush', kind = 7 }\n",
+        expect![[r#"
+        file.toml:1:1: unknown key `secret`
+          1 | secret …
+            | ^^^^^^
+        hint: known: `name`, `count`, `share`, `wait`, `list`, `flag`, `inner`, `named`
+
+        file.toml:2:1: unknown key `Password`
+          2 | Password …
+            | ^^^^^^^^
+        hint: known: `name`, `count`, `share`, `wait`, `list`, `flag`, `inner`, `named`
+
+        file.toml:3:11: unknown key `inner.api_key`
+          3 | inner = { api_key …
+            |           ^^^^^^^
+        hint: known: `kind`
+
+        file.toml:3:36: `inner.kind` must be a string in quotes, not a whole number
+          3 | inner = { api_key …
+            |                                    ^"#]],
+    );
+    check(
+        "[inner]\nkind = 7 # the token is hush",
+        expect![[r#"
+        file.toml:2:8: `inner.kind` must be a string in quotes, not a whole number
+          2 | kind = 7 # the token …
+            |        ^"#]],
+    );
+    check(
+        "access_key 'hush'",
+        expect![[r#"
+            file.toml:1:12: not TOML: key with no value, expected `=`
+              1 | access_key
+                |            ^"#]],
+    );
+    // Where a secret ends is not known in what is not TOML, but where it starts is.
+    check(
+        "name = 'x'\nsecret = '''\né\nhush",
+        expect![[r#"
+        file.toml:4:5: not TOML: invalid multi-line literal string, expected `'`
+          4 | 
+            |     ^"#]],
+    );
+    check(
+        "# There is no secret here.\nname = 'x\n",
+        expect![[r#"
+        file.toml:2:10: not TOML: invalid literal string, expected `'`
+          2 | name = 'x
+            |          ^"#]],
+    );
+    check(
+        "[named.token]\nsiez = 2",
+        expect![[r#"
+        file.toml:2:1: unknown key `named.token.siez`
+          2 | siez = 2
+            | ^^^^
+        hint: did you mean `size`?"#]],
     );
 }
 

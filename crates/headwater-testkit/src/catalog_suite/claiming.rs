@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_model::life::TitleState;
 use headwater_model::queue::MAX_LOST_LEASES;
 use headwater_model::refusal::Code;
-use headwater_model::task::{Outcome, Role, TaskKind};
+use headwater_model::task::{Role, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::clock::Clock;
@@ -66,7 +66,7 @@ pub async fn roles_are_respected(s: Scene) -> Case {
     assert_eq!(claim(&[Role::Worker, Role::Publisher]).await?, None);
     let seal = claim(&[Role::Verifier]).await?.expect("the seal is due");
     s.catalog.complete(&seal.lease, &good(TaskKind::Seal)).await?;
-    s.finish(TaskKind::Verify, &Outcome::Proven).await?;
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
     assert_eq!(claim(&[Role::Worker, Role::Verifier]).await?, None);
     assert!(claim(&[Role::Publisher]).await?.is_some());
     Ok(())

@@ -1,15 +1,17 @@
-//! Cases of reading: titles, progress, known masters and files, findings.
+//! Cases of reading: titles, progress, known masters and files.
 
-use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::{Sha256, Tenant};
+use headwater_model::audit::{Content, Holding};
+use headwater_model::id::{Sha256, Tenant, Version};
+use headwater_model::incident::Look;
 use headwater_model::life::Progress;
+use headwater_model::origin::{Answer, Profile, Question};
 use headwater_model::refusal::Code;
 use headwater_model::task::TaskKind;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
 
 use super::scene::{
-    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, package, pipeline, prepared, title,
+    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, object, package, pipeline, prepared, title,
 };
 
 type Case = Result<(), CatalogError>;
@@ -24,8 +26,9 @@ pub async fn what_nobody_knows_is_nothing(s: Scene) -> Case {
     assert_eq!(s.catalog.last_words(&v1).await?, None);
     assert_eq!(s.catalog.objects(&v1).await?, []);
     assert_eq!(s.catalog.packages_of(&tenant, Sha256([1; 32]), pipeline().sha256).await?, []);
-    assert_eq!(s.catalog.findings(&v1).await?, []);
-    assert_refused(s.catalog.record_findings(&v1, &[]).await);
+    assert_eq!(s.catalog.incidents(&tenant, None, true, 10).await?, []);
+    assert_refused(s.catalog.note(&v1, &Look::default()).await);
+    assert!(!s.catalog.heal(&v1).await?);
     Ok(())
 }
 
@@ -141,31 +144,63 @@ pub async fn files_are_known_by_size_and_time(s: Scene) -> Case {
     Ok(())
 }
 
-/// A proof that finds less leaves nothing of the proof before.
-pub async fn findings_are_replaced(s: Scene) -> Case {
-    let v1 = package("film", 1);
-    let finding = |object: &str, kind| Finding {
-        origin: "local".to_owned(),
-        object: object.to_owned(),
-        kind,
+/// A vendor's change, or another bucket, is not answered for by an old probe.
+pub async fn a_profile_is_that_of_its_settings(s: Scene) -> Case {
+    assert_eq!(s.catalog.profile("b2", "here").await?, None);
+    let profile = |yes| Profile {
+        answers: vec![Answer { question: Question::EtagIsMd5, yes, note: "as seen".to_owned() }],
     };
-    s.submit("film").await?;
-    let found: Vec<Finding> = (0..1_200)
-        .map(|n| finding(&format!("main/film/v1/a/seg-{n}.m4s"), FindingKind::Missing))
-        .chain([
-            finding("z", FindingKind::Truncated { expected: 9, found: 3 }),
-            finding("b", FindingKind::Missing),
-        ])
-        .collect();
-    s.catalog.record_findings(&v1, &found).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, found);
-    let altered = FindingKind::Altered { expected: Sha256([1; 32]), found: Sha256([2; 32]) };
-    let fewer = [finding("main/film/v1/a/init.mp4", altered)];
-    s.catalog.record_findings(&v1, &fewer).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, fewer);
-    s.end(TaskKind::Prepare, Code::NotProven).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, fewer, "they outlive the end of the package");
-    s.catalog.record_findings(&v1, &[]).await?;
-    assert_eq!(s.catalog.findings(&v1).await?, []);
+    s.catalog.keep_profile("b2", "here", &profile(true)).await?;
+    s.clock.advance_ms(1_000);
+    s.catalog.keep_profile("ibm", "there", &profile(false)).await?;
+    let kept = s.catalog.profile("b2", "here").await?;
+    let later = s.catalog.profile("ibm", "there").await?;
+    assert_eq!(kept.as_ref().map(|(kept, _)| kept), Some(&profile(true)));
+    assert_eq!(later.map(|(_, at)| at.0 - kept.map_or(0, |(_, at)| at.0)), Some(1_000));
+    assert_eq!(s.catalog.profile("b2", "elsewhere").await?, None);
+    s.catalog.keep_profile("b2", "elsewhere", &profile(false)).await?;
+    assert_eq!(s.catalog.profile("b2", "here").await?, None, "one is kept");
+    Ok(())
+}
+
+/// Audits go through them in the order in which origins list keys.
+pub async fn holdings_are_in_key_order(s: Scene) -> Case {
+    let tenant = Tenant::default();
+    for name in ["film", "film-2", "film.x", "alone"] {
+        s.submit(name).await?;
+    }
+    s.end(TaskKind::Prepare, Code::NoVideoTrack).await?;
+    s.work().await?;
+    s.submit("young").await?;
+    let all = s.catalog.holdings(&tenant, None, 10).await?;
+    let names = |all: &[Holding]| -> Vec<String> {
+        all.iter().map(|holding| holding.title.to_string()).collect()
+    };
+    assert_eq!(names(&all), ["alone", "film-2", "film.x", "film", "young"]);
+    let next = s.catalog.holdings(&tenant, Some("main/film-2/"), 2).await?;
+    assert_eq!(names(&next), ["film.x", "film"]);
+    assert_eq!(s.catalog.holdings(&tenant, Some("main/young/"), 2).await?, []);
+    let film = s.catalog.holding(&tenant, &title("film")).await?.expect("it is known");
+    assert_eq!((film.live, film.versions.len()), (None, 1));
+    assert_eq!(film.versions[0].content, Content::Nothing, "it was refused");
+    let alone = &all[0];
+    let sealed =
+        Content::Sealed { inventory: Sha256([9; 32]), pointers: vec![object("index.m3u8", 7)] };
+    assert_eq!((alone.live, &alone.versions[0].content), (Some(Version(1)), &sealed));
+    assert_eq!(all[4].versions[0].content, Content::InTheMaking);
+    assert_eq!(s.catalog.holding(&tenant, &title("nobody")).await?, None);
+    Ok(())
+}
+
+/// Long work goes on where it was.
+pub async fn a_checkpoint_is_kept_until_it_is_forgotten(s: Scene) -> Case {
+    assert_eq!(s.catalog.checkpoint("audit").await?, None);
+    s.catalog.keep_checkpoint("audit", Some("here")).await?;
+    s.catalog.keep_checkpoint("other", Some("elsewhere")).await?;
+    s.catalog.keep_checkpoint("audit", Some("there")).await?;
+    assert_eq!(s.catalog.checkpoint("audit").await?.as_deref(), Some("there"));
+    s.catalog.keep_checkpoint("audit", None).await?;
+    assert_eq!(s.catalog.checkpoint("audit").await?, None);
+    assert_eq!(s.catalog.checkpoint("other").await?.as_deref(), Some("elsewhere"));
     Ok(())
 }

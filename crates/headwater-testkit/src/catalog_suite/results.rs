@@ -3,7 +3,7 @@
 use headwater_model::id::{Sha256, Version};
 use headwater_model::life::TitleState;
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, TaskKind};
+use headwater_model::task::{Failure, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, Outcome, TaskKind};
 use headwater_ports::catalog::CatalogError;
 
 use super::scene::{
@@ -31,10 +31,10 @@ pub async fn a_title_goes_all_the_way(s: Scene) -> Case {
     assert_eq!(s.state("film").await?, TitleState::Sealing);
     s.finish(TaskKind::Seal, &good(TaskKind::Seal)).await?;
     assert_eq!(s.state("film").await?, TitleState::Verifying);
-    s.finish(TaskKind::Verify, &Outcome::Proven).await?;
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
     let film = s.title("film").await?;
     assert_eq!((film.state, film.live), (TitleState::Publishing, None));
-    s.finish(TaskKind::Publish, &Outcome::Published).await?;
+    s.finish(TaskKind::Publish, &good(TaskKind::Publish)).await?;
     let film = s.title("film").await?;
     assert_eq!((film.state, film.live), (TitleState::Published, Some(Version(1))));
     assert_eq!(s.try_claim().await?, None);
@@ -51,7 +51,7 @@ pub async fn a_title_goes_all_the_way(s: Scene) -> Case {
             "audio 1 done",
             "span 1 done (attempt 2)",
             "sealed: 12 objects, 3,456 bytes",
-            "proven: the origin holds every object",
+            "proven: origin local holds every object",
             "published as v1",
         ]
     );
@@ -113,7 +113,9 @@ pub async fn completing_twice_is_refused(s: Scene) -> Case {
 pub async fn a_span_cannot_prove_a_package(s: Scene) -> Case {
     s.prepare("film", 1).await?;
     let claimed = s.claim().await?;
-    for outcome in [Outcome::Proven, Outcome::Published, good(TaskKind::Seal), prepared(1, 1)] {
+    for outcome in
+        [good(TaskKind::Verify), good(TaskKind::Publish), good(TaskKind::Seal), prepared(1, 1)]
+    {
         assert_refused(s.catalog.complete(&claimed.lease, &outcome).await);
     }
     assert_eq!(s.state("film").await?, TitleState::Transcoding);
@@ -140,14 +142,29 @@ pub async fn a_title_fails_when_the_tries_are_used_up(s: Scene) -> Case {
         assert_eq!(s.state("film").await?, TitleState::Queued);
         let claimed = s.claim_kind(TaskKind::Prepare).await?;
         assert_eq!(claimed.attempt, attempt);
+        s.catalog.fail(&claimed.lease, &passing(Code::TranscoderFailed)).await?;
+        s.clock.advance_ms(LONG_MS);
+    }
+    let refusal = Refusal::new(Code::TranscoderFailed, "it did not work");
+    assert_eq!(s.state("film").await?, TitleState::Failed(refusal));
+    assert_eq!(s.try_claim().await?, None);
+    let end = "failed: transcoder-failed: it did not work";
+    assert_eq!(s.history("film").await?.pop().as_deref(), Some(end));
+    Ok(())
+}
+
+/// What was made waits for the origin and loses nothing by it.
+pub async fn an_origin_that_is_away_is_waited_for(s: Scene) -> Case {
+    s.submit("film").await?;
+    for attempt in 1..MAX_ATTEMPTS_ON_ORIGIN {
+        let claimed = s.claim_kind(TaskKind::Prepare).await?;
+        assert_eq!(claimed.attempt, attempt);
         s.catalog.fail(&claimed.lease, &passing(Code::OriginUnavailable)).await?;
         s.clock.advance_ms(LONG_MS);
     }
-    let refusal = Refusal::new(Code::OriginUnavailable, "it did not work");
-    assert_eq!(s.state("film").await?, TitleState::Failed(refusal));
-    assert_eq!(s.try_claim().await?, None);
-    let end = "failed: origin-unavailable: it did not work";
-    assert_eq!(s.history("film").await?.pop().as_deref(), Some(end));
+    let claimed = s.claim_kind(TaskKind::Prepare).await?;
+    s.catalog.fail(&claimed.lease, &passing(Code::OriginUnavailable)).await?;
+    assert!(s.state("film").await?.is_final(), "but not for ever");
     Ok(())
 }
 
@@ -223,15 +240,18 @@ pub async fn objects_are_replaced_by_path(s: Scene) -> Case {
 }
 
 /// From then on the inventory has them (R7).
-pub async fn objects_vanish_when_the_package_is_sealed(s: Scene) -> Case {
+pub async fn objects_vanish_when_the_package_is_proven(s: Scene) -> Case {
     let v1 = package("film", 1);
     s.submit("film").await?;
     let seal = s.work_until(TaskKind::Seal).await?;
     assert_eq!(s.catalog.objects(&v1).await?.len(), 2);
     s.catalog.complete(&seal.lease, &good(TaskKind::Seal)).await?;
+    assert_eq!(s.catalog.objects(&v1).await?.len(), 2, "it may have to be sealed again");
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
     assert_eq!(s.catalog.objects(&v1).await?, []);
     let record = s.catalog.package(&v1).await?.expect("there is a v1");
     assert_eq!(record.inventory, Some(Sha256([9; 32])));
+    assert_eq!(record.proven_on, ["local"]);
     assert_eq!((record.objects, record.bytes), (12, 3_456));
     assert_eq!(record.codecs.len(), 2, "playlists are written from these");
     Ok(())

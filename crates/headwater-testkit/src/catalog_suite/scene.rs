@@ -56,6 +56,7 @@ pub fn new_title(name: &str) -> NewTitle {
         master_path: format!("/drop/{name}.mp4"),
         pipeline: "vod-h264".to_owned(),
         again: false,
+        remake: None,
     }
 }
 
@@ -78,7 +79,14 @@ pub fn object(path: &str, bytes: u64) -> Object {
     let sha256 = Sha256([bytes as u8; 32]);
     let md5 = Md5([bytes as u8; 16]);
     let rendition = path.split('/').next().unwrap_or(path).to_owned();
-    Object { path: path.to_owned(), bytes, sha256, md5, role: ObjectRole::Init { rendition } }
+    Object {
+        path: path.to_owned(),
+        bytes,
+        sha256,
+        md5,
+        version: None,
+        role: ObjectRole::Init { rendition },
+    }
 }
 
 /// What the probe finds in every master of these cases: 25 frames per second, one audio track.
@@ -151,8 +159,9 @@ pub fn good(kind: TaskKind) -> Outcome {
         TaskKind::Span(n) => made("video-360p", n),
         TaskKind::Audio(n) => made("audio-1", n),
         TaskKind::Seal => Outcome::Sealed { inventory: Sha256([9; 32]), objects: 12, bytes: 3_456 },
-        TaskKind::Verify => Outcome::Proven,
-        TaskKind::Publish => Outcome::Published,
+        TaskKind::Verify => Outcome::Proven { origins: vec!["local".to_owned()] },
+        TaskKind::Publish => Outcome::Published { pointers: vec![object("index.m3u8", 7)] },
+        TaskKind::Heal => Outcome::Healed { pointers: vec![] },
     }
 }
 

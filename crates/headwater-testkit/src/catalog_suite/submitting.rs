@@ -101,7 +101,7 @@ pub async fn a_failed_proof_resumes_with_verify(s: Scene) -> Case {
     s.end(TaskKind::Verify, Code::NotProven).await?;
     s.submit("film").await?;
     assert_eq!(s.state("film").await?, TitleState::Verifying);
-    s.finish(TaskKind::Verify, &Outcome::Proven).await?;
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
     s.claim_kind(TaskKind::Publish).await?;
     Ok(())
 }
@@ -159,9 +159,9 @@ pub async fn packages_of_a_title_are_published_in_order(s: Scene) -> Case {
     assert_eq!(s.catalog.submit(&better).await?, Submitted::Queued(Version(2)));
     s.work().await?;
     assert_eq!(s.state("film").await?, TitleState::Publishing, "v2 waits for v1");
-    s.catalog.complete(&publish.lease, &Outcome::Published).await?;
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
     assert_eq!(s.title("film").await?.live, Some(Version(1)));
-    s.finish(TaskKind::Publish, &Outcome::Published).await?;
+    s.finish(TaskKind::Publish, &good(TaskKind::Publish)).await?;
     let film = s.title("film").await?;
     assert_eq!((film.state, film.live), (TitleState::Published, Some(Version(2))));
     Ok(())

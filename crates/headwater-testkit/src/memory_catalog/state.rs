@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, after};
 use headwater_model::master::MasterFacts;
+use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, answers, frames_of, lost_too_often, progress, state_before,
-    submission, try_again_at,
+    Newest, SpanTally, Submission, answers, first_again, frames_of, lost_too_often, progress,
+    state_before, submission, try_again_at,
 };
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role, TaskKind};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{CatalogError, SeenFile, Submitted};
+
+mod healing;
 
 /// The tables. Keys are ids, so that iterating is the order of the queue.
 #[derive(Default)]
@@ -25,6 +28,11 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
+    pub(super) checkpoints: HashMap<String, String>,
+    /// By origin, with the settings that they are of.
+    pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
+    /// Oldest first.
+    pub(super) incidents: Vec<Incident>,
     last_id: i64,
 }
 
@@ -33,6 +41,7 @@ pub(super) struct Title {
     title: TitleId,
     newest: i64,
     live: Option<Version>,
+    live_since: Option<Timestamp>,
     pub(super) queued: Timestamp,
     pub(super) events: Vec<Event>,
 }
@@ -46,7 +55,6 @@ pub(super) struct Package {
     pub(super) record: PackageRecord,
     pub(super) codecs: BTreeMap<String, String>,
     pub(super) objects: BTreeMap<String, Object>,
-    pub(super) findings: Vec<Finding>,
     pub(super) last_words: Option<String>,
     pub(super) published: bool,
     updated: Timestamp,
@@ -94,6 +102,13 @@ impl Task {
     fn requeue(&mut self, due: Timestamp) {
         self.state = TaskState::Queued { due };
         self.frames_done = 0;
+    }
+}
+
+impl Package {
+    /// Whether viewers have it, so that its tasks are about putting it right.
+    fn is_healing(&self) -> bool {
+        self.published && self.record.inventory.is_some()
     }
 }
 
@@ -150,8 +165,30 @@ impl State {
             cpu_ms: 0,
             started: None,
         };
+        let before = self.tasks.values_mut().find(|t| t.package == package && t.kind == kind);
+        if let Some(before) = before {
+            before.requeue(now);
+            return;
+        }
         let id = self.next_id();
         self.tasks.insert(id, task);
+    }
+
+    /// Opens a task anew, due at `due`, with all its tries unused.
+    fn start_over(&mut self, package: i64, kind: TaskKind, frames: u64, due: Timestamp) {
+        self.add_task(package, kind, frames, due);
+        for task in self.tasks_of(package).filter(|t| t.kind == kind) {
+            (task.tries, task.failures, task.losses) = (0, 0, 0);
+        }
+    }
+
+    /// Ends the healing of a package: viewers keep what they have, and what was made once counts as made.
+    fn end_healing(&mut self, package: i64, kind: TaskKind, refusal: &Refusal, now: Timestamp) {
+        for task in self.tasks_of(package).filter(|t| !t.is_done()) {
+            task.state = TaskState::Done { at: now };
+        }
+        let title = self.package(package).title;
+        self.record(title, now, Line::NotHealed { kind, refusal });
     }
 
     fn cancel(&mut self, package: i64) {
@@ -165,8 +202,15 @@ impl State {
         let Some(title) = self.title_id(&new.tenant, &new.title) else {
             let title = self.next_id();
             let (tenant, id) = (new.tenant.clone(), new.title.clone());
-            let row =
-                Title { tenant, title: id, newest: 0, live: None, queued: now, events: vec![] };
+            let row = Title {
+                tenant,
+                title: id,
+                newest: 0,
+                live: None,
+                live_since: None,
+                queued: now,
+                events: vec![],
+            };
             self.titles.insert(title, row);
             return self.queue(title, Version(1), new, now);
         };
@@ -217,10 +261,11 @@ impl State {
                 inventory: None,
                 objects: 0,
                 bytes: 0,
+                proven_on: vec![],
+                pointers: vec![],
             },
             codecs: BTreeMap::new(),
             objects: BTreeMap::new(),
-            findings: vec![],
             last_words: None,
             published: false,
             updated: now,
@@ -230,7 +275,11 @@ impl State {
         (row.newest, row.queued) = (id, now);
         self.add_task(id, TaskKind::Prepare, 0, now);
         let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
-        self.record(title, now, Line::Queued { version, master_path, pipeline });
+        let line = match &new.remake {
+            Some(remake) => Line::RemakeQueued { version, remake },
+            None => Line::Queued { version, master_path, pipeline },
+        };
+        self.record(title, now, line);
         Submitted::Queued(version)
     }
 
@@ -281,6 +330,10 @@ impl State {
                 let title = self.package(package).title;
                 self.record(title, now, Line::WorkerLost { kind, worker: &lost });
                 if let Some(refusal) = lost_too_often(kind, losses) {
+                    if self.package(package).is_healing() {
+                        self.end_healing(package, kind, &refusal, now);
+                        continue;
+                    }
                     self.end_package(package, kind, TitleState::refused(refusal), now);
                     continue;
                 }
@@ -304,7 +357,9 @@ impl State {
                 master_path: package.new.master_path.clone(),
                 pipeline: package.new.pipeline.clone(),
                 again: package.new.again,
+                remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
+                published_as: package.record.inventory.filter(|_| package.published),
             });
         }
         None
@@ -369,7 +424,8 @@ impl State {
         held.frames_done = held.frames;
         held.cpu_ms = outcome.cpu_ms();
         let left = self.tasks_of(package_id).filter(|t| !t.is_done()).count() as u64;
-        let next = after(outcome, left);
+        let healing = self.package(package_id).is_healing();
+        let next = after(outcome, left, healing);
 
         let package = self.package(package_id);
         let (title, version) = (package.title, package.id.version);
@@ -381,6 +437,9 @@ impl State {
                 frames = next.tasks.iter().map(|kind| frames_of(*kind, plan)).collect();
                 self.record(title, now, Line::Prepared { facts, plan });
             }
+            Outcome::Made { .. } if healing => {
+                self.record(title, now, Line::Made { kind, attempt });
+            }
             Outcome::Made { objects, codecs, .. } => {
                 package.objects.extend(objects.iter().map(|o| (o.path.clone(), o.clone())));
                 package.codecs.extend(codecs.iter().cloned());
@@ -389,14 +448,27 @@ impl State {
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
                 (package.record.objects, package.record.bytes) = (*objects, *bytes);
-                package.objects.clear();
                 self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }
-            Outcome::Proven => self.record(title, now, Line::Proven),
-            Outcome::Published => {
+            Outcome::Proven { origins } => {
+                package.record.proven_on = origins.clone();
+                package.objects.clear();
+                self.record(title, now, Line::Proven { origins });
+            }
+            Outcome::Published { pointers } => {
                 package.published = true;
-                self.title(title).live = Some(version);
+                package.record.pointers = pointers.clone();
+                let row = self.title(title);
+                if row.live.replace(version) != Some(version) {
+                    row.live_since = Some(now);
+                }
                 self.record(title, now, Line::Published { version });
+            }
+            Outcome::Healed { pointers } => {
+                if !pointers.is_empty() {
+                    package.record.pointers = pointers.clone();
+                }
+                self.record(title, now, Line::Healed);
             }
             Outcome::AlreadyPublished { .. } => {}
         }
@@ -415,6 +487,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(), CatalogError> {
         let title = self.package(package).title;
+        let path = self.package(package).new.master_path.clone();
         let earlier = self
             .packages
             .iter_mut()
@@ -424,6 +497,9 @@ impl State {
             return Err(contradiction("accept the result", why));
         };
         earlier.updated = now;
+        if earlier.new.master_path.is_empty() {
+            earlier.new.master_path = path;
+        }
         let id = *id;
         self.title(title).newest = id;
         self.packages.remove(&package);
@@ -442,24 +518,45 @@ impl State {
         held.failures += 1;
         let (package_id, kind, attempt) = (held.package, held.kind, held.tries);
         let again = try_again_at(failure, held.failures, lease, now);
-        match again {
-            Some(due) => held.requeue(due),
-            None => held.state = TaskState::Failed,
+        let Failure { refusal, last_words, retry } = failure;
+        match (again, retry) {
+            (None, _) => held.state = TaskState::Failed,
+            (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
+            (Some(due), Retry::Never | Retry::Later) => held.requeue(due),
         }
-        let Failure { refusal, last_words, .. } = failure;
         let package = self.package(package_id);
-        let title = package.title;
+        let (title, healing) = (package.title, package.is_healing());
         package.last_words = last_words.clone();
-        match again {
-            Some(at) => {
+        match (again, retry) {
+            (Some(at), Retry::After(lost)) => {
+                let wait_ms = at.0 - now.0;
+                self.record(title, now, Line::DoneAgain { kind, tasks: lost, refusal, wait_ms });
+                self.do_again(package_id, lost, at, now);
+            }
+            (Some(at), Retry::Never | Retry::Later) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
             }
-            None => {
+            (None, _) if healing => self.end_healing(package_id, kind, refusal, now),
+            (None, _) => {
                 self.end_package(package_id, kind, TitleState::refused(refusal.clone()), now);
             }
         }
         Ok(())
+    }
+
+    /// Opens tasks again whose results are lost.
+    fn do_again(&mut self, package: i64, lost: &[TaskKind], at: Timestamp, now: Timestamp) {
+        let first = first_again(lost);
+        for kind in &first {
+            let plan = self.package(package).record.plan.as_ref();
+            let frames = plan.map_or(0, |plan| frames_of(*kind, plan));
+            self.start_over(package, *kind, frames, at);
+        }
+        if let (true, Some(kind)) = (lost.contains(&TaskKind::Seal), first.iter().min()) {
+            self.package(package).record.inventory = None;
+            self.set_state(package, state_before(*kind), now);
+        }
     }
 
     pub(super) fn end_all_leases(&mut self, now: Timestamp) -> u64 {

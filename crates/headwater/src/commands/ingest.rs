@@ -52,13 +52,14 @@ pub(crate) async fn ingest(
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
-    let app = App::open(config).await?;
+    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
     let new = NewTitle {
         tenant: app.config.tenant.clone(),
         title: title.clone(),
         master_path,
         pipeline,
         again: args.again,
+        remake: None,
     };
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
@@ -84,7 +85,7 @@ pub(crate) async fn ingest(
     Ok(Outcome::Done)
 }
 
-fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::Result<Outcome> {
+pub(crate) fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::Result<Outcome> {
     if json {
         say(&serde_json::to_string(&Verdict::at_the_door(title, refusal))?);
     } else {
@@ -118,7 +119,7 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 const FULL_BYTES: u64 = 32 * 1024;
 
 /// Waits until the title, of which version `asked_for` was queued, is published or refused; does the work itself when nobody else does.
-async fn see_through(
+pub(crate) async fn see_through(
     app: &App,
     title: &TitleId,
     asked_for: Version,

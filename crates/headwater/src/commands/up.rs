@@ -1,8 +1,11 @@
 //! `headwater up`: all roles in one process.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 use headwater_api::{Api, router, serve};
 use headwater_engine::DropFolder;
+use headwater_engine::audit::{Budget, Schedule};
 use headwater_model::task::Role;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::config::Config;
+use crate::config::{Config, Heal};
+use crate::origins;
 use crate::progress::{Progress, REFRESH};
 use crate::terminal::news;
 
@@ -22,7 +26,7 @@ pub(crate) const ALL_ROLES: [Role; 3] = [Role::Worker, Role::Verifier, Role::Pub
 
 /// Runs until it is told to stop.
 pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
-    let app = App::open(config).await?;
+    let app = App::open_checked(config).await?;
     let Some(_workplace) = app.take_workplace().await? else {
         bail!(
             "another headwater already works in `{}`\nhint: stop it, or choose another folder with --data-dir",
@@ -45,7 +49,7 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
 
     let api = router(Api {
         catalog: app.catalog.clone(),
-        origin: app.origin.clone(),
+        origins: app.stores.iter().cloned().collect(),
         tenant: app.config.tenant.clone(),
     });
     let folder = DropFolder {
@@ -55,13 +59,34 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
         settle: app.config.watch.settle,
         rescan: app.config.watch.rescan,
     };
-    let (stop_watch, stop_http, stop_show) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
+    let [stop_watch, stop_http, stop_show, stop_probe, stop_audit] =
+        [(); 5].map(|()| shutdown.clone());
     // Whichever fails takes the others down: half a service would look like a whole one.
     let result = tokio::try_join!(
         async { app.engine.run(&ALL_ROLES, shutdown.clone()).await.map_err(anyhow::Error::from) },
         async { app.engine.watch(folder, stop_watch).await.map_err(anyhow::Error::from) },
         async { serve(listener, api, stop_http.cancelled_owned()).await.context("serve HTTP") },
         show(&app, stop_show),
+        async {
+            let audit = &app.config.audit;
+            let schedule = Schedule {
+                list: audit.list,
+                read: audit.read,
+                budget: Budget {
+                    requests: audit.requests_per_second,
+                    bytes: u64::from(audit.megabytes_per_second) * 1_000_000,
+                },
+                heals: audit.heal == Heal::Automatic,
+            };
+            let clock = app.clock.clone();
+            let now = Arc::new(move || clock.now().0);
+            app.engine.audit_for_ever(&app.config.tenant, schedule, now, stop_audit).await;
+            Ok(())
+        },
+        async {
+            origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, stop_probe).await;
+            Ok(())
+        },
     );
     result.map(|_| Outcome::Done)
 }

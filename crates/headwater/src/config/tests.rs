@@ -1,10 +1,14 @@
 //! Each source alone, each over the others, and every mistake that can be made in them.
 
+mod origins;
+mod publish;
+mod secrets;
+
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::env_vars::tests::example_file;
-use crate::env_vars::{OTHERS, SETTINGS};
+use crate::env_vars::OTHERS;
+use crate::env_vars::tests::{Example, example_file, examples};
 
 const CORES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
@@ -27,9 +31,17 @@ fn check(file: &str, pairs: &[(&str, &str)], expected: Expect) {
     expected.assert_eq(&complaints.unwrap_or_else(|complaints| complaints));
 }
 
-fn origin_path(config: &Config) -> &str {
-    let OriginKind::Directory { path } = &config.origin.kind;
-    path.to_str().unwrap()
+/// The folder of an origin that is one.
+fn path_of<'c>(config: &'c Config, name: &str) -> &'c str {
+    match &config.origins.iter().find(|o| o.name == name).unwrap().kind {
+        OriginKind::Directory { path, .. } => path.to_str().unwrap(),
+        OriginKind::S3(settings) => panic!("{settings:?}"),
+    }
+}
+
+/// A configuration as text: the settings of a bucket cannot be compared, and secrets are not seen.
+fn shown(config: &Config) -> String {
+    format!("{config:#?}")
 }
 
 #[test]
@@ -51,11 +63,35 @@ fn nothing_at_all_works_in_the_current_folder() {
             worker: Worker {
                 slots: 2,
             },
-            origin: Origin {
-                name: "local",
-                kind: Directory {
-                    path: "headwater-data/origin",
+            origins: [
+                Origin {
+                    name: "local",
+                    kind: Directory {
+                        path: "headwater-data/origin",
+                        public_url: None,
+                    },
+                    edge: None,
                 },
+            ],
+            policy: Policy {
+                origins: [
+                    "local",
+                ],
+                required: [
+                    "local",
+                ],
+                min_copies: 1,
+                archive: None,
+                verify: Listing,
+            },
+            audit: Audit {
+                list: 604800s,
+                read: Some(
+                    7776000s,
+                ),
+                requests_per_second: 50,
+                megabytes_per_second: 20,
+                heal: Automatic,
             },
             http: Http {
                 listen: 127.0.0.1:8080,
@@ -72,8 +108,12 @@ fn nothing_at_all_works_in_the_current_folder() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    assert_eq!(config("", &[]), resolve(None, &BTreeMap::new(), None, CORES).unwrap());
-    assert_eq!(config("[watch]\n[log]\n", &[]), config("", &[]));
+    let nothing = shown(&resolve(None, &BTreeMap::new(), None, CORES).unwrap());
+    assert_eq!(shown(&config("", &[])), nothing);
+    assert_eq!(
+        shown(&config("[watch]\n[log]\n[publish]\n[origins]\n[origins.local]\n", &[])),
+        nothing
+    );
 }
 
 #[test]
@@ -96,11 +136,99 @@ fn the_file_sets_everything() {
             worker: Worker {
                 slots: 4,
             },
-            origin: Origin {
-                name: "basement",
-                kind: Directory {
-                    path: "/srv/packages",
+            origins: [
+                Origin {
+                    name: "b2",
+                    kind: S3(
+                        S3Settings {
+                            name: "b2",
+                            bucket: "films",
+                            prefix: "packages/",
+                            endpoint: Some(
+                                "https://s3.us-west-004.backblazeb2.com",
+                            ),
+                            region: Some(
+                                "us-west-004",
+                            ),
+                            path_style: false,
+                            storage_class: Some(
+                                "STANDARD_IA",
+                            ),
+                            public_url: Some(
+                                "https://media.example.org",
+                            ),
+                            credentials: None,
+                        },
+                    ),
+                    edge: Some(
+                        Edge {
+                            url: "https://cdn.example.org",
+                            purge: Some(
+                                Purge {
+                                    method: "PURGE",
+                                    url: Some(
+                                        "https://api.example.org/purge",
+                                    ),
+                                    body: Some(
+                                        "{\"files\":[\"{url}\"]}",
+                                    ),
+                                    token: None,
+                                },
+                            ),
+                        },
+                    ),
                 },
+                Origin {
+                    name: "basement",
+                    kind: Directory {
+                        path: "/srv/packages",
+                        public_url: None,
+                    },
+                    edge: None,
+                },
+                Origin {
+                    name: "glacier",
+                    kind: S3(
+                        S3Settings {
+                            name: "glacier",
+                            bucket: "masters",
+                            prefix: "",
+                            endpoint: None,
+                            region: None,
+                            path_style: false,
+                            storage_class: Some(
+                                "GLACIER_IR",
+                            ),
+                            public_url: None,
+                            credentials: None,
+                        },
+                    ),
+                    edge: None,
+                },
+            ],
+            policy: Policy {
+                origins: [
+                    "basement",
+                    "b2",
+                ],
+                required: [
+                    "basement",
+                    "b2",
+                ],
+                min_copies: 2,
+                archive: Some(
+                    "glacier",
+                ),
+                verify: Read,
+            },
+            audit: Audit {
+                list: 86400s,
+                read: Some(
+                    2592000s,
+                ),
+                requests_per_second: 10,
+                megabytes_per_second: 5,
+                heal: Manual,
             },
             http: Http {
                 listen: 0.0.0.0:8080,
@@ -116,28 +244,38 @@ fn the_file_sets_everything() {
             },
         }
     "#]]
-    .assert_debug_eq(&config(&example_file(), &[]));
+    .assert_debug_eq(&config(&example_file(&examples()), &[]));
 }
 
-/// Every example in the file equals the same example in the environment, and differs from the default.
+/// Every example in the file equals the same example in the environment, and leaving it out changes something.
 #[test]
 fn file_and_environment_say_the_same_by_the_same_rules() {
-    for setting in SETTINGS {
-        let file = match setting.section_and_name() {
-            (Some(section), _) => format!("[{section}]\n{}", setting.example_in_file()),
-            (None, _) => setting.example_in_file(),
+    let in_file = |examples: &[Example]| try_config(&example_file(examples), &[]);
+    let in_variables = |examples: &[Example]| {
+        let pairs: Vec<(String, String)> = examples.iter().map(Example::variable).collect();
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        try_config("", &pairs)
+    };
+    let all = examples();
+    let everything = shown(&in_file(&all).unwrap());
+    assert_eq!(everything, shown(&in_variables(&all).unwrap()));
+    for n in 0..all.len() {
+        let mut others = all.clone();
+        let left_out = others.remove(n);
+        let key = left_out.setting.key_of(left_out.origin);
+        let same = match (in_file(&others), in_variables(&others)) {
+            (Ok(file), Ok(variables)) => {
+                assert_eq!(shown(&file), shown(&variables), "{key}");
+                shown(&file) == everything
+            }
+            (Err(_), Err(_)) => false,
+            (file, variables) => panic!("{key}: {file:?}, but {variables:?}"),
         };
-        let from_file = config(&file, &[]);
-        assert_eq!(
-            from_file,
-            config("", &[(setting.variable, setting.example)]),
-            "{}",
-            setting.key
-        );
-        // There is but one kind of origin.
-        if setting.key != "origin.kind" {
-            assert_ne!(from_file, config("", &[]), "{}", setting.key);
-        }
+        // These say what holds by default beside the other examples.
+        let says_the_default =
+            ["origins.basement.kind", "publish.min_copies"].contains(&key.as_str());
+        assert_eq!(same, says_the_default, "{key}");
     }
 }
 
@@ -152,16 +290,41 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_WATCH_SETTLE_SECONDS", "0.5"),
         ("HEADWATER_WATCH_RESCAN_SECONDS", "1.5"),
         ("HEADWATER_WORKER_SLOTS", "7"),
-        ("HEADWATER_ORIGIN_NAME", "other"),
-        ("HEADWATER_ORIGIN_KIND", "directory"),
-        ("HEADWATER_ORIGIN_PATH", "/other/origin"),
+        ("HEADWATER_ORIGINS_B2_KIND", "s3"),
+        ("HEADWATER_ORIGINS_B2_BUCKET", "other"),
+        ("HEADWATER_ORIGINS_B2_ENDPOINT", "http://other:9000"),
+        ("HEADWATER_ORIGINS_B2_REGION", "other"),
+        ("HEADWATER_ORIGINS_B2_PREFIX", "/o/ther/"),
+        ("HEADWATER_ORIGINS_B2_PATH_STYLE", "true"),
+        ("HEADWATER_ORIGINS_B2_STORAGE_CLASS", "OTHER"),
+        ("HEADWATER_ORIGINS_B2_PUBLIC_URL", "http://public.other"),
+        ("HEADWATER_ORIGINS_B2_EDGE_URL", "http://edge.other/"),
+        ("HEADWATER_ORIGINS_B2_PURGE_METHOD", "other"),
+        ("HEADWATER_ORIGINS_B2_PURGE_URL", "http://purge.other/?now"),
+        ("HEADWATER_ORIGINS_B2_PURGE_BODY", "other {url}"),
+        ("HEADWATER_ORIGINS_BASEMENT_KIND", "directory"),
+        ("HEADWATER_ORIGINS_BASEMENT_PATH", "/other/origin"),
+        ("HEADWATER_ORIGINS_GLACIER_KIND", "s3"),
+        ("HEADWATER_ORIGINS_GLACIER_BUCKET", "other-masters"),
+        ("HEADWATER_ORIGINS_GLACIER_STORAGE_CLASS", "OTHER"),
+        ("HEADWATER_PUBLISH_REQUIRED", "glacier"),
+        ("HEADWATER_PUBLISH_MIN_COPIES", "1"),
+        ("HEADWATER_PUBLISH_ARCHIVE", "b2"),
+        ("HEADWATER_PUBLISH_VERIFY", "listing"),
+        ("HEADWATER_AUDIT_LIST_DAYS", "0.5"),
+        ("HEADWATER_AUDIT_READ_DAYS", "0"),
+        ("HEADWATER_AUDIT_REQUESTS_PER_SECOND", "1"),
+        ("HEADWATER_AUDIT_MEGABYTES_PER_SECOND", "2"),
+        ("HEADWATER_AUDIT_HEAL", "automatic"),
         ("HEADWATER_HTTP_LISTEN", "[::1]:1"),
         ("HEADWATER_HTTP_PUBLIC_URL", "http://other"),
         ("HEADWATER_LOG_FILTER", "error"),
         ("HEADWATER_LOG_FORMAT", "text"),
     ];
-    assert_eq!(other.len(), SETTINGS.len());
-    assert_eq!(config(&example_file(), &other), config("", &other));
+    let names: Vec<String> = examples().iter().map(|e| e.variable().0).collect();
+    assert_eq!(other.map(|(name, _)| name.to_owned()).to_vec(), names);
+    let over_the_file = config(&example_file(&examples()), &other);
+    assert_eq!(shown(&over_the_file), shown(&config("", &other)));
 }
 
 #[test]
@@ -179,7 +342,7 @@ fn one_variable_leaves_the_rest_of_the_file_alone() {
 fn an_empty_variable_does_not_clobber_the_file() {
     let file = "tenant = 'a'\n[worker]\nslots = 3\n";
     let pairs = [("HEADWATER_TENANT", ""), ("HEADWATER_WORKER_SLOTS", "")];
-    assert_eq!(config(file, &pairs), config(file, &[]));
+    assert_eq!(shown(&config(file, &pairs)), shown(&config(file, &[])));
 }
 
 #[test]
@@ -188,7 +351,7 @@ fn the_flag_overrides_file_and_environment() {
     let environment = variables(&[("HEADWATER_DATA_DIR", "from-environment")]);
     let config = resolve(file, &environment, Some(Path::new("from-flag")), CORES).unwrap();
     assert_eq!(config.data_dir, Path::new("from-flag"));
-    assert_eq!(origin_path(&config), "from-flag/origin");
+    assert_eq!(path_of(&config, "local"), "from-flag/origin");
 }
 
 #[test]
@@ -199,15 +362,15 @@ fn defaults_in_the_data_folder_follow_whoever_moved_it() {
         config("data_dir = '/elsewhere'", &[("HEADWATER_DATA_DIR", "/d")]),
     ] {
         assert_eq!(config.watch.folder, Path::new("/d/drop"));
-        assert_eq!(origin_path(&config), "/d/origin");
+        assert_eq!(path_of(&config, "local"), "/d/origin");
     }
 }
 
 #[test]
 fn what_was_said_does_not_follow_the_data_folder() {
-    let file = "[watch]\nfolder = '/in'\n[origin]\npath = '/out'\n";
+    let file = "[watch]\nfolder = '/in'\n[origins.local]\npath = '/out'\n";
     let config = config(file, &[("HEADWATER_DATA_DIR", "/d")]);
-    assert_eq!((config.watch.folder.to_str().unwrap(), origin_path(&config)), ("/in", "/out"));
+    assert_eq!((config.watch.folder.to_str().unwrap(), path_of(&config, "local")), ("/in", "/out"));
 }
 
 #[test]
@@ -232,20 +395,20 @@ fn unknown_keys_name_the_nearest() {
         "data_folder = '/d'\ntennant = 'x'\n[wacth]\nfolder = '/in'\n",
         &[],
         expect![[r#"
-        /etc/hw/headwater.toml:1:1: unknown key `data_folder`
-          1 | data_folder = '/d'
-            | ^^^^^^^^^^^
-        hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origin`, `http`, `log`
+            /etc/hw/headwater.toml:1:1: unknown key `data_folder`
+              1 | data_folder = '/d'
+                | ^^^^^^^^^^^
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`
 
-        /etc/hw/headwater.toml:2:1: unknown key `tennant`
-          2 | tennant = 'x'
-            | ^^^^^^^
-        hint: did you mean `tenant`?
+            /etc/hw/headwater.toml:2:1: unknown key `tennant`
+              2 | tennant = 'x'
+                | ^^^^^^^
+            hint: did you mean `tenant`?
 
-        /etc/hw/headwater.toml:3:2: unknown key `wacth`
-          3 | [wacth]
-            |  ^^^^^
-        hint: did you mean `watch`?"#]],
+            /etc/hw/headwater.toml:3:2: unknown key `wacth`
+              3 | [wacth]
+                |  ^^^^^
+            hint: did you mean `watch`?"#]],
     );
     check(
         "[worker]\nslot = 4\n",
@@ -260,10 +423,10 @@ fn unknown_keys_name_the_nearest() {
         "[database]\nurl = 'postgres://'\n",
         &[],
         expect![[r#"
-        /etc/hw/headwater.toml:1:2: unknown key `database`
-          1 | [database]
-            |  ^^^^^^^^
-        hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origin`, `http`, `log`"#]],
+            /etc/hw/headwater.toml:1:2: unknown key `database`
+              1 | [database]
+                |  ^^^^^^^^
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`"#]],
     );
 }
 
@@ -274,7 +437,7 @@ fn unknown_variables_name_the_nearest() {
         &[("HEADWATER_WORKERS_SLOTS", "4"), ("HEADWATER_COLOUR", "red")],
         expect![[r#"
             HEADWATER_COLOUR: unknown environment variable
-            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WORKER_SLOTS, ORIGIN_NAME, ORIGIN_KIND, ORIGIN_PATH, HTTP_LISTEN, HTTP_PUBLIC_URL, LOG_FILTER, LOG_FORMAT, CONFIG
+            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WORKER_SLOTS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
 
             HEADWATER_WORKERS_SLOTS: unknown environment variable
             hint: did you mean `HEADWATER_WORKER_SLOTS`?"#]],
@@ -284,7 +447,8 @@ fn unknown_variables_name_the_nearest() {
 #[test]
 fn other_known_variables_are_no_settings() {
     for other in OTHERS {
-        assert_eq!(config("", &[(other.variable, other.example)]), config("", &[]));
+        let said = config("", &[(other.variable, other.example)]);
+        assert_eq!(shown(&said), shown(&config("", &[])));
     }
 }
 
@@ -326,43 +490,28 @@ fn bad_values_in_the_file() {
             hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)"#]],
     );
     check(
-        "[origin]\nname = 'My origin'\nkind = 's3'\npath = 7\n\
-         [http]\nlisten = 'localhost'\npublic_url = 'example.org'\n\
+        "[http]\nlisten = 'localhost'\npublic_url = 'example.org'\n\
          [log]\nfilter = 'headwater=loud'\nformat = 'jsno'\n",
         &[],
         expect![[r#"
-            /etc/hw/headwater.toml:2:8: `My origin` is not 1 to 64 of a-z, 0-9 and -
-              2 | name = 'My origin'
-                |        ^^^^^^^^^^^
-            hint: for example `name = "basement"` (name of the origin, which findings mention; when left out, `local`)
-
-            /etc/hw/headwater.toml:3:8: `s3` is no kind of origin
-              3 | kind = 's3'
-                |        ^^^^
-            hint: known: `directory`
-
-            /etc/hw/headwater.toml:4:8: `origin.path` must be a string in quotes, not a whole number
-              4 | path = 7
-                |        ^
-
-            /etc/hw/headwater.toml:6:10: `localhost` is not an IP address and a port
-              6 | listen = 'localhost'
+            /etc/hw/headwater.toml:2:10: `localhost` is not an IP address and a port
+              2 | listen = 'localhost'
                 |          ^^^^^^^^^^^
             hint: for example `listen = "0.0.0.0:8080"` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
 
-            /etc/hw/headwater.toml:7:14: `example.org` is not the address of a site
-              7 | public_url = 'example.org'
+            /etc/hw/headwater.toml:3:14: `example.org` is not the address of a site
+              3 | public_url = 'example.org'
                 |              ^^^^^^^^^^^^^
             hint: for example `public_url = "https://headwater.example.org"` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
 
-            /etc/hw/headwater.toml:9:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-              9 | filter = 'headwater=loud'
+            /etc/hw/headwater.toml:5:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+              5 | filter = 'headwater=loud'
                 |          ^^^^^^^^^^^^^^^^
             hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info` for `up`, `warn` for all other commands)
 
-            /etc/hw/headwater.toml:10:10: `jsno` is no log format
-              10 | format = 'jsno'
-                 |          ^^^^^^
+            /etc/hw/headwater.toml:6:10: `jsno` is no log format
+              6 | format = 'jsno'
+                |          ^^^^^^
             hint: did you mean `json`?"#]],
     );
     check(
@@ -394,8 +543,6 @@ fn bad_values_in_the_environment() {
             ("HEADWATER_WATCH_SETTLE_SECONDS", "nan"),
             ("HEADWATER_WATCH_RESCAN_SECONDS", "10s"),
             ("HEADWATER_WORKER_SLOTS", "all"),
-            ("HEADWATER_ORIGIN_NAME", "Ä"),
-            ("HEADWATER_ORIGIN_KIND", "directry"),
             ("HEADWATER_HTTP_LISTEN", "8080"),
             ("HEADWATER_HTTP_PUBLIC_URL", "https://"),
             ("HEADWATER_LOG_FILTER", "a=b=c"),
@@ -419,12 +566,6 @@ fn bad_values_in_the_environment() {
 
             HEADWATER_WORKER_SLOTS: `all` is not a whole number from 1 to 256
             hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
-
-            HEADWATER_ORIGIN_NAME: `Ä` is not 1 to 64 of a-z, 0-9 and -
-            hint: for example `HEADWATER_ORIGIN_NAME=basement` (name of the origin, which findings mention; when left out, `local`)
-
-            HEADWATER_ORIGIN_KIND: `directry` is no kind of origin
-            hint: did you mean `directory`?
 
             HEADWATER_HTTP_LISTEN: `8080` is not an IP address and a port
             hint: for example `HEADWATER_HTTP_LISTEN=0.0.0.0:8080` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
@@ -472,29 +613,29 @@ fn mistakes_of_file_and_environment_come_together() {
 #[test]
 fn folders_that_lie_in_each_other() {
     check(
-        "[watch]\nfolder = '/data'\n[origin]\npath = '/data/packages'\n",
+        "[watch]\nfolder = '/data'\n[origins.local]\npath = '/data/packages'\n",
         &[],
         expect![[r#"
-            `origin.path` (`/data/packages`) lies in `watch.folder` (`/data`)
+            `origins.local.path` (`/data/packages`) lies in `watch.folder` (`/data`)
             hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
     );
     check(
-        "[watch]\nfolder = '/srv/drop'\n[origin]\npath = '/srv'\n",
+        "[watch]\nfolder = '/srv/drop'\n[origins.local]\npath = '/srv'\n",
         &[],
         expect![[r#"
-            `watch.folder` (`/srv/drop`) lies in `origin.path` (`/srv`)
+            `watch.folder` (`/srv/drop`) lies in `origins.local.path` (`/srv`)
             hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
     );
     check(
-        "[watch]\nfolder = '/srv'\n[origin]\npath = '/srv'\n",
+        "[watch]\nfolder = '/srv'\n[origins.local]\npath = '/srv'\n",
         &[],
         expect![[r#"
-            `origin.path` (`/srv`) lies in `watch.folder` (`/srv`)
+            `origins.local.path` (`/srv`) lies in `watch.folder` (`/srv`)
             hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
     );
     check(
         "data_dir = '/srv/drop/data'\n[watch]\nfolder = '/srv/drop'\n",
-        &[("HEADWATER_ORIGIN_PATH", "/o")],
+        &[("HEADWATER_ORIGINS_LOCAL_PATH", "/o")],
         expect![[r#"
             `data_dir` (`/srv/drop/data`) lies in `watch.folder` (`/srv/drop`)
             hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
@@ -503,7 +644,7 @@ fn folders_that_lie_in_each_other() {
         "",
         &[("HEADWATER_WATCH_FOLDER", "./headwater-data")],
         expect![[r#"
-            `origin.path` (`headwater-data/origin`) lies in `watch.folder` (`./headwater-data`)
+            `origins.local.path` (`headwater-data/origin`) lies in `watch.folder` (`./headwater-data`)
             hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
     );
 }

@@ -24,31 +24,41 @@ fn help() {
         &Site::new(),
         ["--help"],
         expect![[r#"
-        exit code 0
-        --- stdout
-        Turns source masters into HLS and DASH packages, and never publishes one with a hole in it
+            exit code 0
+            --- stdout
+            Turns source masters into HLS and DASH packages, and never publishes one with a hole in it
 
-        Usage: headwater [OPTIONS] <COMMAND>
+            Usage: headwater [OPTIONS] <COMMAND>
 
-        Commands:
-          up         Run everything in one process: drop folder, workers, verifier, publisher and web page
-          ingest     Queue a master
-          status     Show titles and what happened to them
-          verify     Prove again that the origin holds every object of a published title
-          pipelines  Look at pipeline files
-          probe      Show what is in a master
-          help       Print this message or the help of the given subcommand(s)
+            Commands:
+              up           Run everything in one process: drop folder, workers, verifier, publisher and web page
+              ingest       Queue a master
+              status       Show titles and what happened to them
+              verify       Prove again that the origin holds every object of a published title
+              audit        Compare what origins hold with what they should, for all titles or some, and note
+                           what is wrong
+              heal         Put right what origins have lost of a published title: from another origin, or from
+                           the master
+              incidents    Show what was found wrong with objects on origins, and how it ended
+              retranscode  Make published titles again, whole or in part, while viewers keep what they have
+              rollback     Give viewers an older version of a title again, once it is proven anew
+              gc           Delete versions that viewers have not got for some time, on every origin
+              catalog      Look after the catalog
+              origin       Look at the origins that the configuration names
+              pipelines    Look at pipeline files
+              probe        Show what is in a master
+              help         Print this message or the help of the given subcommand(s)
 
-        Options:
-              --config <FILE>      Configuration file [default: headwater.toml, if there is one]
-              --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
-              --json               Print results as JSON
-          -h, --help               Print help
-          -V, --version            Print version
+            Options:
+                  --config <FILE>      Configuration file [default: headwater.toml, if there is one]
+                  --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
+                  --json               Print results as JSON
+              -h, --help               Print help
+              -V, --version            Print version
 
-        Exit codes: 0 done, 1 the work failed or was refused, 2 usage.
-        --- stderr
-    "#]],
+            Exit codes: 0 done, 1 the work failed or was refused, 2 usage.
+            --- stderr
+        "#]],
     );
 }
 
@@ -89,17 +99,17 @@ fn an_unknown_command_is_a_usage_error() {
         &Site::new(),
         ["ingets", "film.mp4"],
         expect![[r#"
-        exit code 2
-        --- stdout
-        --- stderr
-        error: unrecognized subcommand 'ingets'
+            exit code 2
+            --- stdout
+            --- stderr
+            error: unrecognized subcommand 'ingets'
 
-          tip: a similar subcommand exists: 'ingest'
+              tip: some similar subcommands exist: 'incidents', 'ingest'
 
-        Usage: headwater [OPTIONS] <COMMAND>
+            Usage: headwater [OPTIONS] <COMMAND>
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 

@@ -14,6 +14,7 @@ mod frames;
 mod sync;
 
 mod kill;
+mod origins;
 mod tamper;
 
 mod bad_input;

@@ -85,11 +85,19 @@ channels = 2
 #[derive(Debug)]
 pub(crate) struct Site {
     folder: TempDir,
+    /// Variables that commands get.
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::Builder::new().prefix("headwater-it-").tempdir().unwrap() }
+        let folder = tempfile::Builder::new().prefix("headwater-it-").tempdir().unwrap();
+        Self { folder, environment: Vec::new() }
+    }
+
+    /// The same, with variables for every command.
+    pub(crate) fn with(self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { environment: variables.into_iter().collect(), ..self }
     }
 
     /// A path in the folder.
@@ -132,6 +140,7 @@ impl Site {
                 command.env_remove(name);
             }
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

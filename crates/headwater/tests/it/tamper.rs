@@ -1,5 +1,5 @@
-//! Nobody has to take the origin's word: one segment that is lost, emptied, cut short or altered keeps a title from being
-//! published, and is found in one that is.
+//! Nobody has to take the origin's word: one segment that is lost, emptied, cut short or altered is found and made again
+//! before a title is published, and is found in one that is.
 
 use std::fs;
 use std::path::Path;
@@ -45,17 +45,72 @@ impl Deed {
     }
 }
 
-/// The segment of the first span is harmed as soon as it is there, while other spans are still being made.
-fn not_published(deed: Deed) {
+/// The segment of the first span is harmed as soon as it is there, while other spans are still being made. No viewer may
+/// ever get it: it is found, made again and proven before the title is published.
+fn made_again(deed: Deed) {
     let site = Site::new();
     let mut command = site.ingest_command(&masters::H264_25.path(), "film", &site.quick(1));
     // One at a time, so that there is work left when the first span is done.
     let running = Running::start(command.env("HEADWATER_WORKER_SLOTS", "1"));
     let segment = site.package("film").join("video-180p/seg-00001.m4s");
     wait_until("the first segment is stored", || segment.exists());
+    let untouched = fs::read(&segment).unwrap();
     deed.do_to(&segment);
+    let pointer = site.title("film").join("index.m3u8");
+    wait_until("the title is published", || {
+        let published = pointer.exists();
+        assert!(
+            !published || fs::read(&segment).ok().as_ref() == Some(&untouched),
+            "viewers got it"
+        );
+        published
+    });
     let ran = running.finish();
+    assert_eq!((ran.code, &ran.last_line()["state"]), (Some(0), &"published".into()), "{ran}");
 
+    let incident = site.run(["--json", "incidents", "film", "--all"]).last_line();
+    let (words, name) = deed.found_as();
+    assert_eq!(incident["object"], "main/film/v1/video-180p/seg-00001.m4s");
+    assert_eq!(incident["finding"]["finding"], name);
+    assert!(incident["message"].as_str().unwrap().contains(words), "{incident}");
+    assert!(incident["closed"].is_string(), "{incident}");
+    let history = site.run(["status", "film"]).stdout;
+    assert!(history.contains("verify found something lost; done again in"), "{history}");
+    assert_eq!(site.run(["verify", "film"]).code, Some(0));
+}
+
+#[test]
+fn a_segment_deleted_before_publishing() {
+    made_again(Deed::Delete);
+}
+
+#[test]
+fn a_segment_emptied_before_publishing() {
+    made_again(Deed::Empty);
+}
+
+#[test]
+fn a_segment_truncated_before_publishing() {
+    made_again(Deed::Truncate);
+}
+
+#[test]
+fn a_segment_altered_before_publishing() {
+    made_again(Deed::Alter);
+}
+
+/// As long as the origin loses it again, nothing is published, and the refusal names it.
+#[test]
+fn a_segment_that_does_not_stay() {
+    let site = Site::new();
+    let mut command = site.ingest_command(&masters::H264_25.path(), "film", &site.quick(1));
+    let mut running = Running::start(&mut command);
+    let segment = site.package("film").join("video-180p/seg-00001.m4s");
+    while running.is_alive() {
+        let _ = fs::remove_file(&segment);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let ran = running.finish();
     assert_eq!(ran.code, Some(1), "{ran}");
     let verdict = ran.last_line();
     assert_eq!(
@@ -64,35 +119,11 @@ fn not_published(deed: Deed) {
         "{verdict}"
     );
     let message = verdict["message"].as_str().unwrap();
-    let (words, _) = deed.found_as();
-    assert!(
-        message.contains("main/film/v1/video-180p/seg-00001.m4s") && message.contains(words),
-        "{message}"
-    );
+    assert!(message.contains("`main/film/v1/video-180p/seg-00001.m4s` on origin local is missing"));
     for pointer in ["index.m3u8", "manifest.mpd"] {
         assert!(!site.title("film").join(pointer).exists(), "there is a pointer: {pointer}");
     }
     assert_eq!(site.run(["verify", "film"]).code, Some(1), "there is nothing to prove");
-}
-
-#[test]
-fn a_segment_deleted_before_publishing() {
-    not_published(Deed::Delete);
-}
-
-#[test]
-fn a_segment_emptied_before_publishing() {
-    not_published(Deed::Empty);
-}
-
-#[test]
-fn a_segment_truncated_before_publishing() {
-    not_published(Deed::Truncate);
-}
-
-#[test]
-fn a_segment_altered_before_publishing() {
-    not_published(Deed::Alter);
 }
 
 #[test]
@@ -113,7 +144,7 @@ fn everything_that_is_harmed_after_publishing_is_named() {
             let key = format!("main/film/v1/{path}");
             let ran = site.run(["--json", "verify", "film"]);
             assert_eq!(ran.code, Some(1), "{deed:?} {path}: {ran}");
-            let findings = ran.last_line()["findings"].clone();
+            let findings = ran.last_line()["origins"][0]["findings"].clone();
             assert_eq!(findings.as_array().unwrap().len(), 1, "{deed:?} {path}: {findings}");
             assert_eq!(
                 (&findings[0]["object"], &findings[0]["finding"]),
@@ -123,10 +154,12 @@ fn everything_that_is_harmed_after_publishing_is_named() {
             assert!(
                 said.contains("NOT proven")
                     && said.contains(&format!("`{key}` on origin local {words}"))
-                    && said.contains("--title film --again --wait`"),
+                    && said.contains("`headwater heal film`"),
                 "{said}"
             );
-            fs::write(&object, &untouched).unwrap();
+            let healed = site.run(["heal", "film"]);
+            assert_eq!(healed.code, Some(0), "{deed:?} {path}: {healed}");
+            assert!(fs::read(&object).unwrap() == untouched, "{deed:?} {path}: not the same bytes");
         }
     }
     assert_eq!(site.run(["verify", "film"]).code, Some(0), "put right, it is proven again");

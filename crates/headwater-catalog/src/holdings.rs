@@ -1,0 +1,196 @@
+//! Holdings: what origins should have, title by title in key order; and where audits of them stand.
+
+use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::history::Line;
+use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::key::PackageId;
+use headwater_model::life::{Restored, RestoredPackage};
+use headwater_model::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Fault;
+use crate::{packages, rows, titles};
+
+/// Holdings in the order of their keys: `film-2/…` comes before `film/…`.
+pub(crate) async fn list(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Holding>, Fault> {
+    let titles = sqlx::query(
+        "select id, title, live, live_since from titles \
+         where tenant = $1 and ($2 is null or tenant || '/' || title || '/' > $2) \
+         order by title || '/' limit $3",
+    )
+    .bind(tenant.as_str())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut holdings = Vec::with_capacity(titles.len());
+    for title in &titles {
+        holdings.push(holding(tx, tenant, title).await?);
+    }
+    Ok(holdings)
+}
+
+/// One holding.
+pub(crate) async fn one(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    title: &TitleId,
+) -> Result<Option<Holding>, Fault> {
+    let row = sqlx::query(
+        "select id, title, live, live_since from titles where tenant = $1 and title = $2",
+    )
+    .bind(tenant.as_str())
+    .bind(title.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    holding(tx, tenant, &row).await.map(Some)
+}
+
+async fn holding(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    title: &SqliteRow,
+) -> Result<Holding, Fault> {
+    let versions = sqlx::query(
+        "select version, state, code, message, inventory, pointers from packages where title_id = $1 \
+         order by version",
+    )
+    .bind(title.try_get::<i64, _>("id")?)
+    .fetch_all(tx)
+    .await?;
+    let live: Option<i64> = title.try_get("live")?;
+    Ok(Holding {
+        tenant: tenant.clone(),
+        title: rows::parsed(title, "title")?,
+        live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
+        live_since: title.try_get::<Option<i64>, _>("live_since")?.map(Timestamp),
+        versions: versions.iter().map(held).collect::<Result<_, _>>()?,
+    })
+}
+
+fn held(row: &SqliteRow) -> Result<Held, Fault> {
+    let content = match rows::parsed_maybe(row, "inventory")? {
+        Some(inventory) => {
+            Content::Sealed { inventory, pointers: serde_json::from_str(row.try_get("pointers")?)? }
+        }
+        None if rows::state(row)?.is_final() => Content::Nothing,
+        None => Content::InTheMaking,
+    };
+    Ok(Held { version: Version(rows::small(row, "version")?), content })
+}
+
+/// Forgets a package that was deleted.
+pub(crate) async fn forget(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let title_id: Option<i64> = sqlx::query_scalar(
+        "delete from packages where id = ( \
+             select p.id from packages p join titles t on t.id = p.title_id \
+             where t.tenant = $1 and t.title = $2 and p.version = $3 \
+               and t.newest <> p.version and t.live is not p.version) \
+         returning title_id",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let title_id = title_id
+        .ok_or_else(|| Fault::Contradiction(format!("`{package}` is needed or not known")))?;
+    titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
+}
+
+/// Takes over a title that is not known.
+pub(crate) async fn restore(
+    tx: &mut SqliteConnection,
+    restored: &Restored,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let newest = restored.packages.iter().map(|p| p.package.version.0).max();
+    let newest =
+        newest.ok_or_else(|| Fault::Contradiction("a title without packages".to_owned()))?;
+    let title_id: i64 = sqlx::query_scalar(
+        "insert into titles (tenant, title, newest, live, live_since, queued_at, created_at) \
+         values ($1, $2, $3, $4, $5, $5, $5) returning id",
+    )
+    .bind(restored.tenant.as_str())
+    .bind(restored.title.as_str())
+    .bind(newest)
+    .bind(restored.live.map(|live| live.0))
+    .bind(now.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    for package in &restored.packages {
+        let RestoredPackage { master, pipeline, pipeline_sha256, record, .. } = package;
+        let version = package.package.version;
+        let state = restored.state_of(version);
+        let plan = record.plan.as_ref();
+        let package_id: i64 = sqlx::query_scalar(
+            "insert into packages (title_id, version, state, master_path, pipeline, again, master, \
+                 pipeline_sha256, plan, spans, frames, duration_ms, inventory, objects, bytes, proven_on, \
+                 pointers, sealed_at, published_at, created_at, updated_at) \
+             values ($1, $2, 'queued', '', $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+                 $15, $15) returning id",
+        )
+        .bind(title_id)
+        .bind(version.0)
+        .bind(pipeline)
+        .bind(master.to_string())
+        .bind(pipeline_sha256.to_string())
+        .bind(plan.map(rows::json).transpose()?)
+        .bind(rows::int(plan.map_or(0, |plan| plan.spans.len() as u64)))
+        .bind(rows::int(plan.map_or(0, |plan| plan.frames)))
+        .bind(rows::int(plan.map_or(0, |plan| plan.duration().rescale(1000))))
+        .bind(record.inventory.map(|sha256| sha256.to_string()))
+        .bind(rows::int(record.objects))
+        .bind(rows::int(record.bytes))
+        .bind(rows::json(&record.proven_on)?)
+        .bind(rows::json(&record.pointers)?)
+        .bind(now.0)
+        .bind(state.refusal().is_none().then_some(now.0))
+        .fetch_one(&mut *tx)
+        .await?;
+        packages::set_state(tx, package_id, &state, now).await?;
+        packages::add_codecs(tx, package_id, &record.codecs).await?;
+    }
+    let origin = restored.packages.iter().flat_map(|p| &p.record.proven_on).next();
+    let origin = origin.map_or("unknown", String::as_str);
+    titles::record(tx, title_id, now, Line::Restored { origin, live: restored.live }).await
+}
+
+/// What was written down under a name.
+pub(crate) async fn checkpoint(
+    tx: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<String>, Fault> {
+    let text = sqlx::query_scalar("select text from checkpoints where name = $1");
+    Ok(text.bind(name).fetch_optional(tx).await?)
+}
+
+/// Writes it down, or forgets it.
+pub(crate) async fn keep_checkpoint(
+    tx: &mut SqliteConnection,
+    name: &str,
+    text: Option<&str>,
+) -> Result<(), Fault> {
+    let statement = match text {
+        Some(text) => sqlx::query(
+            "insert into checkpoints (name, text) values ($1, $2) \
+             on conflict (name) do update set text = excluded.text",
+        )
+        .bind(name)
+        .bind(text),
+        None => sqlx::query("delete from checkpoints where name = $1").bind(name),
+    };
+    statement.execute(tx).await?;
+    Ok(())
+}

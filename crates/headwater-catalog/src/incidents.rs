@@ -1,0 +1,101 @@
+//! Incidents: opened, renewed and closed by what looks at packages come to.
+
+use headwater_model::finding::Finding;
+use headwater_model::id::{Tenant, TitleId};
+use headwater_model::incident::{Incident, Look};
+use headwater_model::key::PackageId;
+use headwater_model::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Fault;
+use crate::{packages, rows};
+
+/// Notes what a look came to.
+pub(crate) async fn note(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+    look: &Look,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let package_id = packages::id(tx, package)
+        .await?
+        .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
+    for finding in &look.findings {
+        sqlx::query(
+            "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at) \
+             values ($1, $2, $3, $4, $5, $5) \
+             on conflict (package_id, origin, object) where closed_at is null do update set \
+                 kind = excluded.kind, last_seen_at = excluded.last_seen_at",
+        )
+        .bind(package_id)
+        .bind(&finding.origin)
+        .bind(&finding.object)
+        .bind(rows::json(&finding.kind)?)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    }
+    let open: Vec<(i64, String, String)> = sqlx::query_as(
+        "select id, origin, object from incidents where package_id = $1 and closed_at is null",
+    )
+    .bind(package_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id, origin, object) in open {
+        let how = look.mended(&origin, &object).map(rows::json).transpose()?;
+        let closed = look.closes(&origin, &object).then_some(now.0);
+        if how.is_none() && closed.is_none() {
+            continue;
+        }
+        sqlx::query(
+            "update incidents set closed_at = $2, mended = coalesce($3, mended) where id = $1",
+        )
+        .bind(id)
+        .bind(closed)
+        .bind(how)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.
+pub(crate) async fn list(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    title: Option<&TitleId>,
+    closed_too: bool,
+    limit: u32,
+) -> Result<Vec<Incident>, Fault> {
+    let rows = sqlx::query(
+        "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.first_seen_at, i.last_seen_at, \
+             i.closed_at, i.mended \
+         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
+         where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
+         order by i.id limit $4",
+    )
+    .bind(tenant.as_str())
+    .bind(title.map(TitleId::as_str))
+    .bind(closed_too)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(incident).collect()
+}
+
+fn incident(row: &SqliteRow) -> Result<Incident, Fault> {
+    Ok(Incident {
+        id: row.try_get("id")?,
+        package: rows::package_id(row)?,
+        finding: Finding {
+            origin: row.try_get("origin")?,
+            object: row.try_get("object")?,
+            kind: serde_json::from_str(row.try_get("kind")?)?,
+        },
+        first_seen: Timestamp(row.try_get("first_seen_at")?),
+        last_seen: Timestamp(row.try_get("last_seen_at")?),
+        mended: rows::from_json(row, "mended")?,
+        closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp),
+    })
+}

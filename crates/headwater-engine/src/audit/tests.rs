@@ -1,0 +1,274 @@
+//! Audits of small worlds: what is wrong is found, exactly that, on every page size, and a stopped audit goes on.
+
+use std::sync::Mutex;
+
+use headwater_model::key::ObjectKey;
+use headwater_ports::catalog::Catalog;
+
+use headwater_testkit::flaky::{Fail, Flaky};
+
+use super::*;
+use crate::tests::Lab;
+
+/// A lab with these titles published.
+async fn published(titles: &[&str]) -> Lab {
+    let lab = Lab::new();
+    for title in titles {
+        let record = lab.make(&lab.title(title, &format!("master of {title}"))).await;
+        assert_eq!(record.state.name(), "published");
+    }
+    lab
+}
+
+static TENANT: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(Tenant::default);
+
+fn method(read: f64) -> Method {
+    Method { read, round: 1, heals: false, budget: Budget::NONE, checkpoint: None }
+}
+
+/// Audits everything and says what was told, a line each, and the sum.
+async fn audit(lab: &Lab, scope: &Scope, method: &Method) -> (Vec<String>, Tally) {
+    let told = Mutex::new(Vec::new());
+    let hear = |news| {
+        let line = match news {
+            News::Finding(finding) => finding.to_string(),
+            News::Orphan { key, bytes, .. } => format!("orphan {key} {bytes}"),
+            News::Progress(_) => return,
+        };
+        told.lock().unwrap().push(line);
+    };
+    let tallies = lab.engine().audit(&Tenant::default(), scope, method, &hear).await.unwrap();
+    let mut told = told.into_inner().unwrap();
+    told.sort();
+    (told, tallies[0].1)
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::new(text).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_library_without_a_fault_is_clean() {
+    let lab = published(&["film", "film-2", "film.x", "zoo"]).await;
+    let (told, tally) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!(told, Vec::<String>::new());
+    // Twenty-one in each inventory, the inventory and two pointers.
+    assert_eq!((tally.titles, tally.objects, tally.read), (4, 4 * 24, 0));
+    let (told, tally) = audit(&lab, &Scope::default(), &method(1.0)).await;
+    assert_eq!((told.len(), tally.read), (0, 4 * 24));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_is_found_and_nothing_else() {
+    let lab = published(&["film", "film-2", "zoo"]).await;
+    lab.origin.remove(&key("main/film/v1/video-360p/seg-00003.m4s"));
+    lab.origin.empty(&key("main/film-2/v1/audio-en/init.mp4"));
+    lab.origin.truncate(&key("main/film-2/manifest.mpd"), 9);
+    lab.origin.alter(&key("main/zoo/v1/index.m3u8"));
+    lab.origin.remove(&key("main/zoo/v1/inventory.jsonl"));
+    let (told, tally) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!(told.len(), 4, "{told:#?}");
+    let is = |n: usize, object: &str, what: &str| {
+        assert!(
+            told[n].starts_with(&format!("`main/{object}` on origin lab {what}")),
+            "{}",
+            told[n]
+        );
+    };
+    is(0, "film-2/manifest.mpd", "is truncated: 9 of ");
+    is(1, "film-2/v1/audio-en/init.mp4", "is empty");
+    is(2, "film/v1/video-360p/seg-00003.m4s", "is missing");
+    // Without its inventory, nothing else of a title can be judged.
+    is(3, "zoo/v1/inventory.jsonl", "is missing");
+    assert_eq!(tally.findings, 4);
+    let open = lab.catalog.incidents(&Tenant::default(), None, false, 10).await.unwrap();
+    assert_eq!(open.len(), 4, "they are noted");
+
+    let film = Scope { titles: vec!["film".parse().unwrap()], ..Scope::default() };
+    let (told, tally) = audit(&lab, &film, &method(0.0)).await;
+    assert_eq!((told.len(), tally.titles, tally.objects), (1, 1, 24), "{told:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rot_is_found_by_reading_only() {
+    let lab = published(&["film"]).await;
+    lab.origin.rot(&key("main/film/v1/video-234p/seg-00002.m4s"));
+    lab.origin.make_unreadable(&key("main/film/v1/audio-en/seg-00004.m4s"));
+    assert_eq!(audit(&lab, &Scope::default(), &method(0.0)).await.0, Vec::<String>::new());
+    let (told, _) = audit(&lab, &Scope::default(), &method(1.0)).await;
+    assert!(
+        told[0].contains("audio-en/seg-00004.m4s` on origin lab could not be asked"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("video-234p/seg-00002.m4s` on origin lab is altered"), "{told:?}");
+    assert_eq!(told.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orphans_are_reported_and_left_alone() {
+    let lab = published(&["film", "zoo"]).await;
+    for orphan in [
+        "main/aaa/v1/x.m4s",
+        "main/film/notes.txt",
+        "main/film/v1/video-360p/seg-00099.m4s",
+        "main/film/v7/index.m3u8",
+        "main/film0",
+        "main/lost/v1/inventory.jsonl",
+        "main/zzz",
+    ] {
+        lab.origin.put(headwater_testkit::digest::put(orphan, "12345")).await.unwrap();
+    }
+    // Of another tenant, and so of nobody here.
+    lab.origin.put(headwater_testkit::digest::put("other/film/v1/x", "1")).await.unwrap();
+    let before = lab.origin.keys();
+    let (told, tally) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!((tally.orphans, tally.orphan_bytes, tally.findings), (7, 35, 0), "{told:#?}");
+    assert_eq!(lab.origin.keys(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_versions_and_packages_in_the_making_are_no_orphans() {
+    let lab = published(&["film"]).await;
+    let again =
+        headwater_model::task::NewTitle { again: true, ..lab.title("film", "master of film") };
+    lab.make(&again).await;
+    // Half of a third version: nobody has sealed it yet.
+    lab.engine().submit(&again).await.unwrap();
+    let half = "main/film/v3/video-360p/seg-00001.m4s";
+    lab.origin.put(headwater_testkit::digest::put(half, "12345")).await.unwrap();
+    let (told, tally) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!((told.len(), tally.orphans), (0, 0), "{told:#?}");
+    assert_eq!(tally.objects, 24, "viewers need the newest published version");
+    lab.origin.remove(&key("main/film/v1/video-360p/seg-00001.m4s"));
+    let (told, _) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!(told.len(), 0, "nobody gets the first version any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_titles_are_gone_through_in_groups_of_any_page_size() {
+    let names: Vec<String> = (0..GROUP * 3 + 1).map(|n| format!("title-{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lab = published(&names).await;
+    for title in ["title-000", "title-007", "title-008", "title-024"] {
+        lab.origin.remove(&key(&format!("main/{title}/v1/video-234p/init.mp4")));
+    }
+    for orphan in ["main/title-007/v1/zz", "main/title-0075/x", "main/title-008/v0", "main/tz"] {
+        lab.origin.put(headwater_testkit::digest::put(orphan, "1")).await.unwrap();
+    }
+    let (told, tally) = audit(&lab, &Scope::default(), &method(0.0)).await;
+    assert_eq!((told.len(), tally.findings, tally.orphans), (8, 4, 4), "{told:#?}");
+    assert_eq!(tally.objects, u64::from(GROUP * 3 + 1) * 24);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_that_was_stopped_goes_on_where_it_was() {
+    let names: Vec<String> = (0..GROUP * 2 + 1).map(|n| format!("title-{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lab = published(&names).await;
+    let method = Method { checkpoint: Some("night".to_owned()), ..method(0.0) };
+    let (tenant, all) = (Tenant::default(), Scope::default());
+    // The second group never ends.
+    let hangs = vec![Fail::HangGets { containing: "title-009/v1/inventory" }];
+    let stuck = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), hangs)));
+    let noted = async {
+        loop {
+            if let Some(place) = lab.catalog.checkpoint("night/lab").await.unwrap() {
+                return place;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let place = tokio::select! {
+        place = noted => place,
+        _ = stuck.audit(&tenant, &all, &method, &|_| {}) => panic!("it cannot end"),
+    };
+    assert!(place.contains("main/title-007/"), "{place}");
+
+    // What is done is not done again: its objects could be gone by now.
+    lab.origin.remove(&key("main/title-003/v1/index.m3u8"));
+    let tallies = lab.engine().audit(&tenant, &all, &method, &|_| {}).await.unwrap();
+    assert_eq!(tallies[0].1.objects, u64::from(GROUP * 2 + 1) * 24, "the sum is that of both");
+    assert_eq!(tallies[0].1.findings, 0);
+    assert_eq!(lab.catalog.checkpoint("night/lab").await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_has_healed_what_it_finds() {
+    let lab = published(&["film"]).await;
+    let before = lab.origin.keys();
+    lab.origin.remove(&key("main/film/v1/video-360p/seg-00003.m4s"));
+    let heals = Method { heals: true, ..method(0.0) };
+    audit(&lab, &Scope::default(), &heals).await;
+    let service = crate::tests::Service::start(&lab.engine());
+    lab.wait_for(|history| history.contains("healed: ")).await;
+    service.stop().await;
+    assert_eq!(lab.origin.keys(), before);
+    assert_eq!(audit(&lab, &Scope::default(), &heals).await.0, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_ended_by_itself_is_closed_where_the_listing_is_proof() {
+    let lab = published(&["film"]).await;
+    let segment = key("main/film/v1/video-360p/seg-00003.m4s");
+    let (body, _) = lab.origin.object(&segment).unwrap();
+    lab.origin.remove(&segment);
+    audit(&lab, &Scope::default(), &method(0.0)).await;
+    lab.origin.put(headwater_testkit::digest::put(segment.as_str(), body)).await.unwrap();
+    audit(&lab, &Scope::default(), &method(0.0)).await;
+    let open = lab.catalog.incidents(&Tenant::default(), None, false, 10).await.unwrap();
+    assert_eq!(open, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_is_kept() {
+    let lab = published(&["film", "zoo"]).await;
+    let (began, objects) = (Instant::now(), 48.0);
+    let budget = Budget { requests: 2, bytes: u64::MAX };
+    audit(&lab, &Scope::default(), &Method { budget, ..method(1.0) }).await;
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(seconds > objects / 2.0 && seconds < objects, "{seconds} s");
+    let (began, bytes) =
+        (Instant::now(), audit(&lab, &Scope::default(), &method(0.0)).await.1.bytes);
+    let budget = Budget { requests: u32::MAX, bytes: bytes / 10 };
+    audit(&lab, &Scope::default(), &Method { budget, ..method(1.0) }).await;
+    assert!((9.0..13.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_schedule_does_every_round_once_in_its_time() {
+    let lab = published(&["film"]).await;
+    let began = Instant::now();
+    let now = move || i64::try_from(began.elapsed().as_millis()).unwrap();
+    let schedule = Schedule {
+        list: Duration::from_secs(3_600),
+        read: Some(Duration::from_secs(36_000)),
+        budget: Budget::NONE,
+        heals: true,
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let engine = lab.engine();
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { engine.audit_for_ever(&Tenant::default(), schedule, Arc::new(now), stop).await }
+    });
+    // Paused time runs away while threads outside the runtime compute, so what has happened is waited for.
+    let round = async |after: &str| {
+        loop {
+            let done = lab.catalog.checkpoint("audit/list/main").await.unwrap();
+            if let Some(done) = done.filter(|text| text.ends_with("done") && text != after) {
+                return done;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let first = round("").await;
+    assert_eq!(first, "0 done");
+    lab.origin.remove(&key("main/film/v1/video-360p/seg-00003.m4s"));
+    let second = round(&first).await;
+    let began: u64 = second.split_once(' ').unwrap().0.parse().unwrap();
+    assert!(began >= 3_600_000, "not before an hour has passed: {second}");
+    let found = lab.catalog.incidents(&TENANT, None, true, 10).await.unwrap();
+    assert_eq!(found.len(), 1);
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -1,0 +1,515 @@
+//! Puts right what origins lost of a sealed package: from another origin that has the same bytes, by rendering it again,
+//! or by saying which tasks have to be done again. Nothing is written but what the inventory says, checked before it is
+//! sent, and nothing counts as put right before it was proven once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use headwater_model::finding::{Finding, FindingKind};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
+use headwater_model::incident::{How, Look, Mended};
+use headwater_model::inventory::{Inventory, Object, ObjectRole};
+use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
+use headwater_model::life::work_of;
+use headwater_model::plan::Plan;
+use headwater_model::refusal::{Code, Refusal};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
+use headwater_ports::origin::{Before, Origin, Put};
+use serde::Serialize;
+use tracing::{info, warn};
+
+use crate::failure::{Halt, later, never};
+use crate::life::{Engine, Ports};
+use crate::publish::Pointing;
+use crate::verify::{self, Pointers, Proof, VerifyError};
+use crate::{hash, seal};
+
+/// Objects that are copied at once. Each is in memory whole, some 10 MB at the very most.
+const COPIES: usize = 8;
+
+/// How often what was found is put right and proven again. A lost inventory hides what else is lost, and lost objects
+/// hide what is wrong with pointers; what is wrong still after that does not stay right.
+const ROUNDS: usize = 3;
+
+/// Does `Verify`: proves the package on every origin, puts right what can be put right, and has the rest made again.
+pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let mended = mend(ports, claimed, None).await?;
+    let sound = mended.proofs.iter().filter(|p| p.findings.is_empty());
+    let origins: Vec<String> = sound.map(|p| p.origin.clone()).collect();
+    let names: Vec<&str> = origins.iter().map(String::as_str).collect();
+    if ports.stores.policy().is_met_by(&names) {
+        info!(?origins, "proven");
+        return Ok(Outcome::Proven { origins });
+    }
+    let mut failure = not_proven(&mended.findings());
+    if !mended.lost.is_empty() {
+        let mut again = mended.lost;
+        if !again.contains(&TaskKind::Seal) {
+            again.push(TaskKind::Seal);
+        }
+        failure.retry = Retry::After(again);
+    }
+    Err(failure.into())
+}
+
+/// Does `Heal`: the same for a package that viewers have, on every origin, pointers included.
+pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let package = &claimed.package;
+    let title = ports.catalog.title(&package.tenant, &package.title).await?;
+    let live = title.is_some_and(|title| title.live == Some(package.version));
+    let mended = mend(ports, claimed, live.then_some(Live)).await?;
+    let findings = mended.findings();
+    if findings.is_empty() {
+        return Ok(Outcome::Healed { pointers: mended.pointers });
+    }
+    let mut failure = not_proven(&findings);
+    if !mended.lost.is_empty() {
+        failure.retry = Retry::After(mended.lost);
+    }
+    Err(failure.into())
+}
+
+/// What would be done about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// What is wrong.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What would be done, in a few words.
+    #[serde(rename = "remedy")]
+    pub what: String,
+}
+
+impl Engine {
+    /// What healing would do about what viewers of a title get. Changes nothing, and notes nothing.
+    pub async fn remedies(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+    ) -> Result<Vec<Remedy>, VerifyError> {
+        let ports = self.ports();
+        let package = verify::live(ports, tenant, title).await?;
+        let (record, expected) = verify::sealed(ports, &package).await?;
+        let pointers = Pointers::of(&record);
+        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
+        let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+        let inventory = read_inventory_object(ports, &package, expected).await;
+        let mut remedies = Vec::new();
+        for finding in findings {
+            let what = match (&inventory, &record.plan) {
+                _ if !is_loss(&finding.kind) => "a person has to look at this".to_owned(),
+                _ if package.pointers().iter().any(|key| key.as_str() == finding.object) => {
+                    "would be written again".to_owned()
+                }
+                (Some((inventory, own)), Some(plan)) => {
+                    let (inventory, own) = (inventory.clone(), own.clone());
+                    Sources::new(ports, &package, plan, inventory, own).remedy(&finding).await
+                }
+                (None, _) => {
+                    "would be made again with the whole package: no origin has the inventory"
+                        .to_owned()
+                }
+                (_, None) => "a person has to look at this: the catalog has no plan".to_owned(),
+            };
+            remedies.push(Remedy { finding, what });
+        }
+        Ok(remedies)
+    }
+}
+
+/// A package that viewers get, whose pointers count too.
+struct Live;
+
+/// The names of the origins that hold a package now, if they are as many as the policy asks for.
+pub(crate) async fn proven_now(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Result<Vec<String>, Halt> {
+    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await;
+    note(ports, package, &proofs, Vec::new()).await?;
+    let sound = proofs.iter().filter(|proof| proof.findings.is_empty());
+    let origins: Vec<String> = sound.map(|proof| proof.origin.clone()).collect();
+    let names: Vec<&str> = origins.iter().map(String::as_str).collect();
+    if ports.stores.policy().is_met_by(&names) {
+        return Ok(origins);
+    }
+    let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+    Err(not_proven(&findings).into())
+}
+
+/// What came of mending.
+struct Outlook {
+    /// One for every origin, made after everything that could be done was done.
+    proofs: Vec<Proof>,
+    /// Tasks whose results no origin has.
+    lost: Vec<TaskKind>,
+    /// The pointers as they are stored now, where they had to be.
+    pointers: Vec<Object>,
+}
+
+impl Outlook {
+    fn findings(&self) -> Vec<Finding> {
+        self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+}
+
+/// What a package is refused for.
+fn not_proven(findings: &[Finding]) -> Failure {
+    let Some(first) = findings.first() else {
+        return later(Code::Internal, "the policy asks for more origins than there are");
+    };
+    let message = match findings.len() - 1 {
+        0 => first.to_string(),
+        more => format!("{first} (and {more} more)"),
+    };
+    let unreadable = |f: &Finding| matches!(f.kind, FindingKind::ListedButUnreadable { .. });
+    let all_unanswered = findings.iter().all(is_unanswered);
+    let code = if all_unanswered { Code::OriginUnavailable } else { Code::NotProven };
+    // An object that cannot be read may be readable again soon, and an origin that does not answer now may soon give
+    // what another one lost; what was read and is wrong stays wrong.
+    let may_pass = findings.iter().any(is_unanswered) || findings.iter().all(unreadable);
+    let retry = if may_pass { Retry::Later } else { Retry::Never };
+    Failure { refusal: Refusal::new(code, message), retry, last_words: None }
+}
+
+async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Outlook, Halt> {
+    let package = &claimed.package;
+    let plan =
+        claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let (record, expected) =
+        verify::sealed(ports, package).await.map_err(VerifyError::into_halt)?;
+    let mut pointers = match live {
+        Some(Live) => Pointers::of(&record),
+        None => Pointers::Elsewhere,
+    };
+    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+    let mut outlook = Outlook { proofs, lost: Vec::new(), pointers: Vec::new() };
+    note(ports, package, &outlook.proofs, Vec::new()).await?;
+    if outlook.findings().is_empty() {
+        return Ok(outlook);
+    }
+    let Some((inventory, own)) = read_inventory_object(ports, package, expected).await else {
+        if inventory_is_lost(claimed, &outlook.proofs) {
+            outlook.lost = everything(claimed, plan);
+        } else if !outlook.findings().iter().any(is_unanswered) {
+            // It was there a moment ago.
+            let message = "no origin gives the inventory of the package";
+            return Err(later(Code::OriginUnavailable, message).into());
+        }
+        return Ok(outlook);
+    };
+    let sources = Sources::new(ports, package, plan, inventory, own);
+    for _ in 0..ROUNDS {
+        let mut done = sources.mend_objects(&outlook.findings()).await;
+        if pointers != Pointers::Elsewhere {
+            let pointed = point(ports, package, plan, expected, &outlook.proofs).await;
+            if let Some((stored, put_right)) = pointed {
+                pointers = Pointers::Here(stored.clone());
+                outlook.pointers = stored;
+                done.extend(put_right);
+            }
+        }
+        if done.is_empty() {
+            break;
+        }
+        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+        note(ports, package, &outlook.proofs, done).await?;
+        if outlook.findings().is_empty() {
+            break;
+        }
+    }
+    for version in sources.lost_elsewhere(&outlook.findings()) {
+        ports.catalog.heal(&PackageId { version, ..package.clone() }).await?;
+    }
+    outlook.lost = sources.lost(&outlook.findings());
+    Ok(outlook)
+}
+
+/// Tells the catalog what was found and what was done about it.
+async fn note(
+    ports: &Ports,
+    package: &PackageId,
+    proofs: &[Proof],
+    mended: Vec<Mended>,
+) -> Result<(), Halt> {
+    let whole = proofs.iter().filter(|p| !p.findings.iter().any(is_unanswered));
+    let look = Look {
+        whole: whole.map(|proof| proof.origin.clone()).collect(),
+        findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
+        mended,
+    };
+    Ok(ports.catalog.note(package, &look).await?)
+}
+
+/// The package's inventory from the first origin that has it.
+pub(crate) async fn read_inventory(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Option<Inventory> {
+    read_inventory_object(ports, package, expected).await.map(|(inventory, _)| inventory)
+}
+
+/// The same, and the inventory as an object of its own.
+pub(crate) async fn read_inventory_object(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Option<(Inventory, Object)> {
+    for origin in ports.stores.iter() {
+        match verify::inventory_and_body(&**origin, package, expected).await {
+            Ok((inventory, body)) => {
+                let hash::Digests { bytes, sha256, md5 } = hash::digests_of(body).await;
+                let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
+                return Some((inventory, Object { path, bytes, sha256, md5, version: None, role }));
+            }
+            Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
+        }
+    }
+    None
+}
+
+/// An object's bytes from the first origin that has them as they should be.
+pub(crate) async fn read(ports: &Ports, key: &ObjectKey, expected: Sha256) -> Option<Bytes> {
+    for origin in ports.stores.iter() {
+        match origin.get(key, None).await {
+            Ok(body) if hash::sha256_of(body.clone()).await == expected => return Some(body),
+            Ok(_) => warn!(origin = origin.name(), %key, "other bytes than expected"),
+            Err(error) => warn!(origin = origin.name(), %key, %error, "not read"),
+        }
+    }
+    None
+}
+
+/// Whether an inventory that no origin gave is lost, rather than on an origin that does not answer. Sealing a package
+/// again costs nothing, so that one loss is enough; what viewers have is made again only when nobody can have it.
+fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
+    let key = claimed.package.key(INVENTORY_NAME);
+    let lost = |proof: &Proof| {
+        proof.findings.iter().any(|f| f.object == key.as_str() && !is_unanswered(f))
+    };
+    match claimed.published_as {
+        None => proofs.iter().any(lost),
+        Some(_) => proofs.iter().all(lost),
+    }
+}
+
+/// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
+fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
+    if claimed.published_as.is_none() {
+        return vec![TaskKind::Seal];
+    }
+    let mut tasks = work_of(plan);
+    tasks.push(TaskKind::Seal);
+    tasks
+}
+
+/// Replaces the pointers on every origin where the package is sound and they are not: with what, and what was put right.
+///
+/// They are the same on every origin. Where this build renders them otherwise than the one that published the package,
+/// they are wrong everywhere else from now on, and the next round sees to that.
+async fn point(
+    ports: &Ports,
+    package: &PackageId,
+    plan: &Plan,
+    expected: Sha256,
+    proofs: &[Proof],
+) -> Option<(Vec<Object>, Vec<Mended>)> {
+    let keys = package.pointers();
+    let is_pointer = |f: &Finding| keys.iter().any(|key| key.as_str() == f.object);
+    let mut all = None;
+    for (origin, proof) in ports.stores.iter().zip(proofs) {
+        if proof.findings.is_empty() || !proof.findings.iter().all(is_pointer) {
+            continue;
+        }
+        let pointed = async {
+            let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
+            let wrong = pointing.point().await?;
+            if let Some(wrong) = wrong.first() {
+                return Err(later(Code::NotProven, wrong.to_string()));
+            }
+            Ok::<_, Failure>(pointing.stored())
+        };
+        match pointed.await {
+            Ok(stored) => {
+                let put_right = proof.findings.iter().map(|f| Mended {
+                    origin: f.origin.clone(),
+                    object: f.object.clone(),
+                    how: How::Rendered,
+                });
+                all.get_or_insert((stored, Vec::new())).1.extend(put_right);
+            }
+            Err(failure) => warn!(refusal = %failure.refusal, "pointers not put right"),
+        }
+    }
+    all
+}
+
+/// Where objects of one package can be had from.
+struct Sources<'p> {
+    ports: &'p Ports,
+    package: &'p PackageId,
+    plan: &'p Plan,
+    /// Every object that can be put right, the inventory included, by its key.
+    objects: BTreeMap<String, Object>,
+    inventory: Inventory,
+}
+
+impl<'p> Sources<'p> {
+    fn new(
+        ports: &'p Ports,
+        package: &'p PackageId,
+        plan: &'p Plan,
+        inventory: Inventory,
+        own: Object,
+    ) -> Self {
+        let mut objects: BTreeMap<String, Object> =
+            inventory.objects.iter().map(|o| (package.key_of(o).into(), o.clone())).collect();
+        objects.insert(package.key(INVENTORY_NAME).into(), own);
+        Self { ports, package, plan, objects, inventory }
+    }
+
+    /// Does what can be done without a transcoder, and says what was done.
+    async fn mend_objects(&self, findings: &[Finding]) -> Vec<Mended> {
+        let rendered = self.rendered().await;
+        let rendered = &rendered;
+        let work = findings.iter().filter(|f| is_loss(&f.kind)).map(|finding| async move {
+            let origin = self.ports.stores.iter().find(|o| o.name() == finding.origin)?;
+            let object = self.objects.get(&finding.object)?;
+            let (body, how) = self.find(origin.name(), object, rendered).await?;
+            let stored = store(&**origin, self.package.key_of(object), body).await;
+            if let Err(error) = stored {
+                warn!(origin = origin.name(), object = finding.object, %error, "not put right");
+                return None;
+            }
+            info!(origin = origin.name(), object = finding.object, %how, "put right");
+            Some(Mended { origin: finding.origin.clone(), object: finding.object.clone(), how })
+        });
+        let done: Vec<Option<Mended>> =
+            stream::iter(work).buffer_unordered(COPIES).boxed().collect().await;
+        done.into_iter().flatten().collect()
+    }
+
+    /// The bytes of an object from an origin other than `wrong`, or rendered again.
+    async fn find(
+        &self,
+        wrong: &str,
+        object: &Object,
+        rendered: &BTreeMap<String, Bytes>,
+    ) -> Option<(Bytes, How)> {
+        let key = self.package.key_of(object);
+        for origin in self.ports.stores.iter().filter(|o| o.name() != wrong) {
+            let Ok(body) = origin.get(&key, None).await else { continue };
+            if hash::sha256_of(body.clone()).await == object.sha256 {
+                return Some((body, How::Copied { from: origin.name().to_owned() }));
+            }
+        }
+        Some((rendered.get(&object.path)?.clone(), How::Rendered))
+    }
+
+    /// Playlists, MPD and plan by path, rendered from the inventory, where they come out as the inventory has them.
+    async fn rendered(&self) -> BTreeMap<String, Bytes> {
+        let (package, plan) = (self.package.clone(), self.plan.clone());
+        let inventory = self.inventory.clone();
+        hash::compute(move || {
+            let codecs: Vec<(String, String)> = inventory
+                .header
+                .renditions
+                .iter()
+                .map(|r| (r.name.clone(), r.codec.clone()))
+                .collect();
+            let kept = |o: &&Object| o.role.rendition().is_some() || o.version.is_some();
+            let media = inventory.objects.iter().filter(kept);
+            let sealed = seal::render(&package, &plan, media.cloned().collect(), &codecs);
+            let manifests = sealed.map(|sealed| sealed.manifests).unwrap_or_default();
+            let known = |object: &Object| inventory.objects.contains(object);
+            let same = manifests.into_iter().filter(|(object, _)| known(object));
+            same.map(|(object, text)| (object.path, text.into())).collect()
+        })
+        .await
+    }
+
+    /// What would be done about one loss.
+    async fn remedy(&self, finding: &Finding) -> String {
+        let Some(object) = self.objects.get(&finding.object) else {
+            return "a person has to look at this: it is not in the inventory".to_owned();
+        };
+        let key = self.package.key_of(object);
+        for origin in self.ports.stores.iter().filter(|o| o.name() != finding.origin) {
+            if verify::is_sound(&**origin, &key, object).await {
+                return format!("would be copied from origin {}", origin.name());
+            }
+        }
+        match maker_of(self.plan, object) {
+            Some(task) => format!("would be made again from the master: {task}"),
+            None => "would be rendered again".to_owned(),
+        }
+    }
+
+    /// Older versions that hold something of this one that is lost: it is for them to make it again.
+    fn lost_elsewhere(&self, findings: &[Finding]) -> BTreeSet<Version> {
+        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        lost.filter_map(|f| self.objects.get(&f.object)?.version).collect()
+    }
+
+    /// The tasks that made what is lost on some origin and could not be put right.
+    fn lost(&self, findings: &[Finding]) -> Vec<TaskKind> {
+        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        let objects = lost.filter_map(|f| self.objects.get(&f.object));
+        let objects = objects.filter(|object| object.version.is_none());
+        let tasks: BTreeSet<TaskKind> = objects.filter_map(|o| maker_of(self.plan, o)).collect();
+        tasks.into_iter().collect()
+    }
+}
+
+/// The task that makes an object; none of a manifest.
+fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
+    let audio = |rendition: &str| {
+        let n = plan.audio.iter().position(|audio| audio.name == rendition)?;
+        Some(TaskKind::Audio(u32::try_from(n).ok()?))
+    };
+    match &object.role {
+        // Every span makes them, all the same.
+        ObjectRole::Init { rendition } => audio(rendition).or(Some(TaskKind::Span(0))),
+        ObjectRole::Segment { rendition, number, .. } => audio(rendition).or_else(|| {
+            let n = plan.spans.iter().rposition(|span| span.first_segment <= *number)?;
+            Some(TaskKind::Span(u32::try_from(n).ok()?))
+        }),
+        ObjectRole::Manifest | ObjectRole::Plan => None,
+    }
+}
+
+/// Whether nothing is known, since the origin did not answer.
+fn is_unanswered(finding: &Finding) -> bool {
+    matches!(finding.kind, FindingKind::NotAnswered { .. })
+}
+
+/// Whether the object is not there as it should be, rather than wrong from the start or unknown.
+fn is_loss(kind: &FindingKind) -> bool {
+    match kind {
+        FindingKind::Missing
+        | FindingKind::Empty { .. }
+        | FindingKind::Truncated { .. }
+        | FindingKind::TooLong { .. }
+        | FindingKind::Altered { .. }
+        | FindingKind::ListedButUnreadable { .. } => true,
+        FindingKind::NotAnswered { .. }
+        | FindingKind::NamesUnknownObject { .. }
+        | FindingKind::NotNamed { .. }
+        | FindingKind::TimeGap { .. }
+        | FindingKind::Malformed { .. } => false,
+    }
+}
+
+/// Stores an object of a package on one origin.
+pub(crate) async fn store(
+    origin: &dyn Origin,
+    key: ObjectKey,
+    body: Bytes,
+) -> Result<(), headwater_ports::origin::OriginError> {
+    let hash::Digests { sha256, md5, .. } = hash::digests_of(body.clone()).await;
+    let before = Before::Anything;
+    origin.put(Put { key, body, sha256, md5, cache_control: CACHE_FOREVER, before }).await
+}

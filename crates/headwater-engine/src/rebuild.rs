@@ -1,0 +1,264 @@
+//! Rebuilds an empty catalog from one origin alone: titles, packages, inventories and pointers (R7).
+//!
+//! Everything that is taken over is read: each inventory, the plan that the package was made by, and the pointers, which
+//! say what viewers get. Whether the origin still has all objects is for the audit that follows.
+
+use bytes::Bytes;
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
+use headwater_model::inventory::{Inventory, Object, ObjectRole};
+use headwater_model::key::{INVENTORY_NAME, ObjectKey, PLAN_NAME, PackageId};
+use headwater_model::life::{PackageRecord, Restored, RestoredPackage};
+use headwater_model::plan::Plan;
+use headwater_packaging::inventory;
+use headwater_ports::catalog::CatalogError;
+use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
+use thiserror::Error;
+
+use crate::hash;
+use crate::life::Engine;
+
+/// What a rebuild took over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rebuilt {
+    /// Titles.
+    pub titles: u64,
+    /// Packages.
+    pub packages: u64,
+    /// Their objects.
+    pub objects: u64,
+    /// What could not be taken over, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// Why nothing was rebuilt.
+#[derive(Debug, Error)]
+pub enum RebuildError {
+    /// There is no such origin.
+    #[error("there is no origin `{0}` that holds packages")]
+    NoSuchOrigin(String),
+    /// The catalog knows titles already.
+    #[error("the catalog is not empty: it has title `{0}`")]
+    NotEmpty(TitleId),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The origin failed.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+}
+
+impl Engine {
+    /// Fills an empty catalog from `origin`.
+    pub async fn rebuild(&self, tenant: &Tenant, origin: &str) -> Result<Rebuilt, RebuildError> {
+        let ports = self.ports();
+        let found = ports.stores.iter().find(|o| o.name() == origin);
+        let origin = found.ok_or_else(|| RebuildError::NoSuchOrigin(origin.to_owned()))?;
+        if let Some(title) = ports.catalog.titles(tenant, 1).await?.first() {
+            return Err(RebuildError::NotEmpty(title.title.clone()));
+        }
+        let mut rebuilt = Rebuilt::default();
+        let mut under_way: Option<Found> = None;
+        let (prefix, mut after) = (format!("{tenant}/"), None);
+        loop {
+            let page = origin.list(&prefix, after.as_ref()).await?;
+            for info in page.objects {
+                let Some(title) = title_of(&prefix, &info.key) else { continue };
+                if under_way.as_ref().is_none_or(|found| found.title != title)
+                    && let Some(done) = under_way.replace(Found::new(title))
+                {
+                    self.restore(tenant, &**origin, done, &mut rebuilt).await?;
+                }
+                if let Some(found) = &mut under_way {
+                    found.see(&prefix, &info.key);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if let Some(done) = under_way {
+            self.restore(tenant, &**origin, done, &mut rebuilt).await?;
+        }
+        Ok(rebuilt)
+    }
+
+    /// Takes over one title.
+    async fn restore(
+        &self,
+        tenant: &Tenant,
+        origin: &dyn Origin,
+        found: Found,
+        rebuilt: &mut Rebuilt,
+    ) -> Result<(), RebuildError> {
+        let Found { title, versions } = found;
+        let package = |version| PackageId { tenant: tenant.clone(), title: title.clone(), version };
+        let mut packages = Vec::new();
+        for version in versions {
+            match read_package(origin, package(version)).await? {
+                Ok(read) => packages.push(read),
+                Err(why) => rebuilt.problems.push(format!("{}: {why}", package(version))),
+            }
+        }
+        let mut live = None;
+        let mut pointers = Vec::new();
+        for key in package(Version(0)).pointers() {
+            let Some(body) = read(origin, &key).await? else { continue };
+            let leads = leads_to(&body);
+            match (leads, live) {
+                (Some(version), live_before) if live_before.is_none_or(|live| live == version) => {
+                    live = Some(version);
+                    pointers.push(object(key.name(), &body, ObjectRole::Manifest));
+                }
+                _ => rebuilt.problems.push(format!(
+                    "`{key}` does not lead where the title's other pointer leads: publish the title again"
+                )),
+            }
+        }
+        let known = live.is_none_or(|live| packages.iter().any(|p| p.package.version == live));
+        if !known {
+            rebuilt
+                .problems
+                .push(format!("{title}: its pointers lead to a version without inventory"));
+            live = None;
+        }
+        if packages.is_empty() {
+            return Ok(());
+        }
+        for restored in &mut packages {
+            if live == Some(restored.package.version) {
+                restored.record.pointers.clone_from(&pointers);
+            }
+            restored.record.proven_on = vec![origin.name().to_owned()];
+            rebuilt.objects += restored.record.objects;
+        }
+        rebuilt.titles += 1;
+        rebuilt.packages += packages.len() as u64;
+        let restored = Restored { tenant: tenant.clone(), title, live, packages };
+        self.ports().catalog.restore(&restored).await?;
+        Ok(())
+    }
+}
+
+/// A title of which something was listed.
+struct Found {
+    title: TitleId,
+    /// Versions that have an inventory.
+    versions: Vec<Version>,
+}
+
+impl Found {
+    fn new(title: TitleId) -> Self {
+        Self { title, versions: Vec::new() }
+    }
+
+    fn see(&mut self, root: &str, key: &ObjectKey) {
+        let path = key.as_str().strip_prefix(root).unwrap_or_default();
+        if let [_, version, INVENTORY_NAME] = *path.split('/').collect::<Vec<_>>()
+            && let Some(version) = version_of(version)
+        {
+            self.versions.push(version);
+        }
+    }
+}
+
+fn title_of(root: &str, key: &ObjectKey) -> Option<TitleId> {
+    let (title, _) = key.as_str().strip_prefix(root)?.split_once('/')?;
+    title.parse().ok()
+}
+
+fn version_of(folder: &str) -> Option<Version> {
+    let version = Version(folder.strip_prefix('v')?.parse().ok()?);
+    (version.to_string() == folder).then_some(version)
+}
+
+/// The version that a pointer leads to: that of the first folder that it names.
+fn leads_to(pointer: &[u8]) -> Option<Version> {
+    let text = std::str::from_utf8(pointer).ok()?;
+    let words = text.split(|c: char| c.is_whitespace() || c == '"');
+    words.filter_map(|word| version_of(word.split_once('/')?.0)).next()
+}
+
+async fn read(origin: &dyn Origin, key: &ObjectKey) -> Result<Option<Bytes>, OriginError> {
+    match origin.get(key, None).await {
+        Ok(body) => Ok(Some(body)),
+        Err(error) if error.kind == OriginErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn object(path: &str, body: &[u8], role: ObjectRole) -> Object {
+    let hash::Digests { bytes, sha256, md5 } = hash::digests(body);
+    Object { path: path.to_owned(), bytes, sha256, md5, version: None, role }
+}
+
+/// Reads what a package is, or says why it cannot be taken over.
+async fn read_package(
+    origin: &dyn Origin,
+    package: PackageId,
+) -> Result<Result<RestoredPackage, String>, OriginError> {
+    let Some(body) = read(origin, &package.key(INVENTORY_NAME)).await? else {
+        return Ok(Err("its inventory was listed and is not there".to_owned()));
+    };
+    let (sha256, parsed) =
+        hash::compute(move || (hash::sha256(&body), inventory::read(&body))).await;
+    let Inventory { header, objects } = match parsed {
+        Ok(inventory) if inventory.header.package == package => inventory,
+        Ok(other) => {
+            return Ok(Err(format!("its inventory is that of `{}`", other.header.package)));
+        }
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let plan = match objects.iter().find(|o| o.role == ObjectRole::Plan) {
+        Some(object) => read_plan(origin, &package, object).await?,
+        None => None,
+    };
+    let record = PackageRecord {
+        plan,
+        codecs: header.renditions.iter().map(|r| (r.name.clone(), r.codec.clone())).collect(),
+        inventory: Some(sha256),
+        objects: header.objects,
+        bytes: objects.iter().map(|o| o.bytes).sum(),
+        proven_on: Vec::new(),
+        pointers: Vec::new(),
+    };
+    Ok(Ok(RestoredPackage {
+        package,
+        master: header.master,
+        pipeline: header.pipeline,
+        pipeline_sha256: header.pipeline_sha256,
+        record,
+    }))
+}
+
+/// The plan, if it is the one that the inventory lists and this build understands it.
+async fn read_plan(
+    origin: &dyn Origin,
+    package: &PackageId,
+    listed: &Object,
+) -> Result<Option<Plan>, OriginError> {
+    let Some(body) = read(origin, &package.key(PLAN_NAME)).await? else { return Ok(None) };
+    let expected: Sha256 = listed.sha256;
+    let read = move || {
+        let right = hash::sha256(&body) == expected;
+        right.then(|| serde_json::from_slice(&body).ok()).flatten()
+    };
+    Ok(hash::compute(read).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_leads_to_the_version_that_it_names() {
+        let hls =
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"v3/audio/media.m3u8\"\nv3/video/media.m3u8\n";
+        assert_eq!(leads_to(hls.as_bytes()), Some(Version(3)));
+        let mpd = "<SegmentTemplate media=\"v12/$RepresentationID$/seg-$Number%05d$.m4s\"/>";
+        assert_eq!(leads_to(mpd.as_bytes()), Some(Version(12)));
+        for other in ["", "#EXTM3U\n", "v/x", "vx/y", "v01/x", "video/media.m3u8"] {
+            assert_eq!(leads_to(other.as_bytes()), None, "{other}");
+        }
+    }
+}

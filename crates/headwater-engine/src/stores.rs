@@ -1,0 +1,111 @@
+//! The origins that hold packages. What is stored goes to all of them; how many have to take it, and to prove that they
+//! hold it, the policy says.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use headwater_model::origin::Policy;
+use headwater_model::refusal::Code;
+use headwater_model::task::Failure;
+use headwater_ports::origin::{Origin, OriginErrorKind, Put};
+use thiserror::Error;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::failure::{never, of_origin};
+
+/// For how long an origin that did not answer is left out where the others are enough. Its adapter has tried for minutes
+/// by then, and without this every single object would wait as long again.
+const LEFT_OUT: Duration = Duration::from_mins(1);
+
+/// The origins that hold packages, and the policy they are held to. Cheap to clone.
+#[derive(Clone)]
+pub struct Stores {
+    stores: Arc<[Store]>,
+    policy: Arc<Policy>,
+}
+
+struct Store {
+    origin: Arc<dyn Origin>,
+    /// Until when nothing is stored here that can do without it.
+    left_out_until: Mutex<Option<Instant>>,
+}
+
+/// The policy names an origin that there is not.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no origin `{0}`")]
+pub struct NoSuchOrigin(pub String);
+
+impl Stores {
+    /// Those of `origins` that the policy keeps packages on, in its order.
+    pub fn new(origins: &[Arc<dyn Origin>], policy: Policy) -> Result<Self, NoSuchOrigin> {
+        let find = |name: &String| {
+            let origin = origins.iter().find(|o| o.name() == name);
+            let origin = origin.cloned().ok_or_else(|| NoSuchOrigin(name.clone()))?;
+            Ok(Store { origin, left_out_until: Mutex::default() })
+        };
+        let stores = policy.origins.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(Self { stores, policy: Arc::new(policy) })
+    }
+
+    /// What they are held to.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The origins, best first.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Origin>> {
+        self.stores.iter().map(|store| &store.origin)
+    }
+
+    /// Stores an object on all of them; success means that enough of them acknowledged it.
+    pub(crate) async fn put(&self, put: Put) -> Result<(), Failure> {
+        let results = join_all(self.stores.iter().map(|store| self.put_on(store, &put))).await;
+        let mut hold = Vec::new();
+        let mut failures = Vec::new();
+        for (store, result) in self.stores.iter().zip(results) {
+            match result {
+                Ok(()) => hold.push(store.origin.name()),
+                Err(failure) => failures.push((store.origin.name(), failure)),
+            }
+        }
+        if self.policy.is_met_by(&hold) {
+            return Ok(());
+        }
+        // One that cannot be done without says more than one that could have made up the number.
+        let required = |name: &str| self.policy.required.iter().any(|required| required == name);
+        let worst = failures.iter().position(|(name, _)| required(name)).unwrap_or(0);
+        if failures.is_empty() {
+            return Err(never(Code::Internal, "the policy asks for more origins than there are"));
+        }
+        Err(failures.swap_remove(worst).1)
+    }
+
+    async fn put_on(&self, store: &Store, put: &Put) -> Result<(), Failure> {
+        let name = store.origin.name();
+        let until = *store.left_out_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.is_some_and(|until| Instant::now() < until) && self.can_do_without(name) {
+            let message = format!("origin {name} is left out: it did not answer a short while ago");
+            return Err(never(Code::OriginUnavailable, message));
+        }
+        let result = store.origin.put(put.clone()).await;
+        let left_out = match &result {
+            Err(error) if error.kind == OriginErrorKind::Unavailable => {
+                warn!(origin = name, %error, "not stored");
+                Some(Instant::now() + LEFT_OUT)
+            }
+            _ => None,
+        };
+        *store.left_out_until.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
+        result.map_err(|error| of_origin(name, &error))
+    }
+
+    fn can_do_without(&self, name: &str) -> bool {
+        let others: Vec<&str> = self.iter().map(|o| o.name()).filter(|o| *o != name).collect();
+        self.policy.is_met_by(&others)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! What origins lose is put right: before publishing and afterwards, from another origin, by rendering, by transcoding.
+
+use bytes::Bytes;
+use headwater_model::incident::{How, Incident};
+use headwater_ports::transcoder::Part;
+use headwater_testkit::flaky::{Fail, Flaky};
+use headwater_testkit::scripted_transcoder::Mishap;
+
+use super::gated_origin::{Gate, GatedOrigin};
+use super::*;
+
+const SEGMENT: &str = "video-360p/seg-00003.m4s";
+
+fn at(path: &str) -> ObjectKey {
+    package("film", 1).key(path)
+}
+
+/// Every object that a package of the lab has, one of each kind.
+const KINDS: [&str; 5] = [
+    SEGMENT,
+    "audio-en/seg-00002.m4s",
+    "audio-en/init.mp4",
+    "video-234p/media.m3u8",
+    "inventory.jsonl",
+];
+
+/// The ways to lose an object, as a test of the origin can do them.
+type Deed = fn(&MemoryOrigin, &ObjectKey);
+
+const DEEDS: [(&str, Deed); 4] = [
+    ("deleted", MemoryOrigin::remove),
+    ("emptied", MemoryOrigin::empty),
+    ("truncated", |origin, key| origin.truncate(key, 100)),
+    ("altered", MemoryOrigin::alter),
+];
+
+async fn incidents(lab: &Lab) -> Vec<Incident> {
+    let title = "film".parse().unwrap();
+    lab.catalog.incidents(&Tenant::default(), Some(&title), true, 1_000).await.unwrap()
+}
+
+/// Heals the title and checks that the origins hold what they held before and that every incident is closed.
+async fn heal(lab: &Lab, engine: &Engine, expected: &[(ObjectKey, Bytes)]) {
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
+    let service = Service::start(engine);
+    lab.wait_for(|history| history.contains("healed:")).await;
+    service.stop().await;
+    for (key, body) in expected {
+        assert_eq!(lab.origin.object(key).map(|o| o.0).as_ref(), Some(body), "{key}");
+    }
+    assert!(incidents(lab).await.iter().all(|i| i.closed.is_some()));
+    assert_eq!(lab.record("film").await.state.name(), "published");
+}
+
+fn name(part: &Part) -> String {
+    match part {
+        Part::Span(n) => format!("span {}", n + 1),
+        Part::Audio(n) => format!("audio {}", n + 1),
+    }
+}
+
+fn contents(origin: &MemoryOrigin) -> Vec<(ObjectKey, Bytes)> {
+    let keys = origin.keys().into_iter().map(|key| ObjectKey::new(key).unwrap());
+    keys.map(|key| (key.clone(), origin.object(&key).unwrap().0)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_before_publishing_delays_the_title_and_nothing_else() {
+    for path in KINDS {
+        for (deed, damage) in DEEDS {
+            let lab = Lab::new();
+            let once = std::sync::atomic::AtomicBool::new(true);
+            let strike = move |origin: &MemoryOrigin| {
+                if once.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                    damage(origin, &at(path));
+                }
+            };
+            let gate = Gate::AfterPut("inventory.jsonl", Box::new(strike));
+            let engine = lab.engine_on(GatedOrigin::new(lab.origin.clone(), gate));
+            engine.submit(&lab.title("film", "a film")).await.unwrap();
+            let told = lab.told(&lab.work(&engine, "film").await);
+            assert_eq!(told, "published", "{path} {deed}:\n{}", lab.history("film").await);
+            let found = incidents(&lab).await;
+            assert_eq!(found.len(), 1, "{path} {deed}");
+            assert_eq!(found[0].finding.object, at(path).to_string());
+            assert!(found[0].closed.is_some(), "{path} {deed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_origin_is_healed_by_making_exactly_what_is_lost_again() {
+    for (path, remade, how) in [
+        (SEGMENT, Some("span 2"), How::MadeAgain),
+        ("video-234p/seg-00001.m4s", Some("span 1"), How::MadeAgain),
+        ("video-234p/init.mp4", Some("span 1"), How::MadeAgain),
+        ("audio-en/seg-00004.m4s", Some("audio 1"), How::MadeAgain),
+        ("video-234p/media.m3u8", None, How::Rendered),
+        ("manifest.mpd", None, How::Rendered),
+        ("../index.m3u8", None, How::Rendered),
+    ] {
+        for (deed, damage) in DEEDS {
+            let lab = Lab::new();
+            lab.make(&lab.title("film", "a film")).await;
+            let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+            let key = match path.strip_prefix("../") {
+                Some(pointer) => ObjectKey::new(format!("main/film/{pointer}")).unwrap(),
+                None => at(path),
+            };
+            damage(&lab.origin, &key);
+            let stored = lab.origin.stored().len();
+            heal(&lab, &lab.engine(), &before).await;
+            let again = lab.transcoder.calls()[made..].to_vec();
+            let expected = remade.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(again.iter().map(name).collect::<Vec<_>>(), expected, "{path} {deed}");
+            let written = &lab.origin.stored()[stored..];
+            let pointers = ["main/film/index.m3u8", "main/film/manifest.mpd"];
+            if path.starts_with("..") {
+                assert_eq!(written, pointers, "{path} {deed}");
+            } else {
+                assert_eq!(written, [key.to_string()], "{path} {deed}: only what was lost");
+            }
+            let found = incidents(&lab).await;
+            assert_eq!((found.len(), &found[0].mended), (1, &Some(how.clone())), "{path} {deed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_origin_has_is_copied_from_there() {
+    let (lab, other) = (Lab::new(), Arc::new(MemoryOrigin::new("second").with_page(3)));
+    let policy = Policy {
+        origins: vec!["lab".to_owned(), "second".to_owned()],
+        min_copies: 2,
+        ..Policy::of_one("lab")
+    };
+    let origins: [Arc<dyn Origin>; 2] = [lab.origin.clone(), other.clone()];
+    let engine = lab.engine_with(lab.catalog.clone(), Stores::new(&origins, policy).unwrap());
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    lab.work(&engine, "film").await;
+    let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+    for (path, (_, damage)) in KINDS.into_iter().zip(DEEDS.into_iter().cycle()) {
+        damage(&lab.origin, &at(path));
+    }
+    // The other one has lost something too, and something that both have lost is made again.
+    other.remove(&at("audio-en/seg-00001.m4s"));
+    other.remove(&at(SEGMENT));
+    heal(&lab, &engine, &before).await;
+    assert_eq!(contents(&other), before);
+    let again = lab.transcoder.calls()[made..].to_vec();
+    assert_eq!(again.iter().map(name).collect::<Vec<_>>(), ["span 2"]);
+    let found = incidents(&lab).await;
+    let copied = |from: &str| {
+        let how = Some(How::Copied { from: from.to_owned() });
+        found.iter().filter(|i| i.mended == how).count()
+    };
+    assert_eq!((copied("second"), copied("lab"), found.len()), (4, 1, 7), "{found:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_inventory_is_made_again_with_all_that_it_lists() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let before = contents(&lab.origin);
+    lab.origin.remove(&at("inventory.jsonl"));
+    let engine = lab.engine();
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.matches("published as v1").count() == 2).await;
+    service.stop().await;
+    assert_eq!(contents(&lab.origin), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_build_may_not_put_other_bytes_under_old_names() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    lab.origin.remove(&at(SEGMENT));
+    lab.transcoder.goes_wrong(Part::Span(1), Mishap::OtherBytes);
+    let engine = lab.engine();
+    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("viewers keep what they have")).await;
+    service.stop().await;
+    let history = lab.history("film").await;
+    assert!(history.contains("made-differently: `video-"), "{history}");
+    assert!(!lab.origin.keys().contains(&at(SEGMENT).to_string()));
+    assert_eq!(lab.record("film").await.state.name(), "published", "viewers keep what they have");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transcoder_that_fails_while_healing_is_tried_again() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let before = contents(&lab.origin);
+    lab.origin.remove(&at(SEGMENT));
+    lab.transcoder.goes_wrong(Part::Span(1), Mishap::CrashAfter(1));
+    heal(&lab, &lab.engine(), &before).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_is_not_answered_for_is_not_lost() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+    let flaky = Flaky::new(lab.origin.clone(), vec![Fail::FirstGets(2)]);
+    heal(&lab, &lab.engine_on(Arc::new(flaky)), &before).await;
+    assert_eq!(lab.transcoder.calls().len(), made, "nothing was made again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
+    for (deed, damage) in DEEDS {
+        let lab = Lab::new();
+        let once = std::sync::atomic::AtomicBool::new(true);
+        let pointer = ObjectKey::new("main/film/index.m3u8").unwrap();
+        let strike = move |origin: &MemoryOrigin| {
+            if once.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                damage(origin, &pointer);
+            }
+        };
+        let gate = Gate::AfterPut("film/index.m3u8", Box::new(strike));
+        let engine = lab.engine_on(GatedOrigin::new(lab.origin.clone(), gate));
+        engine.submit(&lab.title("film", "a film")).await.unwrap();
+        let told = lab.told(&lab.work(&engine, "film").await);
+        assert_eq!(told, "published", "{deed}:\n{}", lab.history("film").await);
+        let found = incidents(&lab).await;
+        assert_eq!(found.len(), 1, "{deed}");
+        assert_eq!(found[0].finding.object, "main/film/index.m3u8");
+        assert!(found[0].closed.is_some(), "{deed}");
+    }
+}

@@ -1,0 +1,373 @@
+//! An S3-compatible origin.
+//!
+//! **What is true at each point.** An object goes up in one call from memory, with its hashes computed beforehand: the
+//! payload's SHA-256 is part of the signature, and by the origin's profile a checksum header or `Content-MD5` goes with
+//! it. What the origin answers is compared where it can be. None of that is taken for proof: the verifier asks later.
+//!
+//! **Retries.** This module owns them all ([`retry`], [`gate`]); the SDK's are switched off.
+//!
+//! **Cancellation.** Dropping a call closes its connection. An upload that was dropped may be there or not.
+
+mod client;
+mod error;
+mod gate;
+mod pace;
+mod probe;
+mod reach;
+mod retry;
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumMode, StorageClass};
+use bytes::Bytes;
+use headwater_model::id::{Md5, Sha256};
+use headwater_model::key::ObjectKey;
+use headwater_model::origin::{Profile, ProofGrade, Question};
+use headwater_ports::origin::{
+    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put,
+};
+use tracing::debug;
+
+pub use client::{Credentials, S3Settings};
+pub use reach::Unusable;
+
+use error::Failed;
+use gate::Gate;
+use pace::Ended;
+use retry::Trouble;
+
+/// Time that a call without a body may take.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// Time more for each started MB of a body: 100 kB/s, a link on which nobody would publish films.
+const LIMIT_PER_MB: Duration = Duration::from_secs(10);
+
+/// Bytes of the largest object that is read without knowing its size: a segment has 10 MB at the very most.
+const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
+
+/// An S3-compatible origin.
+pub struct S3Origin {
+    settings: S3Settings,
+    profile: RwLock<Arc<Profile>>,
+    client: Client,
+    gate: Gate,
+    haste: u32,
+}
+
+impl S3Origin {
+    /// An origin that behaves as `profile` says. Asks nothing yet.
+    pub async fn new(settings: S3Settings, profile: Profile) -> Self {
+        let client = client::client(&settings).await;
+        let profile = RwLock::new(Arc::new(profile));
+        Self { settings, profile, client, gate: Gate::new(1), haste: 1 }
+    }
+
+    /// The same, `times` as impatient: limits of calls, waits between tries and the pace of all calls are in a time that
+    /// passes that much faster. For tests of what happens when patience runs out.
+    #[must_use]
+    pub fn in_haste(self, times: u32) -> Self {
+        let haste = times.max(1);
+        Self { gate: Gate::new(haste), haste, ..self }
+    }
+
+    /// Where it is and how it is asked.
+    pub fn settings(&self) -> &S3Settings {
+        &self.settings
+    }
+
+    /// How it is taken to behave.
+    pub fn profile(&self) -> Arc<Profile> {
+        self.profile.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes it to behave like this from now on. Calls under way go on as they were begun.
+    pub fn goes_by(&self, profile: Profile) {
+        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(profile);
+    }
+
+    fn does(&self, question: Question) -> bool {
+        self.profile().does(question)
+    }
+
+    /// Lists, stores and deletes once, within ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// What a person has to put right before the origin can be used.
+    pub async fn reach(&self) -> Result<(), Unusable> {
+        reach::reach(self).await
+    }
+
+    /// Finds out what the origin does, with some twenty calls below a prefix of their own. Leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot even store, read, list and delete.
+    pub async fn probe(&self) -> Result<Profile, OriginError> {
+        probe::probe(self).await
+    }
+
+    fn storage_class(&self) -> Option<StorageClass> {
+        self.settings.storage_class.as_deref().map(StorageClass::from)
+    }
+
+    fn etag_is_md5(&self) -> bool {
+        self.does(Question::EtagIsMd5)
+    }
+
+    fn full(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.settings.prefix)
+    }
+
+    /// Makes `call` until it is answered, or failed in a way that another try cannot change.
+    async fn ask<T, F: Future<Output = Result<T, Failed>>>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        limit: Duration,
+        call: impl Fn() -> F,
+    ) -> Result<T, OriginError> {
+        let began = Instant::now();
+        let mut failures = 0;
+        loop {
+            let place = self.gate.enter().await;
+            let result = tokio::time::timeout(limit / self.haste, call()).await;
+            let failed = match result {
+                Ok(Ok(answer)) => {
+                    place.leave(Ended::Well, None);
+                    return Ok(answer);
+                }
+                Ok(Err(failed)) => failed,
+                Err(_) => Failed::too_late(limit),
+            };
+            let (ended, pause) = match failed.trouble {
+                Trouble::Throttled(pause) => (Ended::Throttled, pause),
+                Trouble::Fault | Trouble::Reset | Trouble::Timeout => (Ended::Badly, None),
+                Trouble::Garbled | Trouble::Lasting => (Ended::Well, None),
+            };
+            place.leave(ended, pause);
+            failures += 1;
+            let elapsed = began.elapsed() * self.haste;
+            let Some(wait) = retry::again(failed.trouble, failures, elapsed, random()) else {
+                return Err(failed.into_error(operation, key));
+            };
+            let wait = wait / self.haste;
+            debug!(origin = self.settings.name, operation, key, failures, ?wait, why = %failed, "again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn info(&self, key: ObjectKey, size: Option<i64>, etag: Option<&str>) -> ObjectInfo {
+        let bytes = size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
+        ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
+    }
+
+    /// Whether a checksum in an answer means something: it was enforced when the object came.
+    fn checksums_count(&self) -> bool {
+        self.does(Question::RefusesWrongChecksum) && self.does(Question::ReturnsChecksum)
+    }
+}
+
+#[async_trait]
+impl Origin for S3Origin {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn grade(&self) -> ProofGrade {
+        self.profile().grade()
+    }
+
+    fn address(&self, key: &ObjectKey) -> String {
+        self.settings.address(&self.full(key))
+    }
+
+    async fn put(&self, put: Put) -> Result<(), OriginError> {
+        let key = self.full(&put.key);
+        let limit = CALL_LIMIT + LIMIT_PER_MB * megabytes(put.body.len());
+        self.ask("store", put.key.as_str(), limit, || async {
+            let mut request = self
+                .client
+                .put_object()
+                .bucket(&self.settings.bucket)
+                .key(&key)
+                .body(ByteStream::from(put.body.clone()))
+                .content_type(put.key.content_type())
+                .cache_control(put.cache_control)
+                .set_storage_class(self.storage_class());
+            // One or the other: some origins refuse a call with both.
+            if self.does(Question::RefusesWrongChecksum) {
+                request = request.checksum_sha256(base64(&put.sha256.0));
+            } else if self.does(Question::RefusesWrongMd5) {
+                request = request.content_md5(base64(&put.md5.0));
+            }
+            request = match &put.before {
+                Before::Nothing if self.does(Question::HonoursIfNoneMatch) => {
+                    request.if_none_match("*")
+                }
+                Before::Etag(etag) if self.does(Question::HonoursIfMatch) => request.if_match(etag),
+                Before::Anything | Before::Nothing | Before::Etag(_) => request,
+            };
+            let signed = client::SignedHash::new(&put.sha256);
+            let answer = request.customize().interceptor(signed).send().await?;
+            match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
+                Some(stored) if stored != put.md5 => Err(Failed::corrupt(format!(
+                    "the origin says that it stored {stored} instead of {}",
+                    put.md5
+                ))),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
+        if range.as_ref().is_some_and(Range::is_empty) {
+            return Ok(Bytes::new());
+        }
+        let full = self.full(key);
+        self.ask("read", key.as_str(), READ_LIMIT, || async {
+            let request = self
+                .client
+                .get_object()
+                .bucket(&self.settings.bucket)
+                .key(&full)
+                .set_range(range.as_ref().map(header_of));
+            // Only the body takes longer the larger it is.
+            let begins = tokio::time::timeout(CALL_LIMIT / self.haste, request.send()).await;
+            let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
+            let answer = match begins.map_err(Failed::from) {
+                Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
+                answer => answer?,
+            };
+            let is_part = answer.content_range().is_some();
+            let body = answer.body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
+            Ok(match &range {
+                // Some origins send everything, or the part without saying so.
+                Some(range) if !is_part && body.len() as u64 > range.end - range.start => {
+                    let clip = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
+                    body.slice(clip(range.start)..clip(range.end))
+                }
+                _ => body,
+            })
+        })
+        .await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, OriginError> {
+        let full = self.full(key);
+        let found = self
+            .ask("look at", key.as_str(), CALL_LIMIT, || async {
+                let mut request =
+                    self.client.head_object().bucket(&self.settings.bucket).key(&full);
+                if self.checksums_count() {
+                    request = request.checksum_mode(ChecksumMode::Enabled);
+                }
+                match request.send().await.map_err(Failed::from) {
+                    Ok(found) => Ok(Some(found)),
+                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(None),
+                    Err(failed) => Err(failed),
+                }
+            })
+            .await?;
+        Ok(found.map(|found| {
+            let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
+            ObjectInfo {
+                sha256: sha256.and_then(sha256_of),
+                ..self.info(key.clone(), found.content_length(), found.e_tag())
+            }
+        }))
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
+        let full_prefix = format!("{}{prefix}", self.settings.prefix);
+        let mut after = after.map(|key| self.full(key));
+        loop {
+            let page = self
+                .ask("list", prefix, CALL_LIMIT, || async {
+                    let request = self
+                        .client
+                        .list_objects_v2()
+                        .bucket(&self.settings.bucket)
+                        .prefix(&full_prefix)
+                        .set_start_after(after.clone());
+                    Ok(request.send().await?)
+                })
+                .await?;
+            let last = page.contents().last().and_then(|o| o.key()).map(str::to_owned);
+            let objects: Vec<_> = page
+                .contents()
+                .iter()
+                .filter_map(|o| {
+                    let key = o.key()?.strip_prefix(&self.settings.prefix)?;
+                    Some(self.info(ObjectKey::new(key)?, o.size(), o.e_tag()))
+                })
+                .collect();
+            if page.is_truncated() != Some(true) {
+                return Ok(Page { objects, next: None });
+            }
+            if last <= after {
+                let why = "the listing does not move on".to_owned();
+                return Err(Failed::corrupt(why).into_error("list", prefix));
+            }
+            // Keys that Headwater never writes are somebody else's. A page may be full of them.
+            if let Some(next) = objects.last().map(|o| o.key.clone()) {
+                return Ok(Page { objects, next: Some(next) });
+            }
+            after = last;
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
+        let full = self.full(key);
+        self.ask("delete", key.as_str(), CALL_LIMIT, || async {
+            let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
+            match request.send().await.map_err(Failed::from) {
+                Ok(_) => Ok(()),
+                Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
+                Err(failed) => Err(failed),
+            }
+        })
+        .await
+    }
+}
+
+/// The MD5 that an ETag is; none of an upload in parts.
+fn md5_of(etag: &str) -> Option<Md5> {
+    etag.trim_matches('"').parse().ok()
+}
+
+/// The SHA-256 that a checksum header is; none of an upload in parts.
+fn sha256_of(header: &str) -> Option<Sha256> {
+    aws_smithy_types::base64::decode(header).ok()?.try_into().ok().map(Sha256)
+}
+
+fn header_of(range: &Range<u64>) -> String {
+    match range.end {
+        u64::MAX => format!("bytes={}-", range.start),
+        end => format!("bytes={}-{}", range.start, end - 1),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    aws_smithy_types::base64::encode(bytes)
+}
+
+fn megabytes(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1_000_000 + 1).unwrap_or(u32::MAX)
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    f64::from(fastrand::u32(..)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

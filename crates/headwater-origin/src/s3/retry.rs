@@ -1,0 +1,55 @@
+//! Which failures of a call to S3 are tried again, and when. The only retry of storage calls that there is: the SDK's own
+//! is switched off, since its budget, shared by all clients of a process, loses most uploads under a limiter.
+
+use std::time::Duration;
+
+/// What went wrong with one try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Too many calls: 429, or 503 with `SlowDown` and its like. With what `Retry-After` said.
+    Throttled(Option<Duration>),
+    /// Another 5xx.
+    Fault,
+    /// The connection was refused, reset or closed in the middle.
+    Reset,
+    /// No answer in time.
+    Timeout,
+    /// What arrived is not what was sent, or what came back contradicts it. Bytes that were flipped on the way are fine
+    /// the next time; an origin or a proxy that always garbles them is not waited for.
+    Garbled,
+    /// What another try cannot change.
+    Lasting,
+}
+
+/// Tries of a call that fails for other reasons than its rate.
+const TRIES: u32 = 8;
+
+/// Tries of a call that arrives garbled.
+const GARBLED_TRIES: u32 = 3;
+
+/// For how long a throttled call is tried again. The rate of all calls follows what is let in, so that this only runs out
+/// when the origin lets in next to nothing.
+const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
+
+/// Longest wait between two tries.
+const CAP: Duration = Duration::from_secs(20);
+
+/// When to try again after the `failures`th failure (from 1) of a call that was begun `elapsed` ago; `None` to give up.
+/// `jitter` is a random number from 0 to 1: calls that failed together must not come back together.
+pub(super) fn again(
+    trouble: Trouble,
+    failures: u32,
+    elapsed: Duration,
+    jitter: f64,
+) -> Option<Duration> {
+    let (base, may) = match trouble {
+        Trouble::Throttled(_) => (Duration::from_millis(50), elapsed < THROTTLED_LIMIT),
+        Trouble::Reset => (Duration::from_millis(25), failures < TRIES),
+        Trouble::Fault => (Duration::from_millis(200), failures < TRIES),
+        Trouble::Garbled => (Duration::from_millis(200), failures < GARBLED_TRIES),
+        Trouble::Timeout => (Duration::from_secs(1), failures < TRIES / 2),
+        Trouble::Lasting => return None,
+    };
+    let doubled = base.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    may.then(|| doubled.min(CAP).mul_f64(jitter.clamp(0.0, 1.0)))
+}

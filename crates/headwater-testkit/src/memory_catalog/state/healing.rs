@@ -1,0 +1,195 @@
+//! Incidents and holdings of the memory catalog, and the healing of packages that viewers have.
+
+use std::collections::BTreeMap;
+
+use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::history::Line;
+use headwater_model::id::Version;
+use headwater_model::incident::{Incident, Look};
+use headwater_model::key::PackageId;
+use headwater_model::life::{PackageRecord, Restored};
+use headwater_model::task::{NewTitle, TaskKind};
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::CatalogError;
+
+use super::{Package, State, Title, contradiction};
+
+impl State {
+    pub(in super::super) fn holding(&self, id: i64, title: &Title) -> Holding {
+        let packages = self.packages.values().filter(|package| package.title == id);
+        let mut versions: Vec<Held> = packages
+            .map(|package| Held {
+                version: package.id.version,
+                content: match package.record.inventory {
+                    Some(inventory) => {
+                        Content::Sealed { inventory, pointers: package.record.pointers.clone() }
+                    }
+                    None if package.state.is_final() => Content::Nothing,
+                    None => Content::InTheMaking,
+                },
+            })
+            .collect();
+        versions.sort_by_key(|held| held.version);
+        let (tenant, live, live_since) = (title.tenant.clone(), title.live, title.live_since);
+        Holding { tenant, title: title.title.clone(), live, live_since, versions }
+    }
+
+    /// Opens `Heal` of a package that was published, unless something is done about it already.
+    pub(in super::super) fn heal(&mut self, package: &PackageId, now: Timestamp) -> bool {
+        self.open_idle(package, TaskKind::Heal, Line::HealQueued, now)
+    }
+
+    /// The same with `Publish`.
+    pub(in super::super) fn roll_back(&mut self, package: &PackageId, now: Timestamp) -> bool {
+        let line = Line::RollbackQueued { to: package.version };
+        self.open_idle(package, TaskKind::Publish, line, now)
+    }
+
+    fn open_idle(
+        &mut self,
+        package: &PackageId,
+        kind: TaskKind,
+        line: Line<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
+        let Some((id, title)) = found.map(|(id, p)| (*id, p.title)) else { return false };
+        if self.tasks_of(id).any(|t| t.is_open()) {
+            return false;
+        }
+        self.start_over(id, kind, 0, now);
+        self.record(title, now, line);
+        true
+    }
+
+    /// Forgets a package that was deleted.
+    pub(in super::super) fn forget(
+        &mut self,
+        package: &PackageId,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let found = self.packages.iter().find(|(_, p)| &p.id == package);
+        let found = found.map(|(id, p)| (*id, p.title)).filter(|(id, title)| {
+            let title = &self.titles[title];
+            title.newest != *id && title.live != Some(package.version)
+        });
+        let Some((id, title)) = found else {
+            let why = format!("`{package}` is needed or not known");
+            return Err(contradiction("forget the package", why));
+        };
+        self.packages.remove(&id);
+        self.tasks.retain(|_, task| task.package != id);
+        self.incidents.retain(|incident| &incident.package != package);
+        self.record(title, now, Line::Collected { version: package.version });
+        Ok(())
+    }
+
+    /// Takes over a title that is not known.
+    pub(in super::super) fn restore(
+        &mut self,
+        restored: &Restored,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let Restored { tenant, title, live, packages } = restored;
+        if self.title_id(tenant, title).is_some() || packages.is_empty() {
+            return Err(contradiction("take over a title", format!("`{title}` is known")));
+        }
+        let title_id = self.next_id();
+        let row = Title {
+            tenant: tenant.clone(),
+            title: title.clone(),
+            newest: 0,
+            live: *live,
+            live_since: Some(now),
+            queued: now,
+            events: vec![],
+        };
+        self.titles.insert(title_id, row);
+        let mut newest = (Version(0), 0);
+        for package in packages {
+            let id = self.next_id();
+            let version = package.package.version;
+            let state = restored.state_of(version);
+            self.packages.insert(
+                id,
+                Package {
+                    title: title_id,
+                    id: package.package.clone(),
+                    published: state.refusal().is_none(),
+                    state,
+                    new: NewTitle {
+                        tenant: tenant.clone(),
+                        title: title.clone(),
+                        master_path: String::new(),
+                        pipeline: package.pipeline.clone(),
+                        again: false,
+                        remake: None,
+                    },
+                    facts: None,
+                    record: PackageRecord { codecs: vec![], ..package.record.clone() },
+                    codecs: package.record.codecs.iter().cloned().collect(),
+                    objects: BTreeMap::new(),
+                    last_words: None,
+                    updated: now,
+                },
+            );
+            newest = newest.max((version, id));
+        }
+        self.title(title_id).newest = newest.1;
+        let origin = packages.iter().flat_map(|p| &p.record.proven_on).next();
+        let origin = origin.map_or("unknown", String::as_str).to_owned();
+        self.record(title_id, now, Line::Restored { origin: &origin, live: *live });
+        Ok(())
+    }
+
+    pub(in super::super) fn is_busy(&self, package: &PackageId) -> bool {
+        let id = self.packages.iter().find(|(_, p)| &p.id == package).map(|(id, _)| *id);
+        self.tasks.values().any(|t| Some(t.package) == id && t.is_open())
+    }
+
+    pub(in super::super) fn note(
+        &mut self,
+        package: &PackageId,
+        look: &Look,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        if self.find_package(package).is_none() {
+            let why = format!("there is no package `{package}`");
+            return Err(contradiction("note what was found", why));
+        }
+        for finding in &look.findings {
+            let open = self.incidents.iter_mut().find(|i| {
+                i.closed.is_none()
+                    && i.package == *package
+                    && (&i.finding.origin, &i.finding.object) == (&finding.origin, &finding.object)
+            });
+            match open {
+                Some(open) => {
+                    open.finding = finding.clone();
+                    open.last_seen = now;
+                }
+                None => {
+                    let id = self.next_id();
+                    self.incidents.push(Incident {
+                        id,
+                        package: package.clone(),
+                        finding: finding.clone(),
+                        first_seen: now,
+                        last_seen: now,
+                        mended: None,
+                        closed: None,
+                    });
+                }
+            }
+        }
+        let open = self.incidents.iter_mut().filter(|i| i.closed.is_none());
+        for incident in open.filter(|i| i.package == *package) {
+            let (origin, object) = (&incident.finding.origin, &incident.finding.object);
+            if let Some(how) = look.mended(origin, object) {
+                incident.mended = Some(how.clone());
+            }
+            incident.closed = look.closes(origin, object).then_some(now);
+        }
+        Ok(())
+    }
+}

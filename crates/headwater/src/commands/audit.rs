@@ -1,0 +1,101 @@
+//! `headwater audit`: compares what origins hold with what they should.
+
+use headwater_engine::audit::{Budget, Method, News, Scope};
+use headwater_model::audit::Tally;
+use headwater_model::origin::ProofGrade;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::{AuditArgs, AuditPolicy, Outcome};
+use crate::config::Config;
+use crate::origins::grade;
+use crate::terminal::{complain, news, say};
+
+/// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
+pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow::Result<Outcome> {
+    let app = App::open_checked(config).await?;
+    let tenant = &app.config.tenant;
+    for title in &args.titles {
+        if app.catalog.title(tenant, title).await?.is_none() {
+            complain(&format!("there is no title `{title}`"));
+            return Ok(Outcome::Refused);
+        }
+    }
+    let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
+    if let Some(unknown) = args.origin.iter().find(|name| !names.contains(name)) {
+        complain(&format!("there is no origin `{unknown}` that holds packages"));
+        news(&format!("hint: there are: {}", names.join(", ")));
+        return Ok(Outcome::Refused);
+    }
+    let read = match (args.policy, args.sample) {
+        (_, Some(share)) => share,
+        (AuditPolicy::Listing, None) => 0.0,
+        (AuditPolicy::Read, None) => 1.0,
+    };
+    let checkpoint = format!("audit/by-hand/{read}/{tenant}");
+    if args.from_start {
+        for name in &names {
+            app.catalog.keep_checkpoint(&format!("{checkpoint}/{name}"), None).await?;
+        }
+    }
+    let scope = Scope { titles: args.titles, origins: args.origin };
+    let method = Method {
+        read,
+        // Another sample every time.
+        round: u64::try_from(app.clock.now().0).unwrap_or(0),
+        heals: args.heal,
+        budget: Budget::NONE,
+        checkpoint: args.all.then_some(checkpoint),
+    };
+    let tell = |heard| match heard {
+        News::Finding(finding) if json => {
+            say(&json!({ "event": "finding", "finding": finding, "message": finding.to_string() })
+                .to_string());
+        }
+        News::Finding(finding) => say(&finding.to_string()),
+        News::Orphan { origin, key, bytes } if json => {
+            say(&json!({ "event": "orphan", "origin": origin, "object": key, "bytes": bytes })
+                .to_string());
+        }
+        News::Orphan { origin, key, bytes } => {
+            say(&format!("`{key}` on origin {origin} is named by no inventory ({bytes} bytes)"));
+        }
+        News::Progress(_) => {}
+    };
+    let tallies = app.engine.audit(tenant, &scope, &method, &tell).await?;
+    let mut sound = true;
+    for (origin, tally) in tallies {
+        sound &= tally.findings == 0;
+        if json {
+            let line = json!({
+                "event": "audited", "origin": origin, "sound": tally.findings == 0, "tally": tally,
+            });
+            say(&line.to_string());
+        } else {
+            let grade = app.stores.iter().find(|o| o.name() == origin).map(|o| o.grade());
+            say(&in_words(&origin, grade.unwrap_or(ProofGrade::C), &tally));
+        }
+    }
+    if !sound && !json && !args.heal {
+        news("hint: `headwater heal --all` puts it right; `headwater incidents` shows it again");
+    }
+    Ok(if sound { Outcome::Done } else { Outcome::Refused })
+}
+
+fn in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {
+    let Tally { titles, objects, bytes, read, findings, orphans, orphan_bytes } = tally;
+    let verdict = match findings {
+        // Its word about content is no proof, so "sound" would promise too much.
+        0 if grade == ProofGrade::C && read < objects => "complete by names and sizes".to_owned(),
+        0 => "sound".to_owned(),
+        wrong => format!("{wrong} wrong"),
+    };
+    let grade = self::grade(grade);
+    let mut text = format!(
+        "origin {origin} (grade {grade}): {verdict}, {titles} titles, {objects} objects, {bytes} bytes, {read} read back"
+    );
+    if *orphans > 0 {
+        text += &format!("; {orphans} objects ({orphan_bytes} bytes) that no inventory names");
+    }
+    text
+}

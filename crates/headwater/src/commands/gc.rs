@@ -1,0 +1,46 @@
+//! `headwater gc`: deletes versions that viewers no longer get.
+
+use std::sync::Mutex;
+
+use headwater_engine::gc::Unneeded;
+
+use crate::app::App;
+use crate::cli::Outcome;
+use crate::config::Config;
+use crate::terminal::say;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Lists what nobody needs, and deletes it unless `dry_run`.
+pub(crate) async fn gc(
+    config: Config,
+    dry_run: bool,
+    older_than_days: u32,
+    keep: usize,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let app = App::open_checked(config).await?;
+    let before = app.clock.now().plus_ms(-i64::from(older_than_days) * DAY_MS);
+    let sum = Mutex::new((0u64, 0u64, 0u64));
+    let found = |unneeded: &Unneeded| {
+        let Unneeded { package, objects, bytes } = unneeded;
+        if json {
+            say(&serde_json::to_string(unneeded).unwrap_or_default());
+        } else {
+            say(&format!("{package}  {objects} objects, {bytes} bytes"));
+        }
+        if let Ok(mut sum) = sum.lock() {
+            *sum = (sum.0 + 1, sum.1 + objects, sum.2 + bytes);
+        }
+    };
+    app.engine.collect(&app.config.tenant, before, keep, !dry_run, &found).await?;
+    let (packages, objects, bytes) = sum.into_inner().unwrap_or_default();
+    if !json {
+        let what = if dry_run { "would be deleted" } else { "deleted" };
+        let copies = app.stores.iter().count();
+        say(&format!(
+            "{what}: {packages} packages, {objects} objects, {bytes} bytes on each of {copies} origins"
+        ));
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,156 @@
+//! `headwater heal`: puts right what origins have lost of published titles.
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+use headwater_engine::VerifyError;
+use headwater_model::id::TitleId;
+use headwater_model::incident::{How, Incident};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::cli::{HealArgs, Outcome};
+use crate::commands::up::{ALL_ROLES, stop_signal};
+use crate::config::Config;
+use crate::progress::REFRESH;
+use crate::terminal::{complain, news, say};
+
+/// Heals one title or all with open incidents.
+pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
+    let app = App::open_checked(config).await?;
+    let titles = match args.title {
+        Some(title) => vec![title],
+        None => with_incidents(&app).await?,
+    };
+    if titles.is_empty() && !json {
+        say(
+            "nothing to heal: there are no open incidents (`headwater audit --all` looks for some)",
+        );
+    }
+    let mut outcome = Outcome::Done;
+    if args.dry_run {
+        for title in &titles {
+            if look(&app, title, json).await? == Outcome::Refused {
+                outcome = Outcome::Refused;
+            }
+        }
+        return Ok(outcome);
+    }
+    let shutdown = stop_signal()?;
+    let work = work(&app, shutdown.clone());
+    let watch = async {
+        for title in &titles {
+            if one(&app, title, json, &shutdown).await? == Outcome::Refused {
+                outcome = Outcome::Refused;
+            }
+        }
+        shutdown.cancel();
+        anyhow::Ok(())
+    };
+    tokio::try_join!(work, watch)?;
+    Ok(outcome)
+}
+
+/// Titles with open incidents.
+async fn with_incidents(app: &App) -> anyhow::Result<Vec<TitleId>> {
+    let open = app.catalog.incidents(&app.config.tenant, None, false, u32::MAX).await?;
+    let titles: BTreeSet<TitleId> =
+        open.into_iter().map(|incident| incident.package.title).collect();
+    Ok(titles.into_iter().collect())
+}
+
+/// Does the queue's work when no service does, until `stop`.
+pub(crate) async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+    let _workplace = loop {
+        if let Some(workplace) = app.take_workplace().await? {
+            break workplace;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+    };
+    app.engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from)
+}
+
+/// Says what is wrong with a title and what would be done about it.
+async fn look(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
+    let remedies = match app.engine.remedies(&app.config.tenant, title).await {
+        Ok(remedies) => remedies,
+        Err(error) => return refuse(title, error, json),
+    };
+    if json {
+        say(&json!({ "title": title, "remedies": remedies }).to_string());
+        return Ok(Outcome::Done);
+    }
+    if remedies.is_empty() {
+        say(&format!("{title}  nothing is wrong"));
+    }
+    for remedy in remedies {
+        say(&format!("{title}  {}: {}", remedy.finding, remedy.what));
+    }
+    Ok(Outcome::Done)
+}
+
+fn refuse(title: &TitleId, error: VerifyError, json: bool) -> anyhow::Result<Outcome> {
+    if let VerifyError::Catalog(error) = error {
+        return Err(error.into());
+    }
+    if json {
+        say(&json!({ "title": title, "healed": false, "message": error.to_string() }).to_string());
+    } else {
+        complain(&error.to_string());
+    }
+    Ok(Outcome::Refused)
+}
+
+/// Heals one title and waits until that is done.
+async fn one(
+    app: &App,
+    title: &TitleId,
+    json: bool,
+    stop: &CancellationToken,
+) -> anyhow::Result<Outcome> {
+    let began = app.clock.now();
+    let (queued, package) = match app.engine.heal(&app.config.tenant, title).await {
+        Ok(answer) => answer,
+        Err(error) => return refuse(title, error, json),
+    };
+    if !queued {
+        news(&format!("{title}  is being worked on already; waiting for that"));
+    }
+    while app.catalog.is_busy(&package).await? {
+        tokio::select! {
+            () = stop.cancelled() => bail!("interrupted; it goes on when a service runs"),
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+    }
+    let all = app.catalog.incidents(&app.config.tenant, Some(title), true, u32::MAX).await?;
+    let closed_now = |incident: &&Incident| incident.closed.is_some_and(|closed| closed >= began);
+    let put_right: Vec<&Incident> = all.iter().filter(closed_now).collect();
+    let open: Vec<&Incident> = all.iter().filter(|incident| incident.closed.is_none()).collect();
+    let healed = open.is_empty();
+    let events = app.catalog.events(&app.config.tenant, title).await?;
+    let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
+    if json {
+        say(&json!({
+            "title": title, "version": package.version, "healed": healed, "put_right": put_right.len(),
+            "open_incidents": open.len(), "message": last,
+        })
+        .to_string());
+    } else {
+        say(&format!("{title} {}  {last}", package.version));
+        for incident in put_right {
+            let how = incident.mended.as_ref().map_or("sound again".to_owned(), How::to_string);
+            say(&format!(
+                "  put right   `{}` on origin {}: {how}",
+                incident.finding.object, incident.finding.origin
+            ));
+        }
+        for incident in open {
+            say(&format!("  open        {}", incident.finding));
+        }
+    }
+    Ok(if healed { Outcome::Done } else { Outcome::Refused })
+}

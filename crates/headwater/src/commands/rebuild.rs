@@ -1,0 +1,56 @@
+//! `headwater catalog rebuild`: fills an empty catalog with what an origin holds.
+
+use anyhow::bail;
+use headwater_engine::rebuild::RebuildError;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Outcome;
+use crate::config::Config;
+use crate::terminal::{complain, news, say};
+
+/// Rebuilds the catalog.
+pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
+    let app = App::open_checked(config).await?;
+    let Some(_workplace) = app.take_workplace().await? else {
+        bail!("a headwater works in `{}`\nhint: stop it first", app.config.data_dir.display());
+    };
+    let rebuilt = match app.engine.rebuild(&app.config.tenant, origin).await {
+        Ok(rebuilt) => rebuilt,
+        Err(error @ (RebuildError::NoSuchOrigin(_) | RebuildError::NotEmpty(_))) => {
+            if json {
+                say(&json!({ "origin": origin, "message": error.to_string() }).to_string());
+            } else {
+                complain(&error.to_string());
+                let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
+                news(&match error {
+                    RebuildError::NoSuchOrigin(_) => {
+                        format!("hint: there are: {}", names.join(", "))
+                    }
+                    _ => "hint: choose an empty data folder with --data-dir".to_owned(),
+                });
+            }
+            return Ok(Outcome::Refused);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (titles, packages, objects) = (rebuilt.titles, rebuilt.packages, rebuilt.objects);
+    if json {
+        let line = json!({
+            "origin": origin, "titles": titles, "packages": packages, "objects": objects,
+            "problems": rebuilt.problems,
+        });
+        say(&line.to_string());
+    } else {
+        say(&format!(
+            "taken over from origin {origin}: {titles} titles, {packages} packages, {objects} objects"
+        ));
+        for problem in &rebuilt.problems {
+            say(&format!("  not taken over: {problem}"));
+        }
+        news(
+            "hint: `headwater audit --all` proves that the origin has all of it; masters are found again by ingesting them",
+        );
+    }
+    Ok(if rebuilt.problems.is_empty() { Outcome::Done } else { Outcome::Refused })
+}

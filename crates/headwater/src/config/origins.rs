@@ -1,0 +1,208 @@
+//! Which origins there are and what has to be proven on them, from all that was said; and what does not go together.
+//!
+//! By now every value is good by itself. What contradicts another one is rejected where it was said.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use headwater_model::origin::{Policy, Verify};
+use headwater_origin::{Credentials, S3Settings};
+use headwater_spec::document::did_you_mean;
+
+use super::raw::{Layer, OriginLayer, OriginType};
+use super::value::Value;
+use super::{Edge, Origin, OriginKind, Purge};
+
+/// The origin that there is when none is configured.
+const LOCAL: &str = "local";
+
+/// Settings of an origin that mean nothing without another one.
+const NEEDS: [(&str, &str); 7] = [
+    ("access_key_id", "secret_access_key"),
+    ("secret_access_key", "access_key_id"),
+    ("session_token", "access_key_id"),
+    ("purge_method", "edge_url"),
+    ("purge_url", "purge_method"),
+    ("purge_body", "purge_method"),
+    ("purge_token", "purge_method"),
+];
+
+/// All origins but those that were rejected, by name.
+pub(super) fn origins(said: &Layer<'_>, data_dir: &Path) -> Vec<Origin> {
+    if said.origins.is_empty() {
+        return origin(LOCAL, &OriginLayer::default(), said, data_dir).into_iter().collect();
+    }
+    let all = said.origins.iter();
+    all.filter_map(|(name, layer)| origin(name, layer, said, data_dir)).collect()
+}
+
+fn origin(name: &str, layer: &OriginLayer, said: &Layer<'_>, data_dir: &Path) -> Option<Origin> {
+    let kind = layer.kind.unwrap_or(OriginType::Directory);
+    for value in said.values_of(name) {
+        reject_what_means_nothing(value, kind, said);
+    }
+    let kind = match kind {
+        OriginType::Directory => OriginKind::Directory {
+            path: layer.path.clone().unwrap_or_else(|| match name {
+                LOCAL => data_dir.join("origin"),
+                _ => data_dir.join("origins").join(name),
+            }),
+            public_url: layer.public_url.clone(),
+        },
+        OriginType::S3 => OriginKind::S3(s3(name, layer, said)?),
+    };
+    let purge = layer.purge_method.clone().map(|method| Purge {
+        method,
+        url: layer.purge_url.clone(),
+        body: layer.purge_body.clone(),
+        token: layer.purge_token.clone(),
+    });
+    let edge = layer.edge_url.clone().map(|url| Edge { url, purge });
+    Some(Origin { name: name.to_owned(), kind, edge })
+}
+
+/// Rejects a setting that is for another kind of origin, or for something that the origin does not have.
+fn reject_what_means_nothing(value: &Value<'_>, kind: OriginType, said: &Layer<'_>) {
+    if let Some(other) = value.setting().only_for().filter(|only| *only != kind.word()) {
+        let why = format!("means nothing to an origin of kind `{}`", kind.word());
+        let hint = format!("take it away, or say `{}`", value.saying("kind", Some(other)));
+        value.reject_setting(&why, hint);
+        return;
+    }
+    let name = |v: &Value<'_>| v.setting().section_and_name().1;
+    let Some((_, needed)) = NEEDS.iter().find(|(setting, _)| *setting == name(value)) else {
+        return;
+    };
+    let origin = value.origin().unwrap_or_default();
+    if !said.values_of(origin).any(|v| name(v) == *needed) {
+        let why = format!("means nothing without `{}`", value.neighbour(needed));
+        let hint = format!("take it away, or say for example `{}`", value.saying(needed, None));
+        value.reject_setting(&why, hint);
+    }
+}
+
+fn s3(name: &str, layer: &OriginLayer, said: &Layer<'_>) -> Option<S3Settings> {
+    let Some(bucket) = layer.bucket.clone() else {
+        // Nothing becomes an S3 origin by itself: its kind was said.
+        let kind = said.values_of(name).find(|v| v.setting().section_and_name().1 == "kind");
+        if let Some(kind) = kind {
+            let message = format!("`{}` is missing", kind.neighbour("bucket"));
+            kind.reject_with(message, format!("add `{}`", kind.saying("bucket", None)));
+        }
+        return None;
+    };
+    let credentials = match (&layer.access_key_id, &layer.secret_access_key) {
+        (Some(access_key), Some(secret_key)) => Some(Credentials {
+            access_key: access_key.expose().to_owned(),
+            secret_key: secret_key.expose().to_owned(),
+            session_token: layer.session_token.as_ref().map(|t| t.expose().to_owned()),
+        }),
+        _ => None,
+    };
+    Some(S3Settings {
+        name: name.to_owned(),
+        bucket,
+        prefix: layer.prefix.clone().unwrap_or_default(),
+        endpoint: layer.endpoint.clone(),
+        region: layer.region.clone(),
+        // Few services but AWS give every bucket a host of its own.
+        path_style: layer.path_style.unwrap_or(layer.endpoint.is_some()),
+        storage_class: layer.storage_class.clone(),
+        public_url: layer.public_url.clone(),
+        credentials,
+    })
+}
+
+/// What has to be proven, and where.
+pub(super) fn policy(said: &Layer<'_>) -> Policy {
+    let mut names: Vec<&str> = said.origins.keys().map(String::as_str).collect();
+    if names.is_empty() {
+        names.push(LOCAL);
+    }
+    let archive = said.publish_archive.as_deref();
+    let packages: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != archive).collect();
+    check_archive(said, &names, &packages);
+    check_required(said, &names);
+    let required: Vec<String> = match &said.publish_required {
+        Some(required) => required.clone(),
+        None => packages.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let least = required.len().max(1);
+    let min_copies = said.publish_min_copies.unwrap_or(least);
+    check_min_copies(said, min_copies, least, packages.len());
+    check_verify(said, &packages);
+
+    let others = packages.iter().map(|name| (*name).to_owned()).filter(|n| !required.contains(n));
+    Policy {
+        origins: required.iter().cloned().chain(others).collect(),
+        min_copies,
+        archive: archive.map(str::to_owned),
+        verify: said.publish_verify.unwrap_or_default(),
+        required,
+    }
+}
+
+fn check_archive(said: &Layer<'_>, names: &[&str], packages: &[&str]) {
+    let (Some(value), Some(archive)) =
+        (said.value("publish.archive"), said.publish_archive.as_deref())
+    else {
+        return;
+    };
+    if !names.contains(&archive) {
+        value.reject_with(format!("there is no origin `{archive}`"), did_you_mean(archive, names));
+    } else if packages.is_empty() {
+        let message = format!("`{archive}` is the only origin, and an archive holds no packages");
+        value.reject_with(message, "add an origin for the packages: `[origins.NAME]`".to_owned());
+    }
+}
+
+fn check_required(said: &Layer<'_>, names: &[&str]) {
+    let items = said.value("publish.required").and_then(Value::items).unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    for (item, name) in items.iter().zip(said.publish_required.iter().flatten()) {
+        if !names.contains(&name.as_str()) {
+            item.reject_with(format!("there is no origin `{name}`"), did_you_mean(name, names));
+        } else if said.publish_archive.as_ref() == Some(name) {
+            let message = format!("`{name}` is the archive, which holds no packages");
+            item.reject_with(message, "take it away here, or from `publish.archive`".to_owned());
+        } else if !seen.insert(name) {
+            let message = format!("`{name}` is required twice");
+            item.reject_with(message, "once is enough: take it away".to_owned());
+        }
+    }
+}
+
+fn check_min_copies(said: &Layer<'_>, copies: usize, required: usize, packages: usize) {
+    let Some(value) = said.value("publish.min_copies") else { return };
+    if copies < required {
+        value.reject_with(
+            format!("{copies} is less than the {required} origins that are required"),
+            format!(
+                "`{}`, or require fewer",
+                value.saying("min_copies", Some(&required.to_string()))
+            ),
+        );
+    } else if copies > packages {
+        value.reject_with(
+            format!("{copies} is more than there are origins for packages: {packages}"),
+            format!(
+                "`{}`, or add origins",
+                value.saying("min_copies", Some(&packages.to_string()))
+            ),
+        );
+    }
+}
+
+fn check_verify(said: &Layer<'_>, packages: &[&str]) {
+    let has_edge = |name: &&str| said.origins.get(*name).is_some_and(|o| o.edge_url.is_some());
+    if said.publish_verify != Some(Verify::Edge) || packages.iter().any(has_edge) {
+        return;
+    }
+    if let Some(value) = said.value("publish.verify") {
+        value.reject_with(
+            "no origin with packages has an edge to prove anything through".to_owned(),
+            "add `edge_url` to an origin, for example `edge_url = \"https://cdn.example.org\"`"
+                .to_owned(),
+        );
+    }
+}
