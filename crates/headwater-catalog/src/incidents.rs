@@ -36,15 +36,16 @@ pub(crate) async fn note(
         .execute(&mut *tx)
         .await?;
     }
-    let open: Vec<(i64, String, String)> = sqlx::query_as(
-        "select id, origin, object from incidents where package_id = $1 and closed_at is null",
+    let open: Vec<(i64, String, String, String)> = sqlx::query_as(
+        "select id, origin, object, kind from incidents where package_id = $1 and closed_at is null",
     )
     .bind(package_id)
     .fetch_all(&mut *tx)
     .await?;
-    for (id, origin, object) in open {
+    for (id, origin, object, kind) in open {
         let how = look.mended(&origin, &object).map(rows::json).transpose()?;
-        let closed = look.closes(&origin, &object).then_some(now.0);
+        let found = Finding { origin, object, kind: serde_json::from_str(&kind)? };
+        let closed = look.closes(&found).then_some(now.0);
         if how.is_none() && closed.is_none() {
             continue;
         }

@@ -17,6 +17,7 @@ use headwater_model::incident::Look;
 use headwater_model::inventory::Object;
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_ports::catalog::CatalogError;
+use headwater_ports::edge::Edge;
 use headwater_ports::origin::{ObjectInfo, Origin, OriginError, OriginErrorKind, ProofGrade};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -25,6 +26,7 @@ use tracing::warn;
 
 use crate::life::{Engine, Ports};
 use crate::listing::{self, Verdict};
+use crate::through_edge::{self, Lasts};
 use crate::{mend, verify};
 
 /// Titles in a group: with a hundred objects each, one page of a listing and a bit. Films of 18,000 objects are a few
@@ -51,6 +53,8 @@ pub struct Scope {
 pub struct Method {
     /// The share of objects that are read to the last byte, 0 to 1. Of the others, what the origin says is compared.
     pub read: f64,
+    /// From where they are read.
+    pub from: Source,
     /// Which objects these are differs from round to round.
     pub round: u64,
     /// Whether healing is queued for titles that need it.
@@ -59,6 +63,16 @@ pub struct Method {
     pub budget: Budget,
     /// Under which name the place is kept when the audit is stopped; `None` for one that starts over.
     pub checkpoint: Option<String>,
+}
+
+/// From where an audit reads objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// From the origin.
+    Origin,
+    /// From its edge, past the cache and as the cache has it. What the origin itself says is compared before. An origin
+    /// without an edge is only listed.
+    Edge,
 }
 
 /// The most that one origin is asked and read in a second.
@@ -149,6 +163,8 @@ struct Audit<'a> {
     ports: &'a Ports,
     tenant: &'a Tenant,
     origin: &'a dyn Origin,
+    /// Where objects are read from, when that is not the origin.
+    edge: Option<&'a dyn Edge>,
     method: &'a Method,
     tell: &'a (dyn Fn(News) + Send + Sync),
     purse: Purse,
@@ -171,6 +187,8 @@ struct Expected {
     object: Object,
     /// Viewers need it.
     live: bool,
+    /// For how long caches may keep it.
+    lasts: Lasts,
 }
 
 impl<'a> Audit<'a> {
@@ -183,7 +201,9 @@ impl<'a> Audit<'a> {
     ) -> Result<Self, AuditError> {
         let open = ports.catalog.incidents(tenant, None, false, u32::MAX).await?;
         let troubled = open.into_iter().map(|incident| incident.package.title).collect();
-        Ok(Self { ports, tenant, origin, method, tell, purse: Purse::new(method.budget), troubled })
+        let edge = ports.stores.edge_of(origin.name()).filter(|_| method.from == Source::Edge);
+        let (edge, purse) = (edge.map(|edge| &**edge), Purse::new(method.budget));
+        Ok(Self { ports, tenant, origin, edge, method, tell, purse, troubled })
     }
 
     /// All titles, and everything between them.
@@ -296,11 +316,13 @@ impl<'a> Audit<'a> {
                 Content::Nothing => {}
                 Content::InTheMaking => wanted.unknown.push(package.prefix()),
                 Content::Sealed { inventory, pointers } => {
-                    let mut add = |key, object| wanted.objects.push(Expected { key, object, live });
+                    let mut add = |key, object, lasts| {
+                        wanted.objects.push(Expected { key, object, live, lasts });
+                    };
                     for pointer in pointers.into_iter().filter(|_| live) {
                         let mut keys = package.pointers().into_iter();
                         if let Some(key) = keys.find(|key| key.name() == pointer.path) {
-                            add(key, pointer);
+                            add(key, pointer, Lasts::AMoment);
                         }
                     }
                     let key = package.key(INVENTORY_NAME);
@@ -315,9 +337,9 @@ impl<'a> Audit<'a> {
                     };
                     self.purse.pay(0, own.bytes).await;
                     for object in found.objects {
-                        add(package.key_of(&object), object);
+                        add(package.key_of(&object), object, Lasts::ForEver);
                     }
-                    add(key, own);
+                    add(key, own, Lasts::ForEver);
                 }
             }
         }
@@ -382,36 +404,67 @@ impl<'a> Audit<'a> {
         expected: Expected,
         verdict: Verdict,
     ) -> (Expected, bool, Option<FindingKind>) {
-        let read = self.method.read > 0.0
+        let sampled = self.method.read > 0.0
             && is_sampled(&expected.key, self.method.read, self.method.round);
+        let read = sampled && self.method.from == Source::Origin;
         let told = match verdict {
-            Verdict::NotListed => {
-                self.purse.pay(1, 0).await;
-                verify::told(self.origin, &expected.key, &expected.object).await
-            }
+            Verdict::NotListed => self.told(&expected).await,
             Verdict::Unsure if !read && self.origin.grade() != ProofGrade::C => {
-                self.purse.pay(1, 0).await;
-                verify::told(self.origin, &expected.key, &expected.object).await
+                self.told(&expected).await
             }
             verdict => verdict,
         };
-        match told {
-            Verdict::Wrong(kind) => (expected, false, Some(kind)),
-            Verdict::NotListed => (expected, false, Some(FindingKind::Missing)),
-            Verdict::Sound | Verdict::Unsure if !read => (expected, false, None),
+        let (was_read, wrong) = match told {
+            Verdict::Wrong(kind) => (false, Some(kind)),
+            Verdict::NotListed => (false, Some(FindingKind::Missing)),
+            Verdict::Sound | Verdict::Unsure if !read => (false, None),
             Verdict::Sound | Verdict::Unsure | Verdict::Differs => {
-                self.purse.pay(1, expected.object.bytes).await;
-                let wrong = match self.origin.get(&expected.key, None).await {
-                    Ok(body) => verify::wrong_bytes_of(&expected.object, body).await,
-                    Err(error) if error.kind == OriginErrorKind::NotFound => {
-                        Some(FindingKind::ListedButUnreadable { reason: error.source.to_string() })
-                    }
-                    Err(error) => {
-                        Some(FindingKind::NotAnswered { reason: error.source.to_string() })
-                    }
-                };
+                (true, self.read(&expected).await)
+            }
+        };
+        match self.edge.filter(|_| sampled) {
+            Some(edge) => self.look_through(edge, expected, was_read, wrong).await,
+            None => (expected, was_read, wrong),
+        }
+    }
+
+    async fn told(&self, expected: &Expected) -> Verdict {
+        self.purse.pay(1, 0).await;
+        verify::told(self.origin, &expected.key, &expected.object).await
+    }
+
+    async fn read(&self, expected: &Expected) -> Option<FindingKind> {
+        self.purse.pay(1, expected.object.bytes).await;
+        match self.origin.get(&expected.key, None).await {
+            Ok(body) => verify::wrong_bytes_of(&expected.object, body).await,
+            Err(error) if error.kind == OriginErrorKind::NotFound => {
+                Some(FindingKind::ListedButUnreadable { reason: error.source.to_string() })
+            }
+            Err(error) => Some(FindingKind::NotAnswered { reason: error.source.to_string() }),
+        }
+    }
+
+    /// Goes on through the edge, after it is known what is `wrong` on the origin.
+    async fn look_through(
+        &self,
+        edge: &dyn Edge,
+        expected: Expected,
+        was_read: bool,
+        wrong: Option<FindingKind>,
+    ) -> (Expected, bool, Option<FindingKind>) {
+        let Expected { key, object, lasts, .. } = &expected;
+        match wrong {
+            None => {
+                self.purse.pay(2, 2 * object.bytes).await;
+                let wrong = through_edge::look(edge, key, object, *lasts).await;
                 (expected, true, wrong)
             }
+            Some(kind) if kind.is_loss() => {
+                self.purse.pay(1, object.bytes).await;
+                let wrong = through_edge::lost(edge, key, object, &kind).await.unwrap_or(kind);
+                (expected, was_read, Some(wrong))
+            }
+            Some(kind) => (expected, was_read, Some(kind)),
         }
     }
 
@@ -421,10 +474,16 @@ impl<'a> Audit<'a> {
             return Ok(());
         }
         // Where the origin's word is no proof, only a look at every byte closes an incident.
-        let proves = self.origin.grade() != ProofGrade::C || self.method.read >= 1.0;
+        let reads_all = self.method.read >= 1.0 && self.method.from == Source::Origin;
+        let proves = self.origin.grade() != ProofGrade::C || reads_all;
         let whole = if proves { vec![self.origin.name().to_owned()] } else { Vec::new() };
+        let edges = match self.edge {
+            Some(_) if self.method.read >= 1.0 => vec![self.origin.name().to_owned()],
+            _ => Vec::new(),
+        };
         let wrong = !findings.is_empty();
-        self.ports.catalog.note(package, &Look { whole, findings, mended: Vec::new() }).await?;
+        let look = Look { whole, edges, findings, mended: Vec::new() };
+        self.ports.catalog.note(package, &look).await?;
         if wrong && self.method.heals {
             self.ports.catalog.heal(package).await?;
         }
@@ -631,6 +690,7 @@ impl Engine {
         catalog.keep_checkpoint(&key, Some(&format!("{begins} under way"))).await?;
         let method = Method {
             read,
+            from: Source::Origin,
             round: 0,
             heals: schedule.heals,
             budget: schedule.budget,

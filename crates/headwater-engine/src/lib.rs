@@ -32,6 +32,8 @@ mod verify;
 
 mod listing;
 
+mod through_edge;
+
 mod publish;
 
 mod failure;

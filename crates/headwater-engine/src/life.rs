@@ -69,6 +69,7 @@ use futures_util::future::join_all;
 use headwater_model::id::{Tenant, TitleId};
 use headwater_model::key::PackageId;
 use headwater_model::pipeline::Pipeline;
+use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Role, TaskKind};
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
@@ -124,6 +125,17 @@ pub struct Ports {
     pub transcoder: Arc<dyn Transcoder>,
     /// What to make out of masters.
     pub pipelines: Arc<dyn Pipelines>,
+}
+
+impl Ports {
+    /// The same world for work on a package, whose pipeline may ask for other proof than is configured.
+    pub(crate) fn held_to(&self, plan: Option<&Plan>) -> Self {
+        let stores = match plan {
+            Some(plan) => self.stores.held_to(&plan.pipeline.publish),
+            None => self.stores.clone(),
+        };
+        Self { stores, ..self.clone() }
+    }
 }
 
 /// How this process works.
@@ -276,7 +288,7 @@ impl Engine {
     }
 
     async fn work(&self, hold: &Hold, claimed: &Claimed, spool: &Path) -> Result<Outcome, Halt> {
-        let ports = &self.ports;
+        let ports = &self.ports.held_to(claimed.plan.as_ref());
         match claimed.kind {
             TaskKind::Prepare => prepare::prepare(ports, claimed).await,
             TaskKind::Span(n) => make::make(ports, hold, claimed, Part::Span(n), spool).await,

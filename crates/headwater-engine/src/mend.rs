@@ -15,6 +15,7 @@ use headwater_model::life::work_of;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
+use headwater_ports::edge::Way;
 use headwater_ports::origin::{Before, Origin, Put};
 use serde::Serialize;
 use tracing::{info, warn};
@@ -23,7 +24,7 @@ use crate::failure::{Halt, later, never};
 use crate::life::{Engine, Ports};
 use crate::publish::Pointing;
 use crate::verify::{self, Pointers, Proof, VerifyError};
-use crate::{hash, seal};
+use crate::{hash, seal, through_edge};
 
 /// Objects that are copied at once. Each is in memory whole, some 10 MB at the very most.
 const COPIES: usize = 8;
@@ -91,6 +92,7 @@ impl Engine {
         let ports = self.ports();
         let package = verify::live(ports, tenant, title).await?;
         let (record, expected) = verify::sealed(ports, &package).await?;
+        let ports = &ports.held_to(record.plan.as_ref());
         let pointers = Pointers::of(&record);
         let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
@@ -98,13 +100,14 @@ impl Engine {
         let mut remedies = Vec::new();
         for finding in findings {
             let what = match (&inventory, &record.plan) {
-                _ if !is_loss(&finding.kind) => "a person has to look at this".to_owned(),
+                _ if finding.kind.is_of_edge() => on_edge(ports, &finding),
+                _ if !finding.kind.is_loss() => "a person has to look at this".to_owned(),
                 _ if package.pointers().iter().any(|key| key.as_str() == finding.object) => {
                     "would be written again".to_owned()
                 }
                 (Some((inventory, own)), Some(plan)) => {
                     let (inventory, own) = (inventory.clone(), own.clone());
-                    Sources::new(ports, &package, plan, inventory, own).remedy(&finding).await
+                    Sources::new(ports, &package, plan, inventory, own, true).remedy(&finding).await
                 }
                 (None, _) => {
                     "would be made again with the whole package: no origin has the inventory"
@@ -115,6 +118,20 @@ impl Engine {
             remedies.push(Remedy { finding, what });
         }
         Ok(remedies)
+    }
+}
+
+/// What would be done about what an edge gives.
+fn on_edge(ports: &Ports, finding: &Finding) -> String {
+    let purges = ports.stores.edge_of(&finding.origin).is_some_and(|edge| edge.purges());
+    match &finding.kind {
+        FindingKind::NotOnEdge { way: Way::Cached, .. }
+        | FindingKind::OtherOnEdge { way: Way::Cached, .. } => match purges {
+            true => "would be purged from the edge".to_owned(),
+            false => "a person has to purge it, or its cache to forget it: no purge is configured"
+                .to_owned(),
+        },
+        _ => "a person has to find out why the edge does not give what its origin has".to_owned(),
     }
 }
 
@@ -165,11 +182,19 @@ fn not_proven(findings: &[Finding]) -> Failure {
         more => format!("{first} (and {more} more)"),
     };
     let unreadable = |f: &Finding| matches!(f.kind, FindingKind::ListedButUnreadable { .. });
-    let all_unanswered = findings.iter().all(is_unanswered);
-    let code = if all_unanswered { Code::OriginUnavailable } else { Code::NotProven };
-    // An object that cannot be read may be readable again soon, and an origin that does not answer now may soon give
-    // what another one lost; what was read and is wrong stays wrong.
-    let may_pass = findings.iter().any(is_unanswered) || findings.iter().all(unreadable);
+    let unanswered = |f: &Finding| f.kind.is_unanswered();
+    let of_edge = |f: &Finding| f.kind.is_of_edge();
+    let code = if findings.iter().all(of_edge) {
+        Code::NotOnEdge
+    } else if findings.iter().all(unanswered) {
+        Code::OriginUnavailable
+    } else {
+        Code::NotProven
+    };
+    // An object that cannot be read may be readable again soon, an origin that does not answer now may soon give what
+    // another one lost, and a cache forgets; what was read and is wrong stays wrong.
+    let may_pass =
+        findings.iter().any(|f| unanswered(f) || of_edge(f)) || findings.iter().all(unreadable);
     let retry = if may_pass { Retry::Later } else { Retry::Never };
     Failure { refusal: Refusal::new(code, message), retry, last_words: None }
 }
@@ -193,17 +218,18 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
     let Some((inventory, own)) = read_inventory_object(ports, package, expected).await else {
         if inventory_is_lost(claimed, &outlook.proofs) {
             outlook.lost = everything(claimed, plan);
-        } else if !outlook.findings().iter().any(is_unanswered) {
+        } else if !outlook.findings().iter().any(|f| f.kind.is_unanswered()) {
             // It was there a moment ago.
             let message = "no origin gives the inventory of the package";
             return Err(later(Code::OriginUnavailable, message).into());
         }
         return Ok(outlook);
     };
-    let sources = Sources::new(ports, package, plan, inventory, own);
+    let are_live = pointers != Pointers::Elsewhere;
+    let sources = Sources::new(ports, package, plan, inventory, own, are_live);
     for _ in 0..ROUNDS {
         let mut done = sources.mend_objects(&outlook.findings()).await;
-        if pointers != Pointers::Elsewhere {
+        if are_live {
             let pointed = point(ports, package, plan, expected, &outlook.proofs).await;
             if let Some((stored, put_right)) = pointed {
                 pointers = Pointers::Here(stored.clone());
@@ -234,8 +260,10 @@ async fn note(
     proofs: &[Proof],
     mended: Vec<Mended>,
 ) -> Result<(), Halt> {
-    let whole = proofs.iter().filter(|p| !p.findings.iter().any(is_unanswered));
+    let whole = proofs.iter().filter(|p| !p.findings.iter().any(|f| f.kind.is_unanswered()));
+    let edges = whole.clone().filter(|proof| proof.through_edge);
     let look = Look {
+        edges: edges.map(|proof| proof.origin.clone()).collect(),
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
         mended,
@@ -288,7 +316,7 @@ pub(crate) async fn read(ports: &Ports, key: &ObjectKey, expected: Sha256) -> Op
 fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
     let key = claimed.package.key(INVENTORY_NAME);
     let lost = |proof: &Proof| {
-        proof.findings.iter().any(|f| f.object == key.as_str() && !is_unanswered(f))
+        proof.findings.iter().any(|f| f.object == key.as_str() && !f.kind.is_unanswered())
     };
     match claimed.published_as {
         None => proofs.iter().any(lost),
@@ -330,6 +358,9 @@ async fn point(
             if let Some(wrong) = wrong.first() {
                 return Err(later(Code::NotProven, wrong.to_string()));
             }
+            for key in &keys {
+                ports.stores.purge(origin.name(), key).await;
+            }
             Ok::<_, Failure>(pointing.stored())
         };
         match pointed.await {
@@ -355,6 +386,8 @@ struct Sources<'p> {
     /// Every object that can be put right, the inventory included, by its key.
     objects: BTreeMap<String, Object>,
     inventory: Inventory,
+    /// Viewers get this package.
+    are_live: bool,
 }
 
 impl<'p> Sources<'p> {
@@ -364,27 +397,26 @@ impl<'p> Sources<'p> {
         plan: &'p Plan,
         inventory: Inventory,
         own: Object,
+        are_live: bool,
     ) -> Self {
         let mut objects: BTreeMap<String, Object> =
             inventory.objects.iter().map(|o| (package.key_of(o).into(), o.clone())).collect();
         objects.insert(package.key(INVENTORY_NAME).into(), own);
-        Self { ports, package, plan, objects, inventory }
+        Self { ports, package, plan, objects, inventory, are_live }
     }
 
     /// Does what can be done without a transcoder, and says what was done.
     async fn mend_objects(&self, findings: &[Finding]) -> Vec<Mended> {
         let rendered = self.rendered().await;
         let rendered = &rendered;
-        let work = findings.iter().filter(|f| is_loss(&f.kind)).map(|finding| async move {
-            let origin = self.ports.stores.iter().find(|o| o.name() == finding.origin)?;
-            let object = self.objects.get(&finding.object)?;
-            let (body, how) = self.find(origin.name(), object, rendered).await?;
-            let stored = store(&**origin, self.package.key_of(object), body).await;
-            if let Err(error) = stored {
-                warn!(origin = origin.name(), object = finding.object, %error, "not put right");
-                return None;
-            }
-            info!(origin = origin.name(), object = finding.object, %how, "put right");
+        let work = findings.iter().map(|finding| async move {
+            let how = match &finding.kind {
+                FindingKind::NotOnEdge { way: Way::Cached, .. }
+                | FindingKind::OtherOnEdge { way: Way::Cached, .. } => self.purge(finding).await?,
+                kind if kind.is_loss() => self.replace(finding, rendered).await?,
+                _ => return None,
+            };
+            info!(origin = finding.origin, object = finding.object, %how, "put right");
             Some(Mended { origin: finding.origin.clone(), object: finding.object.clone(), how })
         });
         let done: Vec<Option<Mended>> =
@@ -392,7 +424,28 @@ impl<'p> Sources<'p> {
         done.into_iter().flatten().collect()
     }
 
-    /// The bytes of an object from an origin other than `wrong`, or rendered again.
+    /// Has an edge forget what it should not have.
+    async fn purge(&self, finding: &Finding) -> Option<How> {
+        let key = ObjectKey::new(&finding.object)?;
+        self.ports.stores.purge(&finding.origin, &key).await.then_some(How::Purged)
+    }
+
+    /// Stores anew what an origin lost.
+    async fn replace(&self, finding: &Finding, rendered: &BTreeMap<String, Bytes>) -> Option<How> {
+        let origin = self.ports.stores.iter().find(|o| o.name() == finding.origin)?;
+        let object = self.objects.get(&finding.object)?;
+        let key = self.package.key_of(object);
+        let (body, how) = self.find(origin.name(), object, rendered).await?;
+        if let Err(error) = store(&**origin, key.clone(), body).await {
+            warn!(origin = origin.name(), object = finding.object, %error, "not put right");
+            return None;
+        }
+        // Meanwhile its cache may have learnt that there is nothing, or what was wrong.
+        self.ports.stores.purge(origin.name(), &key).await;
+        Some(how)
+    }
+
+    /// The bytes of an object from an origin other than `wrong`, rendered again, or from an edge that still has them.
     async fn find(
         &self,
         wrong: &str,
@@ -406,7 +459,17 @@ impl<'p> Sources<'p> {
                 return Some((body, How::Copied { from: origin.name().to_owned() }));
             }
         }
-        Some((rendered.get(&object.path)?.clone(), How::Rendered))
+        if let Some(text) = rendered.get(&object.path) {
+            return Some((text.clone(), How::Rendered));
+        }
+        // Before a package is live no cache can have anything of it, and asking would teach it that there is nothing.
+        let edges = self.ports.stores.edges().filter(|_| self.are_live);
+        for edge in edges {
+            if let Some(body) = through_edge::read(&**edge, &key, object).await {
+                return Some((body, How::FromEdge));
+            }
+        }
+        None
     }
 
     /// Playlists, MPD and plan by path, rendered from the inventory, where they come out as the inventory has them.
@@ -442,6 +505,11 @@ impl<'p> Sources<'p> {
                 return format!("would be copied from origin {}", origin.name());
             }
         }
+        for edge in self.ports.stores.edges() {
+            if through_edge::read(&**edge, &key, object).await.is_some() {
+                return "would be copied from an edge, which still has it".to_owned();
+            }
+        }
         match maker_of(self.plan, object) {
             Some(task) => format!("would be made again from the master: {task}"),
             None => "would be rendered again".to_owned(),
@@ -450,13 +518,13 @@ impl<'p> Sources<'p> {
 
     /// Older versions that hold something of this one that is lost: it is for them to make it again.
     fn lost_elsewhere(&self, findings: &[Finding]) -> BTreeSet<Version> {
-        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        let lost = findings.iter().filter(|f| f.kind.is_loss());
         lost.filter_map(|f| self.objects.get(&f.object)?.version).collect()
     }
 
     /// The tasks that made what is lost on some origin and could not be put right.
     fn lost(&self, findings: &[Finding]) -> Vec<TaskKind> {
-        let lost = findings.iter().filter(|f| is_loss(&f.kind));
+        let lost = findings.iter().filter(|f| f.kind.is_loss());
         let objects = lost.filter_map(|f| self.objects.get(&f.object));
         let objects = objects.filter(|object| object.version.is_none());
         let tasks: BTreeSet<TaskKind> = objects.filter_map(|o| maker_of(self.plan, o)).collect();
@@ -478,28 +546,6 @@ fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
             Some(TaskKind::Span(u32::try_from(n).ok()?))
         }),
         ObjectRole::Manifest | ObjectRole::Plan => None,
-    }
-}
-
-/// Whether nothing is known, since the origin did not answer.
-fn is_unanswered(finding: &Finding) -> bool {
-    matches!(finding.kind, FindingKind::NotAnswered { .. })
-}
-
-/// Whether the object is not there as it should be, rather than wrong from the start or unknown.
-fn is_loss(kind: &FindingKind) -> bool {
-    match kind {
-        FindingKind::Missing
-        | FindingKind::Empty { .. }
-        | FindingKind::Truncated { .. }
-        | FindingKind::TooLong { .. }
-        | FindingKind::Altered { .. }
-        | FindingKind::ListedButUnreadable { .. } => true,
-        FindingKind::NotAnswered { .. }
-        | FindingKind::NamesUnknownObject { .. }
-        | FindingKind::NotNamed { .. }
-        | FindingKind::TimeGap { .. }
-        | FindingKind::Malformed { .. } => false,
     }
 }
 

@@ -21,6 +21,12 @@ use crate::{hash, master};
 pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
     let path = Path::new(&claimed.master_path);
     let pipeline = resolve(ports, &claimed.pipeline).await?;
+    // Before hours of work are spent on what could never be published.
+    if let Some(reason) = ports.stores.held_to(&pipeline.publish).cannot_be_met() {
+        let message =
+            format!("the pipeline `{}` asks for proof that cannot be had: {reason}", pipeline.name);
+        return Err(never(Code::PipelineMismatch, message).into());
+    }
     let (stamp, sha256) = master::hash(path).await?;
     info!(bytes = stamp.bytes, %sha256, "master read");
 

@@ -72,6 +72,9 @@ pub(crate) async fn publish(
         let failure = match pointing.point().await {
             Ok(findings) => match findings.first() {
                 None => {
+                    for pointer in &pointing.pointers {
+                        ports.stores.purge(pointing.origin.name(), &pointer.key).await;
+                    }
                     look.whole.push(pointing.origin.name().to_owned());
                     done.push(pointing);
                     continue;

@@ -1,13 +1,16 @@
 //! The origins that hold packages. What is stored goes to all of them; how many have to take it, and to prove that they
 //! hold it, the policy says.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use headwater_model::origin::Policy;
+use headwater_model::key::ObjectKey;
+use headwater_model::origin::{Policy, PublishRules, Verify};
 use headwater_model::refusal::Code;
 use headwater_model::task::Failure;
+use headwater_ports::edge::Edge;
 use headwater_ports::origin::{Origin, OriginErrorKind, Put};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -24,6 +27,8 @@ const LEFT_OUT: Duration = Duration::from_mins(1);
 pub struct Stores {
     stores: Arc<[Store]>,
     policy: Arc<Policy>,
+    /// By the names of the origins that they are in front of.
+    edges: Arc<BTreeMap<String, Arc<dyn Edge>>>,
 }
 
 struct Store {
@@ -46,7 +51,28 @@ impl Stores {
             Ok(Store { origin, left_out_until: Mutex::default() })
         };
         let stores = policy.origins.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Self { stores, policy: Arc::new(policy) })
+        Ok(Self { stores, policy: Arc::new(policy), edges: Arc::default() })
+    }
+
+    /// The same with edges, by the names of the origins that they are in front of.
+    #[must_use]
+    pub fn with_edges(self, edges: BTreeMap<String, Arc<dyn Edge>>) -> Self {
+        Self { edges: Arc::new(edges), ..self }
+    }
+
+    /// The same origins, held to what a pipeline asks for.
+    pub(crate) fn held_to(&self, rules: &PublishRules) -> Self {
+        if rules.is_empty() {
+            return self.clone();
+        }
+        Self { policy: Arc::new(self.policy.held_to(rules)), ..self.clone() }
+    }
+
+    /// Why no title could ever be published by their policy, if so.
+    pub(crate) fn cannot_be_met(&self) -> Option<String> {
+        let no_edge = self.policy.verify == Verify::Edge && self.edges().next().is_none();
+        let no_edge = no_edge.then(|| "no origin has an edge to prove anything through".to_owned());
+        self.policy.cannot_be_met().or(no_edge)
     }
 
     /// What they are held to.
@@ -57,6 +83,29 @@ impl Stores {
     /// The origins, best first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Origin>> {
         self.stores.iter().map(|store| &store.origin)
+    }
+
+    /// The edge in front of an origin.
+    pub fn edge_of(&self, origin: &str) -> Option<&Arc<dyn Edge>> {
+        self.edges.get(origin)
+    }
+
+    /// The edges, those of the best origins first.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = &Arc<dyn Edge>> {
+        self.iter().filter_map(|origin| self.edge_of(origin.name()))
+    }
+
+    /// Has the edge in front of an origin forget an object, where there is one that can. What it keeps all the same is
+    /// found by whoever proves through it.
+    pub(crate) async fn purge(&self, origin: &str, key: &ObjectKey) -> bool {
+        let Some(edge) = self.edge_of(origin).filter(|edge| edge.purges()) else { return false };
+        match edge.purge(key).await {
+            Ok(()) => true,
+            Err(error) => {
+                warn!(origin, %key, %error, "not purged");
+                false
+            }
+        }
     }
 
     /// Stores an object on all of them; success means that enough of them acknowledged it.

@@ -9,13 +9,15 @@ use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, Version};
 use headwater_model::key::{ObjectKey, PackageId};
 use headwater_model::life::TitleRecord;
-use headwater_model::origin::{Policy, Verify};
+use headwater_model::origin::{Policy, PublishRules, Verify};
+use headwater_model::pipeline::Pipeline;
 use headwater_model::task::{NewTitle, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
 use headwater_ports::origin::{Origin, ProofGrade};
 use headwater_testkit::memory_catalog::MemoryCatalog;
+use headwater_testkit::memory_edge::MemoryEdge;
 use headwater_testkit::memory_origin::MemoryOrigin;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
@@ -33,6 +35,8 @@ mod proofs;
 mod versions;
 
 mod copies;
+
+mod edges;
 
 mod healing;
 
@@ -68,6 +72,8 @@ pub(crate) struct Lab {
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
     verify: Verify,
+    /// What the pipeline asks for of the origins.
+    publish: PublishRules,
 }
 
 impl Lab {
@@ -83,6 +89,7 @@ impl Lab {
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
             verify: Verify::Listing,
+            publish: PublishRules::default(),
         }
     }
 
@@ -106,7 +113,13 @@ impl Lab {
             catalog,
             stores,
             transcoder: self.transcoder.clone(),
-            pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
+            pipelines: Arc::new({
+                let publish = self.publish.clone();
+                move |name: &str| {
+                    let pipeline = ScriptedTranscoder::pipeline(name);
+                    Ok(Pipeline { publish: publish.clone(), ..pipeline })
+                }
+            }),
         };
         let config = Config {
             worker: "w1".to_owned(),

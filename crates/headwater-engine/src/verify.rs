@@ -15,6 +15,7 @@ use headwater_model::origin::Verify;
 use headwater_model::refusal::Code;
 use headwater_packaging::{check, inventory};
 use headwater_ports::catalog::CatalogError;
+use headwater_ports::edge::Edge;
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind, ProofGrade};
 use thiserror::Error;
 
@@ -22,6 +23,7 @@ use crate::failure::{Halt, later};
 use crate::hash;
 use crate::life::{Engine, Ports};
 use crate::listing::{self, Verdict, wrong_size};
+use crate::through_edge::{self, Lasts};
 
 /// Objects that are read back at once. Each is in memory whole, some 10 MB at the very most; eight hide an origin's
 /// latency and keep every core hashing.
@@ -38,13 +40,16 @@ pub(crate) enum Depth {
     Touched,
     /// Every byte.
     Read,
+    /// Their last byte, and every byte through the edge, where there is one.
+    ThroughEdge,
 }
 
 impl Depth {
     pub(crate) fn of(policy: Verify) -> Self {
         match policy {
-            Verify::Listing | Verify::Edge => Depth::Touched,
+            Verify::Listing => Depth::Touched,
             Verify::Read => Depth::Read,
+            Verify::Edge => Depth::ThroughEdge,
         }
     }
 }
@@ -64,6 +69,8 @@ pub struct Proof {
     pub bytes: u64,
     /// How many of them were read to the last byte.
     pub read_back: u64,
+    /// Whether all of them were read through the edge too.
+    pub through_edge: bool,
     /// What is wrong; empty when everything is proven.
     pub findings: Vec<Finding>,
 }
@@ -99,15 +106,19 @@ impl VerifyError {
 
 impl Engine {
     /// Proves what viewers of a title get, on every origin that should have it: the live package and the pointers that
-    /// lead to it.
+    /// lead to it. What counts as proof is what the title's policy says, unless another way is named.
     pub async fn verify(
         &self,
         tenant: &Tenant,
         title: &TitleId,
+        way: Option<Verify>,
     ) -> Result<Vec<Proof>, VerifyError> {
         let package = live(self.ports(), tenant, title).await?;
         let (record, expected) = sealed(self.ports(), &package).await?;
-        Ok(prove_everywhere(self.ports(), &package, expected, &Pointers::of(&record)).await)
+        let ports = self.ports().held_to(record.plan.as_ref());
+        let depth = Depth::of(way.unwrap_or(ports.stores.policy().verify));
+        let pointers = Pointers::of(&record);
+        Ok(prove_to(&ports, &package, expected, &pointers, depth).await)
     }
 }
 
@@ -147,7 +158,21 @@ pub(crate) async fn prove_everywhere(
     pointers: &Pointers,
 ) -> Vec<Proof> {
     let depth = Depth::of(ports.stores.policy().verify);
-    let proofs = ports.stores.iter().map(|o| prove(&**o, package, expected, depth, pointers));
+    prove_to(ports, package, expected, pointers, depth).await
+}
+
+/// The same, to another depth than the policy's.
+async fn prove_to(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+    pointers: &Pointers,
+    depth: Depth,
+) -> Vec<Proof> {
+    let proofs = ports.stores.iter().map(async |origin| {
+        let edge = ports.stores.edge_of(origin.name()).filter(|_| depth == Depth::ThroughEdge);
+        prove(&**origin, edge.map(|edge| &**edge), package, expected, depth, pointers).await
+    });
     join_all(proofs).await
 }
 
@@ -161,9 +186,10 @@ pub(crate) async fn sealed(
     found.ok_or_else(|| VerifyError::NotSealed(package.clone()))
 }
 
-/// Proves one package, whose inventory has the SHA-256 `expected`, on one origin.
+/// Proves one package, whose inventory has the SHA-256 `expected`, on one origin, and through its edge if one is given.
 async fn prove(
     origin: &dyn Origin,
+    edge: Option<&dyn Edge>,
     package: &PackageId,
     expected: Sha256,
     depth: Depth,
@@ -176,6 +202,7 @@ async fn prove(
         objects: 0,
         bytes: 0,
         read_back: 0,
+        through_edge: false,
         findings: Vec::new(),
     };
     let add = |proof: &mut Proof, object: String, kind| {
@@ -237,6 +264,7 @@ async fn prove(
             }
         }
     }
+    let through_edge = edge.map(|edge| (edge, visible(package, &inventory, pointers)));
     let of_manifests = check_manifests(package, inventory, manifests).await;
     for (key, kind) in of_manifests {
         // What is wrong with its bytes is said above; to the check of the manifests such a file is just missing.
@@ -244,7 +272,30 @@ async fn prove(
             add(&mut proof, key.into(), kind);
         }
     }
+    if let Some((edge, objects)) = through_edge {
+        proof.through_edge = true;
+        let (are_live, findings) = (*pointers != Pointers::Elsewhere, &mut proof.findings);
+        through_edge::look_at_all(edge, origin.name(), objects, are_live, findings).await;
+    }
     proof
+}
+
+/// What viewers may ask an edge for.
+fn visible(
+    package: &PackageId,
+    inventory: &Inventory,
+    pointers: &Pointers,
+) -> Vec<(ObjectKey, Object, Lasts)> {
+    let objects = inventory.objects.iter().map(|o| (package.key_of(o), o.clone(), Lasts::ForEver));
+    let stored = match pointers {
+        Pointers::Here(stored) => stored.as_slice(),
+        Pointers::Elsewhere => &[],
+    };
+    let pointers = package.pointers().into_iter().filter_map(|key| {
+        let pointer = stored.iter().find(|pointer| pointer.path == key.name())?;
+        Some((key, pointer.clone(), Lasts::AMoment))
+    });
+    objects.chain(pointers).collect()
 }
 
 /// What is wrong with the manifests; computed beside the runtime.

@@ -7,10 +7,12 @@
 
 use std::process::ExitCode;
 
-use headwater_lying_origin::{Checksums, Lie, LyingOrigin, Manners};
+use headwater_lying_origin::{Checksums, Lie, LyingEdge, LyingOrigin, Manners};
 
 const USAGE: &str = "\
-lying-origin [--port N] [--grade a|b|c] [--puts-per-second N] [--lie LIE]…
+lying-origin [--port N] [--edge-port N] [--grade a|b|c] [--puts-per-second N] [--lie LIE]…
+
+With --edge-port there is a CDN in front of it too, which remembers every answer until it is told PURGE.
 
 A LIE is WHAT[:CONTAINING[:TIMES]]: what is done to objects whose keys contain a text, and how often.
 WHAT is one of
@@ -18,13 +20,13 @@ WHAT is one of
   refuse-checksums expire-credentials full
   fail-CALL slow-down-CALL reset-CALL hang-CALL   with CALL one of put get head list delete
 While it runs, it reads lies from the terminal, a line each; `honest` ends all of them, `keys` lists what is stored,
-`lose KEY` loses an object. The objects are in memory: they are gone when it ends.
+`lose KEY` loses an object, `edge-answers-404 KEY` has the CDN remember that there is none. The objects are in memory: they are gone when it ends.
 ";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((manners, lies)) = parse(&args) else {
+    let Some(Wanted { manners, edge_port, lies }) = parse(&args) else {
         eprint!("{USAGE}");
         return ExitCode::from(2);
     };
@@ -36,6 +38,20 @@ async fn main() -> ExitCode {
         }
     };
     introduce(&server);
+    let edge = match edge_port {
+        Some(port) => match LyingEdge::start(&server, port, None).await {
+            Ok(edge) => Some(edge),
+            Err(error) => {
+                eprintln!("error: failed to listen for the CDN: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        None => None,
+    };
+    if let Some(edge) = &edge {
+        println!("  export HEADWATER_ORIGINS_LAB_EDGE_URL={}", edge.url());
+        println!("  export HEADWATER_ORIGINS_LAB_PURGE_METHOD=PURGE");
+    }
     for lie in lies {
         println!("lying: {lie:?}");
         server.lie(lie);
@@ -43,21 +59,30 @@ async fn main() -> ExitCode {
     // Reading from a terminal blocks: not for the runtime.
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
-            obey(&server, line.trim());
+            obey(&server, edge.as_ref(), line.trim());
         }
-        // The server ends with its value, and without a terminal it runs until it is stopped.
-        std::mem::forget(server);
+        // Both end with their values, and without a terminal they run until they are stopped.
+        std::mem::forget((server, edge));
     });
     std::future::pending().await
 }
 
-fn parse(args: &[String]) -> Option<(Manners, Vec<Lie>)> {
+/// What was asked for.
+struct Wanted {
+    manners: Manners,
+    edge_port: Option<u16>,
+    lies: Vec<Lie>,
+}
+
+fn parse(args: &[String]) -> Option<Wanted> {
     let (mut manners, mut lies) = (Manners { port: 9100, ..Manners::default() }, Vec::new());
+    let mut edge_port = None;
     let mut args = args.iter();
     while let Some(option) = args.next() {
         let value = args.next()?;
         match option.as_str() {
             "--port" => manners.port = value.parse().ok()?,
+            "--edge-port" => edge_port = Some(value.parse().ok()?),
             "--grade" => match value.as_str() {
                 "a" => {}
                 "b" => manners.checksums = Checksums::Refused,
@@ -73,7 +98,7 @@ fn parse(args: &[String]) -> Option<(Manners, Vec<Lie>)> {
             _ => return None,
         }
     }
-    Some((manners, lies))
+    Some(Wanted { manners, edge_port, lies })
 }
 
 fn introduce(server: &LyingOrigin) {
@@ -92,7 +117,7 @@ fn introduce(server: &LyingOrigin) {
     }
 }
 
-fn obey(server: &LyingOrigin, line: &str) {
+fn obey(server: &LyingOrigin, edge: Option<&LyingEdge>, line: &str) {
     match (line, line.split_once(' ')) {
         ("", _) => {}
         ("honest", _) => {
@@ -103,6 +128,10 @@ fn obey(server: &LyingOrigin, line: &str) {
         (_, Some(("lose", key))) => {
             println!("{}", if server.remove(key) { "lost" } else { "there is no such object" });
         }
+        (_, Some(("edge-answers-404", key))) => match edge {
+            Some(edge) => edge.remember(key, 404, ""),
+            None => println!("there is no CDN: start with --edge-port"),
+        },
         (lie, _) => match lie.parse::<Lie>() {
             Ok(lie) => {
                 println!("lying: {lie:?}");

@@ -156,6 +156,10 @@ impl LyingOrigin {
         format!("http://{}", self.address)
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// How it behaves.
     pub fn manners(&self) -> &Manners {
         &self.shared.manners

@@ -82,13 +82,103 @@ pub enum FindingKind {
         /// What is wrong with it.
         reason: String,
     },
+    /// The origin has lost it, and its edge still gives it as it should be: viewers notice when the edge forgets it.
+    OnlyOnEdge {
+        /// What is wrong on the origin, in words: `is missing`.
+        lost: String,
+    },
+    /// The origin has it, and its edge does not give it.
+    NotOnEdge {
+        /// The HTTP status that the edge answers with.
+        status: u16,
+        /// Which answer of the edge it is.
+        way: Way,
+    },
+    /// The origin has it as it should be, and its edge gives other bytes.
+    OtherOnEdge {
+        /// What the inventory says.
+        expected: Sha256,
+        /// What the edge gave.
+        found: Sha256,
+        /// Which answer of the edge it is.
+        way: Way,
+    },
+    /// The edge did not answer, so nothing is known of what viewers get.
+    EdgeNotAnswered {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// The two ways to ask an edge for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// As viewers do: its cache may answer.
+    Cached,
+    /// Past its cache, so that it has to ask the origin.
+    PastCache,
+}
+
+impl FindingKind {
+    /// Whether the object is not there as it should be, rather than wrong from the start or unknown.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            FindingKind::Missing
+            | FindingKind::Empty { .. }
+            | FindingKind::Truncated { .. }
+            | FindingKind::TooLong { .. }
+            | FindingKind::Altered { .. }
+            | FindingKind::ListedButUnreadable { .. }
+            | FindingKind::OnlyOnEdge { .. } => true,
+            FindingKind::NotAnswered { .. }
+            | FindingKind::NamesUnknownObject { .. }
+            | FindingKind::NotNamed { .. }
+            | FindingKind::TimeGap { .. }
+            | FindingKind::Malformed { .. }
+            | FindingKind::NotOnEdge { .. }
+            | FindingKind::OtherOnEdge { .. }
+            | FindingKind::EdgeNotAnswered { .. } => false,
+        }
+    }
+
+    /// Whether nothing is known, since nobody answered.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, FindingKind::NotAnswered { .. } | FindingKind::EdgeNotAnswered { .. })
+    }
+
+    /// Whether it is about what the edge gives, of which a look at the origin says nothing.
+    pub fn is_of_edge(&self) -> bool {
+        match self {
+            FindingKind::NotOnEdge { .. }
+            | FindingKind::OtherOnEdge { .. }
+            | FindingKind::EdgeNotAnswered { .. } => true,
+            FindingKind::Missing
+            | FindingKind::Empty { .. }
+            | FindingKind::Truncated { .. }
+            | FindingKind::TooLong { .. }
+            | FindingKind::Altered { .. }
+            | FindingKind::NotAnswered { .. }
+            | FindingKind::ListedButUnreadable { .. }
+            | FindingKind::NamesUnknownObject { .. }
+            | FindingKind::NotNamed { .. }
+            | FindingKind::TimeGap { .. }
+            | FindingKind::Malformed { .. }
+            | FindingKind::OnlyOnEdge { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Finding { origin, object, kind } = self;
-        write!(f, "`{object}` on origin {origin} ")?;
-        match kind {
+        write!(f, "`{object}` on origin {origin} {kind}")
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             FindingKind::Missing => write!(f, "is missing"),
             FindingKind::Empty { expected } => {
                 write!(f, "is empty (it should have {expected} bytes)")
@@ -119,6 +209,28 @@ impl fmt::Display for Finding {
                 )
             }
             FindingKind::Malformed { reason } => write!(f, "is malformed: {reason}"),
+            FindingKind::OnlyOnEdge { lost } => {
+                write!(f, "{lost}, although its edge still gives it")
+            }
+            FindingKind::NotOnEdge { status, way } => {
+                write!(f, "is there, but its edge answers {status} {way}")
+            }
+            FindingKind::OtherOnEdge { expected, found, way } => write!(
+                f,
+                "is there, but its edge gives other bytes {way}: their SHA-256 is {found} instead of {expected}"
+            ),
+            FindingKind::EdgeNotAnswered { reason } => {
+                write!(f, "is there, but its edge does not answer: {reason}")
+            }
         }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Way::Cached => "from its cache",
+            Way::PastCache => "past its cache",
+        })
     }
 }

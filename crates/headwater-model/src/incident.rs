@@ -37,18 +37,24 @@ pub enum How {
         /// That origin's name.
         from: String,
     },
+    /// It was copied from the edge, which still had it.
+    FromEdge,
     /// It was rendered again from the inventory.
     Rendered,
     /// The span or track that it belongs to was made again, as the same bytes.
     MadeAgain,
+    /// The edge was told to forget what it had of it.
+    Purged,
 }
 
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             How::Copied { from } => write!(f, "copied from origin {from}"),
+            How::FromEdge => f.write_str("copied from the edge"),
             How::Rendered => f.write_str("rendered again"),
             How::MadeAgain => f.write_str("made again"),
+            How::Purged => f.write_str("purged from the edge"),
         }
     }
 }
@@ -69,6 +75,8 @@ pub struct Mended {
 pub struct Look {
     /// Names of the origins that were looked at so closely that what is not among the findings is sound there.
     pub whole: Vec<String>,
+    /// Names of those whose edge was looked through as closely.
+    pub edges: Vec<String>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What was done about earlier findings.
@@ -76,10 +84,11 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether an open incident of `object` on `origin` ends by this look.
-    pub fn closes(&self, origin: &str, object: &str) -> bool {
-        self.whole.iter().any(|name| name == origin)
-            && !self.findings.iter().any(|f| f.origin == origin && f.object == object)
+    /// Whether an open incident ends by this look, `open` being what was found last.
+    pub fn closes(&self, open: &Finding) -> bool {
+        let looked_at = if open.kind.is_of_edge() { &self.edges } else { &self.whole };
+        let same = |f: &Finding| f.origin == open.origin && f.object == open.object;
+        looked_at.contains(&open.origin) && !self.findings.iter().any(same)
     }
 
     /// What was done about `object` on `origin`.
@@ -92,7 +101,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::FindingKind;
+    use crate::finding::{FindingKind, Way};
 
     #[test]
     fn an_incident_ends_only_by_a_look_at_the_whole_origin_that_does_not_find_it() {
@@ -104,11 +113,22 @@ mod tests {
         let look = Look {
             whole: vec!["a".to_owned()],
             findings: vec![finding("a", "x"), finding("c", "z")],
-            mended: vec![],
+            ..Look::default()
         };
-        assert!(!look.closes("a", "x"), "still wrong");
-        assert!(look.closes("a", "y"));
-        assert!(!look.closes("b", "y"), "not looked at");
-        assert!(!look.closes("c", "y"), "not looked at as a whole");
+        assert!(!look.closes(&finding("a", "x")), "still wrong");
+        assert!(look.closes(&finding("a", "y")));
+        assert!(!look.closes(&finding("b", "y")), "not looked at");
+        assert!(!look.closes(&finding("c", "y")), "not looked at as a whole");
+    }
+
+    #[test]
+    fn what_was_wrong_on_an_edge_is_not_right_because_the_origin_is() {
+        let kind = FindingKind::NotOnEdge { status: 404, way: Way::Cached };
+        let (origin, object) = ("a".to_owned(), "x".to_owned());
+        let on_edge = Finding { origin, object, kind };
+        let mut look = Look { whole: vec!["a".to_owned()], ..Look::default() };
+        assert!(!look.closes(&on_edge));
+        look.edges = look.whole.clone();
+        assert!(look.closes(&on_edge));
     }
 }

@@ -160,10 +160,57 @@ impl Policy {
         }
     }
 
+    /// The policy for titles of a pipeline that asks for something of its own. Packages still go to all origins.
+    #[must_use]
+    pub fn held_to(&self, rules: &PublishRules) -> Self {
+        let required = rules.required.clone().unwrap_or_else(|| self.required.clone());
+        let least = required.len().max(1);
+        // A number that was configured for other origins says nothing about these.
+        let configured = if rules.required.is_some() { least } else { self.min_copies };
+        let min_copies = rules.min_copies.unwrap_or(configured).max(least);
+        Self { required, min_copies, verify: rules.verify.unwrap_or(self.verify), ..self.clone() }
+    }
+
+    /// Why no title could ever be published by it, if so.
+    pub fn cannot_be_met(&self) -> Option<String> {
+        let there_are = self.origins.join(", ");
+        if let Some(unknown) = self.required.iter().find(|name| !self.origins.contains(name)) {
+            let message = format!("there is no origin `{unknown}` that holds packages");
+            return Some(format!("{message} (there are: {there_are})"));
+        }
+        let (copies, most) = (self.min_copies, self.origins.len());
+        (copies > most).then(|| {
+            format!(
+                "{copies} copies are more than there are origins that hold packages: {there_are}"
+            )
+        })
+    }
+
     /// Whether it is enough that the origins in `hold` hold something.
     pub fn is_met_by(&self, hold: &[&str]) -> bool {
         self.required.iter().all(|name| hold.contains(&name.as_str()))
             && hold.len() >= self.min_copies
+    }
+}
+
+/// What a pipeline asks of the origins for its titles. Where it says nothing, what is configured for all titles holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PublishRules {
+    /// Instead of [`Policy::required`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<Vec<String>>,
+    /// Instead of [`Policy::min_copies`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_copies: Option<usize>,
+    /// Instead of [`Policy::verify`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+}
+
+impl PublishRules {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -180,3 +227,6 @@ pub enum Verify {
     /// The listing, and every object through the edge: as cached, and past the cache.
     Edge,
 }
+
+#[cfg(test)]
+mod tests;

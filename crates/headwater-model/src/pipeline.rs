@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::Sha256;
+use crate::origin::PublishRules;
 
 /// A validated pipeline file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Pipeline {
     pub video: Video,
     /// What becomes of the sound.
     pub audio: Audio,
+    /// What has to be proven before titles are published. It changes no segment, and so does not count in the digest.
+    #[serde(default, skip_serializing_if = "PublishRules::is_empty")]
+    pub publish: PublishRules,
 }
 
 /// What becomes of the picture.

@@ -99,6 +99,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::OriginUnavailable
         | Code::TranscoderFailed
         | Code::NotProven
+        | Code::NotOnEdge
         | Code::MadeDifferently
         | Code::Superseded
         | Code::Internal => true,
@@ -125,7 +126,7 @@ pub fn try_again_at(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let most = match failure.refusal.code {
-        Code::OriginUnavailable => MAX_ATTEMPTS_ON_ORIGIN,
+        Code::OriginUnavailable | Code::NotOnEdge => MAX_ATTEMPTS_ON_ORIGIN,
         _ => MAX_ATTEMPTS,
     };
     let again = failure.retry != Retry::Never && failures < most;

@@ -44,6 +44,8 @@ pub enum Code {
     TranscoderFailed,
     /// The verifier found an object missing, empty, truncated, altered or unreadable.
     NotProven,
+    /// The origin has everything, and the CDN in front of it does not give it.
+    NotOnEdge,
     /// What was lost was made again and came out as other bytes: another build of the engine or of an encoder made it.
     MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
@@ -74,6 +76,7 @@ impl Code {
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
+            Code::NotOnEdge => "not-on-edge",
             Code::MadeDifferently => "made-differently",
             Code::Superseded => "superseded",
             Code::Internal => "internal",
@@ -101,6 +104,7 @@ impl Code {
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
+            | Code::NotOnEdge
             | Code::MadeDifferently
             | Code::Superseded
             | Code::Internal => false,
@@ -144,6 +148,9 @@ impl Code {
             }
             Code::NotProven => {
                 "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made."
+            }
+            Code::NotOnEdge => {
+                "Check that the CDN reaches the origin, and purge the title there; then ingest the master again: nothing is made twice."
             }
             Code::MadeDifferently => {
                 "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."

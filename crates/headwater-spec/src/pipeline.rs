@@ -2,9 +2,11 @@
 
 mod audio;
 mod canonical;
+mod publish;
 mod rates;
 mod video;
 
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::Pipeline;
 
 use crate::document::{Document, Section};
@@ -14,7 +16,7 @@ use crate::problem::Problem;
 const VERSION: u32 = 1;
 
 /// Keys at the top of the file.
-const KEYS: &[&str] = &["version", "segment_seconds", "video", "audio"];
+const KEYS: &[&str] = &["version", "segment_seconds", "video", "audio", "publish"];
 
 /// What `mode` may be.
 const MODES: &[&str] = &["encode", "copy"];
@@ -46,6 +48,10 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         .need("audio", "add a section `[audio]`")
         .and_then(|f| f.section(audio::KEYS))
         .and_then(|section| audio::read(&section));
+    let publish = match root.get("publish") {
+        Some(field) => field.section(publish::KEYS).and_then(|section| publish::read(&section)),
+        None => Some(PublishRules::default()),
+    };
 
     let (segment_ms, video) = (segment_ms?, video?);
     let mut pipeline = Pipeline {
@@ -56,6 +62,7 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         span_segments: video.span_segments,
         video: video.video,
         audio: audio?,
+        publish: publish?,
     };
     pipeline.sha256 = canonical::sha256(&pipeline);
     Some(pipeline)

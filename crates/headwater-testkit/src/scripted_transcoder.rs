@@ -14,6 +14,7 @@ use headwater_model::inventory::ObjectRole;
 use headwater_model::key::{INIT_NAME, segment_name};
 use headwater_model::ladder::VideoRendition;
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::{Audio, AudioEncode, Pipeline, Rung, Video, VideoEncode};
 use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SpanPlan};
 use headwater_model::refusal::Refusal;
@@ -130,6 +131,7 @@ impl ScriptedTranscoder {
                 sample_rate: 48_000,
                 channels: 2,
             }),
+            publish: PublishRules::default(),
         }
     }
 

@@ -77,6 +77,7 @@ impl App {
         let origins = origins::open_all(&config, &*catalog, &*clock, checked).await?;
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
+        let stores = stores.with_edges(origins::edges(&config)?);
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
+use headwater_model::origin::Verify;
 
 use crate::commands::{
     audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, retranscode, rollback,
@@ -53,6 +54,9 @@ enum Command {
     Verify {
         /// The title
         title: TitleId,
+        /// What counts as proof [default: as configured for publishing]
+        #[arg(long, value_enum)]
+        policy: Option<ProofPolicy>,
     },
     /// Compare what origins hold with what they should, for all titles or some, and note what is wrong
     Audit(AuditArgs),
@@ -141,11 +145,11 @@ pub(crate) struct AuditArgs {
     /// Only this origin [default: all that hold packages]
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Vec<String>,
-    /// What counts: the origin's listing, or every byte read back
-    #[arg(long, value_enum, default_value_t = AuditPolicy::Listing)]
-    pub(crate) policy: AuditPolicy,
-    /// Read a share of the objects, another one every time: 1%
-    #[arg(long, value_name = "PERCENT", value_parser = share, conflicts_with = "policy")]
+    /// What counts [default: listing, or read with --sample]
+    #[arg(long, value_enum)]
+    pub(crate) policy: Option<ProofPolicy>,
+    /// Read only a share of the objects, another one every time: 1%
+    #[arg(long, value_name = "PERCENT", value_parser = share)]
     pub(crate) sample: Option<f64>,
     /// Have what is found put right, as the service does by itself
     #[arg(long)]
@@ -155,13 +159,25 @@ pub(crate) struct AuditArgs {
     pub(crate) from_start: bool,
 }
 
-/// How closely an audit looks.
+/// How closely is looked at what origins hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum AuditPolicy {
+pub(crate) enum ProofPolicy {
     /// Sizes and hashes from listings, HEAD where they cannot tell
     Listing,
     /// Every byte read back and hashed
     Read,
+    /// Every byte through the CDN too: past its cache, and as viewers get it
+    Edge,
+}
+
+impl From<ProofPolicy> for Verify {
+    fn from(policy: ProofPolicy) -> Self {
+        match policy {
+            ProofPolicy::Listing => Verify::Listing,
+            ProofPolicy::Read => Verify::Read,
+            ProofPolicy::Edge => Verify::Edge,
+        }
+    }
 }
 
 /// A version as it is printed: `v3`; `3` is understood too.
@@ -317,7 +333,9 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Up => up::up(config).await,
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
-            Command::Verify { title } => verify::verify(config, title, json).await,
+            Command::Verify { title, policy } => {
+                verify::verify(config, title, policy.map(Verify::from), json).await
+            }
             Command::Audit(args) => audit::audit(config, args, json).await,
             Command::Heal(args) => heal::heal(config, args, json).await,
             Command::Incidents { title, all } => {

@@ -85,7 +85,6 @@ pub(crate) struct Origin {
     /// What it is.
     pub(crate) kind: OriginKind,
     /// The CDN in front of it.
-    #[allow(dead_code, reason = "nothing goes through a CDN yet")]
     pub(crate) edge: Option<Edge>,
 }
 
@@ -105,7 +104,6 @@ pub(crate) enum OriginKind {
 
 /// A CDN in front of an origin.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "nothing goes through a CDN yet")]
 pub(crate) struct Edge {
     /// What comes before the keys of objects, without a slash at its end.
     pub(crate) url: String,
@@ -115,7 +113,6 @@ pub(crate) struct Edge {
 
 /// How an object is purged from a CDN.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "nothing is purged yet")]
 pub(crate) struct Purge {
     /// HTTP method, in upper case.
     pub(crate) method: String,

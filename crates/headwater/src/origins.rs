@@ -1,6 +1,7 @@
-//! Opens the origins that the configuration names, and finds out whether they can be worked with and what their word is
+//! Opens the origins and edges that the configuration names, and finds out whether they can be worked with and what their word is
 //! worth before any work is done for them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use futures_util::future::join_all;
 use headwater_model::origin::{Profile, ProofGrade};
-use headwater_origin::{DirectoryOrigin, S3Origin, S3Settings, Unusable};
+use headwater_origin::{DirectoryOrigin, HttpEdge, Purge, S3Origin, S3Settings, Unusable};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::edge::Edge;
 use headwater_ports::origin::Origin;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -127,6 +129,22 @@ pub(crate) async fn open_all(
         }
     }
     Ok(opened)
+}
+
+/// The edges, by the names of the origins that they are in front of. Asks them nothing.
+pub(crate) fn edges(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn Edge>>> {
+    let mut edges: BTreeMap<String, Arc<dyn Edge>> = BTreeMap::new();
+    for origin in &config.origins {
+        let Some(edge) = &origin.edge else { continue };
+        let purge = edge.purge.as_ref().map(|purge| Purge {
+            method: purge.method.clone(),
+            url: purge.url.clone(),
+            body: purge.body.clone(),
+            token: purge.token.as_ref().map(|token| token.expose().to_owned()),
+        });
+        edges.insert(origin.name.clone(), Arc::new(HttpEdge::new(&edge.url, purge)?));
+    }
+    Ok(edges)
 }
 
 /// Probes origins again when what is known of them is old, until `stop`.

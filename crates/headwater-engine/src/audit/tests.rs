@@ -23,7 +23,14 @@ async fn published(titles: &[&str]) -> Lab {
 static TENANT: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(Tenant::default);
 
 fn method(read: f64) -> Method {
-    Method { read, round: 1, heals: false, budget: Budget::NONE, checkpoint: None }
+    Method {
+        read,
+        from: Source::Origin,
+        round: 1,
+        heals: false,
+        budget: Budget::NONE,
+        checkpoint: None,
+    }
 }
 
 /// Audits everything and says what was told, a line each, and the sum.

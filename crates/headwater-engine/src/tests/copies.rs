@@ -39,7 +39,7 @@ async fn both_origins_end_with_the_same_objects() {
     }
     let history = lab.history("film").await;
     assert!(history.contains("proven: origins lab, second hold every object"), "{history}");
-    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await.unwrap();
     let told: Vec<_> = proofs
         .iter()
         .map(|p| (p.origin.as_str(), p.objects, p.read_back, p.findings.len()))
@@ -88,4 +88,38 @@ async fn too_few_copies_are_not_enough() {
     let told = lab.told(&lab.work(&engine, "film").await);
     assert!(told.starts_with("failed origin-unavailable: origin second"), "{told}");
     assert_eq!(lab.text("main/film/index.m3u8"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pipeline_may_ask_for_less_or_more_than_is_configured() {
+    let asks = |required: &[&str], verify| PublishRules {
+        required: Some(required.iter().map(|name| (*name).to_owned()).collect()),
+        min_copies: None,
+        verify,
+    };
+    for (rules, expected) in [
+        (PublishRules::default(), "failed origin-unavailable: origin second"),
+        (asks(&["lab"], Some(Verify::Read)), "published"),
+        (
+            asks(&["third"], None),
+            "rejected pipeline-mismatch: the pipeline `vod` asks for proof that cannot be had: there is no origin `third` that holds packages (there are: lab, second)",
+        ),
+        (
+            asks(&["lab"], Some(Verify::Edge)),
+            "rejected pipeline-mismatch: the pipeline `vod` asks for proof that cannot be had: no origin has an edge to prove anything through",
+        ),
+    ] {
+        let lab = Lab { publish: rules.clone(), ..Lab::new() };
+        let away = Arc::new(Flaky::new(second(), vec![Fail::FirstPuts(u32::MAX)]));
+        let stores = stores(lab.origin.clone(), away, &["lab", "second"], 2);
+        let engine = lab.engine_with(lab.catalog.clone(), stores);
+        engine.submit(&lab.title("film", "a film")).await.unwrap();
+        let told = lab.told(&lab.work(&engine, "film").await);
+        assert!(told.starts_with(expected), "{rules:?}: {told}");
+        if told == "published" {
+            let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await;
+            let proofs = proofs.unwrap();
+            assert_eq!(proofs[0].read_back, proofs[0].objects, "as the pipeline asks");
+        }
+    }
 }

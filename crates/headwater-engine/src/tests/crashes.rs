@@ -34,7 +34,7 @@ async fn check_restart(lab: &Lab, when: &str) {
         assert!(!kept.contains(&name(part)), "{} was made again after {when}", name(part));
     }
     let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
-    let proofs = lab.engine().verify(&tenant, &title).await.unwrap();
+    let proofs = lab.engine().verify(&tenant, &title, None).await.unwrap();
     assert!(proofs.iter().all(|proof| proof.findings.is_empty()), "{when}: {proofs:?}");
 }
 

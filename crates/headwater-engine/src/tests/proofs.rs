@@ -152,19 +152,19 @@ async fn a_live_title_is_proven_with_its_pointers() {
     lab.make(&lab.title("film", "a film")).await;
     let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
     let engine = lab.engine();
-    let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title).await.unwrap()).unwrap();
+    let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title, None).await.unwrap()).unwrap();
     assert_eq!(proof.findings, []);
     assert_eq!((proof.objects, proof.read_back), (21, 5));
 
     lab.origin.truncate(&ObjectKey::new("main/film/index.m3u8").unwrap(), 20);
     lab.origin.remove(&ObjectKey::new("main/film/manifest.mpd").unwrap());
     lab.origin.remove(&at(SEGMENT));
-    let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title).await.unwrap()).unwrap();
+    let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title, None).await.unwrap()).unwrap();
     let told: Vec<_> = proof.findings.iter().map(ToString::to_string).collect();
     expect![[r#"
         `main/film/v1/video-360p/seg-00003.m4s` on origin lab is missing
         `main/film/index.m3u8` on origin lab is truncated: 20 of 584 bytes are there
         `main/film/manifest.mpd` on origin lab is missing"#]]
     .assert_eq(&told.join("\n"));
-    assert!(engine.verify(&tenant, &"other".parse().unwrap()).await.is_err());
+    assert!(engine.verify(&tenant, &"other".parse().unwrap(), None).await.is_err());
 }

@@ -1,6 +1,6 @@
 //! A catalog that was lost is filled again from an origin alone, and goes on as if nothing had happened.
 
-use crate::audit::{Budget, Method, Scope};
+use crate::audit::{Budget, Method, Scope, Source};
 use crate::rebuild::RebuildError;
 
 use super::*;
@@ -10,8 +10,14 @@ fn lab_with(origin: Arc<MemoryOrigin>) -> Lab {
 }
 
 async fn findings(lab: &Lab) -> u64 {
-    let method =
-        Method { read: 1.0, round: 0, heals: false, budget: Budget::NONE, checkpoint: None };
+    let method = Method {
+        read: 1.0,
+        from: Source::Origin,
+        round: 0,
+        heals: false,
+        budget: Budget::NONE,
+        checkpoint: None,
+    };
     let audit = lab.engine().audit(&Tenant::default(), &Scope::default(), &method, &|_| {}).await;
     let tally = audit.unwrap()[0].1;
     tally.findings + tally.orphans

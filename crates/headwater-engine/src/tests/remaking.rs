@@ -3,7 +3,7 @@
 use headwater_model::task::Remake;
 use headwater_ports::transcoder::Part;
 
-use crate::audit::{Budget, Method, Scope};
+use crate::audit::{Budget, Method, Scope, Source};
 
 use super::*;
 
@@ -25,9 +25,15 @@ async fn make_again(lab: &Lab, remake: Remake) -> TitleRecord {
 
 async fn findings(lab: &Lab) -> Vec<Finding> {
     let tenant = Tenant::default();
-    let proofs = lab.engine().verify(&tenant, &"film".parse().unwrap()).await.unwrap();
-    let method =
-        Method { read: 1.0, round: 0, heals: false, budget: Budget::NONE, checkpoint: None };
+    let proofs = lab.engine().verify(&tenant, &"film".parse().unwrap(), None).await.unwrap();
+    let method = Method {
+        read: 1.0,
+        from: Source::Origin,
+        round: 0,
+        heals: false,
+        budget: Budget::NONE,
+        checkpoint: None,
+    };
     let tally =
         lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].1;
     assert_eq!((tally.findings, tally.orphans), (0, 0));
@@ -124,7 +130,7 @@ async fn what_stays_is_healed_where_it_is() {
     lab.origin.remove(&lost);
     let tenant = Tenant::default();
     let engine = lab.engine();
-    let found = engine.verify(&tenant, &"film".parse().unwrap()).await.unwrap();
+    let found = engine.verify(&tenant, &"film".parse().unwrap(), None).await.unwrap();
     assert_eq!(found[0].findings.len(), 1);
     engine.heal(&tenant, &"film".parse().unwrap()).await.unwrap();
     let service = Service::start(&engine);

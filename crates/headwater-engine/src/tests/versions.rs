@@ -78,7 +78,7 @@ async fn a_new_version_goes_live_only_when_it_is_proven() {
     assert_eq!((record.version, record.live), (Version(3), Some(Version(3))));
     assert!(pointers().contains("v3/") && !pointers().contains("v1/"));
     let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
-    assert_eq!(lab.engine().verify(&tenant, &title).await.unwrap()[0].findings, []);
+    assert_eq!(lab.engine().verify(&tenant, &title, None).await.unwrap()[0].findings, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ async fn viewers_get_an_older_version_again_once_it_is_proven() {
     lab.wait("film", |record| record.live == Some(Version(1))).await;
     service.stop().await;
     assert_eq!(pointers(), first);
-    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await.unwrap();
     assert_eq!(proofs[0].findings, []);
 }
 
@@ -146,6 +146,9 @@ async fn what_viewers_left_long_ago_is_deleted_everywhere_and_nothing_else() {
         .filter(|key| !key.starts_with("main/film/v1/") && !key.starts_with("main/film/v2/"))
         .collect();
     assert_eq!(lab.origin.keys(), kept);
-    assert_eq!(engine.verify(&tenant, &"film".parse().unwrap()).await.unwrap()[0].findings, []);
+    assert_eq!(
+        engine.verify(&tenant, &"film".parse().unwrap(), None).await.unwrap()[0].findings,
+        []
+    );
     assert!(lab.history("film").await.contains("v1 deleted"));
 }

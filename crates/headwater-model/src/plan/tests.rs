@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::index::Unit;
 use crate::master::{AudioTrack, Orientation, VideoTrack};
+use crate::origin::PublishRules;
 use crate::pipeline::{Rung, VideoEncode};
 use crate::time::FrameRate;
 
@@ -33,6 +34,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48000,
             channels: 2,
         }),
+        publish: PublishRules::default(),
     }
 }
 

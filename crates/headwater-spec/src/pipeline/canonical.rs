@@ -1,7 +1,7 @@
 //! The canonical form of a pipeline: what its SHA-256 is taken of.
 //!
-//! Equal pipelines make equal segments (R1), so every value counts, and nothing else does: not the name, nor the order,
-//! comments or spelling of the file.
+//! Equal pipelines make equal segments (R1), so every value that shapes them counts, and nothing else does: not the name,
+//! nor what is asked of origins, nor the order, comments or spelling of the file.
 
 use headwater_model::id::Sha256;
 use headwater_model::pipeline::{Audio, Pipeline, Video};
@@ -24,7 +24,16 @@ struct Canonical<'p> {
 /// SHA-256 of the canonical form: compact JSON.
 pub(crate) fn sha256(pipeline: &Pipeline) -> Sha256 {
     // Taken apart field by field so that a new field of the model cannot be left out of the digest unnoticed.
-    let Pipeline { name: _, sha256: _, segment_ms, gop_ms, span_segments, video, audio } = pipeline;
+    let Pipeline {
+        name: _,
+        sha256: _,
+        publish: _,
+        segment_ms,
+        gop_ms,
+        span_segments,
+        video,
+        audio,
+    } = pipeline;
     let canonical = Canonical {
         segment_ms: *segment_ms,
         gop_ms: *gop_ms,

@@ -126,7 +126,7 @@ fn every_value_counts_for_the_digest() {
 #[test]
 fn the_readme_names_every_key() {
     let readme = include_str!("../../../../pipelines/README.md");
-    let sections = [KEYS, video::KEYS, video::RUNG_KEYS, audio::KEYS];
+    let sections = [KEYS, video::KEYS, video::RUNG_KEYS, audio::KEYS, publish::KEYS];
     for key in sections.into_iter().flatten() {
         assert!(readme.contains(&format!("`{key}`")), "pipelines/README.md does not name `{key}`");
     }

@@ -1,7 +1,7 @@
 //! Cases of healing: incidents, and work that is done again because an origin lost what it made.
 
 use headwater_model::audit::Holding;
-use headwater_model::finding::{Finding, FindingKind};
+use headwater_model::finding::{Finding, FindingKind, Way};
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{How, Incident, Look, Mended};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
@@ -39,6 +39,7 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
         whole: whole.iter().map(|name| (*name).to_owned()).collect(),
         findings: findings.to_vec(),
         mended: mended.to_vec(),
+        ..Look::default()
     };
     s.catalog.note(&v1, &look(&["a", "b"], &found, &[])).await?;
     s.catalog.note(&package("other", 1), &look(&[], &found[..1], &[])).await?;
@@ -68,6 +69,16 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     assert_eq!(incidents(&s, true).await?[0].mended, None, "it came back by itself");
     s.catalog.note(&v1, &look(&["a"], &found[..1], &[])).await?;
     assert_eq!(incidents(&s, true).await?.len(), 4, "lost again is another incident");
+
+    let on_edge = Finding {
+        kind: FindingKind::NotOnEdge { status: 404, way: Way::Cached },
+        ..finding("a", "z")
+    };
+    s.catalog.note(&v1, &look(&[], std::slice::from_ref(&on_edge), &[])).await?;
+    s.catalog.note(&v1, &look(&["a"], &found[..1], &[])).await?;
+    assert_eq!(incidents(&s, false).await?.len(), 2, "a look at the origin ends nothing there");
+    let edges = vec!["a".to_owned()];
+    s.catalog.note(&v1, &Look { edges, ..look(&["a"], &found[..1], &[]) }).await?;
     assert_eq!(s.catalog.incidents(&Tenant::default(), None, false, 10).await?.len(), 2);
     assert_eq!(s.catalog.incidents(&Tenant::default(), None, false, 1).await?.len(), 1);
     Ok(())

@@ -1,12 +1,13 @@
 //! `headwater audit`: compares what origins hold with what they should.
 
-use headwater_engine::audit::{Budget, Method, News, Scope};
+use headwater_engine::audit::{Budget, Method, News, Scope, Source};
 use headwater_model::audit::Tally;
 use headwater_model::origin::ProofGrade;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::{AuditArgs, AuditPolicy, Outcome};
+use crate::cli::{AuditArgs, Outcome, ProofPolicy};
+use crate::commands::verify::{EDGE_HINT, NO_EDGE};
 use crate::config::Config;
 use crate::origins::grade;
 use crate::terminal::{complain, news, say};
@@ -27,12 +28,38 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
         news(&format!("hint: there are: {}", names.join(", ")));
         return Ok(Outcome::Refused);
     }
-    let read = match (args.policy, args.sample) {
-        (_, Some(share)) => share,
-        (AuditPolicy::Listing, None) => 0.0,
-        (AuditPolicy::Read, None) => 1.0,
+    let policy = match (args.policy, args.sample) {
+        (Some(ProofPolicy::Listing), Some(_)) => {
+            complain(
+                "a listing is never read in part: `--sample` goes with `--policy read` or `edge`",
+            );
+            return Ok(Outcome::Refused);
+        }
+        (Some(policy), _) => policy,
+        (None, Some(_)) => ProofPolicy::Read,
+        (None, None) => ProofPolicy::Listing,
     };
-    let checkpoint = format!("audit/by-hand/{read}/{tenant}");
+    let (from, all) = match policy {
+        ProofPolicy::Listing => (Source::Origin, 0.0),
+        ProofPolicy::Read => (Source::Origin, 1.0),
+        ProofPolicy::Edge => (Source::Edge, 1.0),
+    };
+    let read = args.sample.unwrap_or(all);
+    if policy == ProofPolicy::Edge {
+        let asked = |name: &&String| args.origin.is_empty() || args.origin.contains(name);
+        let (with, without): (Vec<&String>, Vec<&String>) =
+            names.iter().filter(asked).partition(|name| app.stores.edge_of(name).is_some());
+        if with.is_empty() {
+            complain(NO_EDGE);
+            news(EDGE_HINT);
+            return Ok(Outcome::Refused);
+        }
+        for name in without {
+            news(&format!("origin {name} has no edge: only its listing is compared"));
+        }
+    }
+    let way = if policy == ProofPolicy::Edge { "edge/" } else { "" };
+    let checkpoint = format!("audit/by-hand/{way}{read}/{tenant}");
     if args.from_start {
         for name in &names {
             app.catalog.keep_checkpoint(&format!("{checkpoint}/{name}"), None).await?;
@@ -41,6 +68,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
     let scope = Scope { titles: args.titles, origins: args.origin };
     let method = Method {
         read,
+        from,
         // Another sample every time.
         round: u64::try_from(app.clock.now().0).unwrap_or(0),
         heals: args.heal,

@@ -2,18 +2,38 @@
 
 use headwater_engine::{Proof, VerifyError};
 use headwater_model::id::TitleId;
+use headwater_model::origin::Verify;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
 use crate::origins::grade;
-use crate::terminal::{complain, say};
+use crate::terminal::{complain, news, say};
+
+/// Said when there is no CDN to prove anything through.
+pub(crate) const NO_EDGE: &str = "no origin has an edge to prove anything through";
+
+/// And what to do about it.
+pub(crate) const EDGE_HINT: &str =
+    "hint: add `edge_url` to an origin, for example `edge_url = \"https://cdn.example.org\"`";
 
 /// Proves the title.
-pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow::Result<Outcome> {
+pub(crate) async fn verify(
+    config: Config,
+    title: TitleId,
+    policy: Option<Verify>,
+    json: bool,
+) -> anyhow::Result<Outcome> {
     let app = App::open_checked(config).await?;
-    let proofs = match app.engine.verify(&app.config.tenant, &title).await {
+    if policy == Some(Verify::Edge)
+        && !app.stores.iter().any(|o| app.stores.edge_of(o.name()).is_some())
+    {
+        complain(NO_EDGE);
+        news(EDGE_HINT);
+        return Ok(Outcome::Refused);
+    }
+    let proofs = match app.engine.verify(&app.config.tenant, &title, policy).await {
         Ok(proofs) => proofs,
         Err(
             error @ (VerifyError::UnknownTitle(_)
@@ -59,15 +79,17 @@ pub(crate) async fn verify(config: Config, title: TitleId, json: bool) -> anyhow
 fn in_json(proof: &Proof) -> serde_json::Value {
     json!({
         "origin": proof.origin, "grade": grade(proof.grade), "proven": proof.findings.is_empty(),
-        "objects": proof.objects, "bytes": proof.bytes, "read_back": proof.read_back, "findings": proof.findings,
+        "objects": proof.objects, "bytes": proof.bytes, "read_back": proof.read_back, "through_edge": proof.through_edge,
+        "findings": proof.findings,
     })
 }
 
 fn in_words(title: &TitleId, proof: &Proof) -> Vec<String> {
     let verdict = if proof.findings.is_empty() { "proven" } else { "NOT proven" };
     let Proof { package, origin, objects, bytes, read_back, .. } = proof;
+    let through_edge = if proof.through_edge { ", all through the edge" } else { "" };
     let first = format!(
-        "{title} {} on origin {origin} (grade {}): {verdict}, {objects} objects, {bytes} bytes, {read_back} read back",
+        "{title} {} on origin {origin} (grade {}): {verdict}, {objects} objects, {bytes} bytes, {read_back} read back{through_edge}",
         package.version,
         grade(proof.grade)
     );

@@ -437,3 +437,48 @@ fn many_things_at_once_come_in_the_order_of_the_file() {
              |            ^
         hint: mono and stereo are what this version makes"#]].assert_eq(&problems(&text));
 }
+
+#[test]
+fn proof_before_publishing() {
+    let with = |rules: &str| format!("channels = 2\n\n[publish]\n{rules}\n");
+    let asks = with("required = [\"b2\", \"ibm\"]\nmin_copies = 3\nverify = \"read\"");
+    check("channels = 2\n", &asks, expect!["fine"]);
+    check(
+        "channels = 2\n",
+        &with("required = ['b2', 'b2']"),
+        expect![[r#"
+        pipelines/x.toml:33:19: `b2` is required twice
+          33 | required = ['b2', 'b2']
+             |                   ^^^^"#]],
+    );
+    check(
+        "channels = 2\n",
+        &with("required = ['b2', 'ibm']\nmin_copies = 1"),
+        expect![[r#"
+        pipelines/x.toml:34:14: 1 is less than the 2 origins required
+          34 | min_copies = 1
+             |              ^
+        hint: `min_copies = 2`"#]],
+    );
+    check(
+        "channels = 2\n",
+        &with("verify = 'edges'"),
+        expect![[r#"
+        pipelines/x.toml:33:10: `edges` is no way to prove a package
+          33 | verify = 'edges'
+             |          ^^^^^^^
+        hint: did you mean `edge`?"#]],
+    );
+}
+
+#[test]
+fn what_is_asked_of_origins_does_not_make_another_pipeline() {
+    let plain = pipeline("x.toml", GOOD).unwrap();
+    let text = format!("{GOOD}\n[publish]\nrequired = ['b2']\nverify = 'edge'\n");
+    let asking = pipeline("x.toml", &text).unwrap();
+    assert_eq!(asking.sha256, plain.sha256);
+    let publish = &asking.publish;
+    assert_eq!(publish.required.as_deref(), Some(["b2".to_owned()].as_slice()));
+    assert_eq!(publish.verify, Some(headwater_model::origin::Verify::Edge));
+    assert!(plain.publish.is_empty());
+}

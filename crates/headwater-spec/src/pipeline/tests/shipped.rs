@@ -82,6 +82,11 @@ fn vod_h264() {
                     channels: 2,
                 },
             ),
+            publish: PublishRules {
+                required: None,
+                min_copies: None,
+                verify: None,
+            },
         }
     "#]],
     );
@@ -100,6 +105,11 @@ fn copy() {
             span_segments: 1,
             video: Copy,
             audio: Copy,
+            publish: PublishRules {
+                required: None,
+                min_copies: None,
+                verify: None,
+            },
         }
     "#]],
     );

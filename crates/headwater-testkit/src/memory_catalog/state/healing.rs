@@ -188,7 +188,7 @@ impl State {
             if let Some(how) = look.mended(origin, object) {
                 incident.mended = Some(how.clone());
             }
-            incident.closed = look.closes(origin, object).then_some(now);
+            incident.closed = look.closes(&incident.finding).then_some(now);
         }
         Ok(())
     }
