@@ -1,5 +1,7 @@
 //! A CDN over HTTP: objects read as viewers do and past the cache, and purged from it.
 
+mod trial;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use tokio::time::sleep;
 use tracing::debug;
+
+pub use self::trial::{Trial, try_edge};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);

@@ -9,5 +9,5 @@ mod edge;
 mod s3;
 
 pub use directory::DirectoryOrigin;
-pub use edge::{HttpEdge, Purge};
+pub use edge::{HttpEdge, Purge, Trial, try_edge};
 pub use s3::{Credentials, S3Origin, S3Settings, Unusable};

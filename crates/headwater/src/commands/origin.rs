@@ -1,6 +1,7 @@
-//! `headwater origin`: what the configured origins are, and what they really do.
+//! `headwater origin`: what the configured origins are, and what they and the CDNs in front of them really do.
 
 use headwater_model::origin::{Profile, ProofGrade};
+use headwater_origin::{Trial, try_edge};
 use headwater_ports::origin::Origin;
 use serde_json::json;
 
@@ -9,6 +10,9 @@ use crate::cli::Outcome;
 use crate::config::Config;
 use crate::origins::{self, Opened, grade};
 use crate::terminal::{complain, news, say};
+
+/// What to do about a CDN that does not do what it should.
+const EDGE_HINT: &str = "hint: check what the CDN's origin is set to, and that `edge_url` with a key behind it leads to the object of that key";
 
 /// What a grade means for proof.
 fn meaning(grade: ProofGrade) -> &'static str {
@@ -35,17 +39,9 @@ pub(crate) async fn test(config: Config, name: &str, json: bool) -> anyhow::Resu
         );
         return Ok(refuse(name, &format!("there is no origin `{name}`"), &hint, json));
     };
-    match opened {
+    let found = match opened {
         Opened::Directory(origin) => {
-            let grade = origin.grade();
-            if json {
-                say(&json!({ "origin": name, "usable": true, "kind": "directory", "grade": self::grade(grade) })
-                    .to_string());
-            } else {
-                say(&format!("origin {name}: a folder, and it can be written to"));
-                conclude(grade);
-            }
-            Ok(Outcome::Done)
+            Found { kind: "directory", grade: origin.grade(), profile: None }
         }
         Opened::S3(origin) => {
             if let Err(unusable) = origin.reach().await {
@@ -58,27 +54,60 @@ pub(crate) async fn test(config: Config, name: &str, json: bool) -> anyhow::Resu
                     return Ok(refuse(name, &format!("{error:#}"), hint, json));
                 }
             };
-            if json {
-                let (grade, answers) = (self::grade(profile.grade()), &profile.answers);
-                say(&json!({ "origin": name, "usable": true, "kind": "s3", "grade": grade, "answers": answers })
-                    .to_string());
-            } else {
-                table(name, &profile);
-                conclude(profile.grade());
-            }
-            Ok(Outcome::Done)
+            Found { kind: "s3", grade: profile.grade(), profile: Some(profile) }
+        }
+    };
+    let trials = match app.stores.edge_of(name) {
+        Some(edge) => try_edge(&*opened.origin(), &**edge).await?,
+        None => Vec::new(),
+    };
+    let in_json = |t: &Trial| json!({ "question": t.question, "yes": t.yes, "note": t.note });
+    let all_well = trials.iter().all(|trial| trial.yes);
+    if json {
+        let (grade, answers) = (self::grade(found.grade), found.profile.map(|p| p.answers));
+        let line = json!({
+            "origin": name, "usable": true, "kind": found.kind, "grade": grade, "answers": answers,
+            "edge": trials.iter().map(in_json).collect::<Vec<_>>(),
+        });
+        say(&line.to_string());
+    } else {
+        match &found.profile {
+            Some(profile) => table(name, profile),
+            None => say(&format!("origin {name}: a folder, and it can be written to")),
+        }
+        conclude(found.grade);
+        if !trials.is_empty() {
+            say(&format!("edge of origin {name}"));
+        }
+        for trial in &trials {
+            row(trial.yes, trial.question, &trial.note);
+        }
+        if !all_well {
+            news(EDGE_HINT);
         }
     }
+    Ok(if all_well { Outcome::Done } else { Outcome::Refused })
+}
+
+/// What an origin was found to be.
+struct Found {
+    kind: &'static str,
+    grade: ProofGrade,
+    /// What it does; of a folder that is known.
+    profile: Option<Profile>,
 }
 
 fn table(name: &str, profile: &Profile) {
     say(&format!("origin {name}"));
     for answer in &profile.answers {
-        let yes = if answer.yes { "yes" } else { "no " };
-        let note =
-            if answer.note.is_empty() { String::new() } else { format!("  ({})", answer.note) };
-        say(&format!("  {yes}  {}{note}", answer.question));
+        row(answer.yes, &answer.question.to_string(), &answer.note);
     }
+}
+
+fn row(yes: bool, question: &str, note: &str) {
+    let yes = if yes { "yes" } else { "no " };
+    let note = if note.is_empty() { String::new() } else { format!("  ({note})") };
+    say(&format!("  {yes}  {question}{note}"));
 }
 
 fn conclude(proof: ProofGrade) {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use headwater_lying_origin::{LyingOrigin, Manners};
+use headwater_lying_origin::{EdgeLie, LyingEdge, LyingOrigin, Manners};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -187,4 +187,60 @@ fn an_origin_that_cannot_be_used_is_told_before_any_work() {
         assert_eq!(site.run(["origin", "test", "lab"]).code, Some(1));
         assert_eq!(server.origin.keys(), Vec::<String>::new());
     }
+}
+
+/// A site whose only origin is on S3, behind a CDN that can be purged with a token.
+fn behind_a_cdn(server: &Server) -> (LyingEdge, Site) {
+    let cdn = LyingEdge::start(&server.origin, 0, Some("purge-token"));
+    let cdn = server._runtime.block_on(cdn).unwrap();
+    let edge = [
+        ("EDGE_URL", format!("{}/packages", cdn.url())),
+        ("PURGE_METHOD", "PURGE".to_owned()),
+        ("PURGE_TOKEN", "purge-token".to_owned()),
+    ];
+    let edge = edge.map(|(key, value)| (format!("HEADWATER_ORIGINS_LAB_{key}"), value));
+    let verify = ("HEADWATER_PUBLISH_VERIFY".to_owned(), "edge".to_owned());
+    let site = Site::new().with(server.variables().into_iter().chain(edge).chain([verify]));
+    (cdn, site)
+}
+
+#[test]
+fn what_a_cdn_gives_is_proven_told_apart_from_its_origin_and_purged() {
+    let server = Server::start();
+    let (cdn, site) = behind_a_cdn(&server);
+    let tested = site.run(["origin", "test", "lab"]);
+    assert!(tested.status.success(), "{}", tested.stdout);
+    assert!(tested.stdout.contains("yes  has forgotten what was purged"), "{}", tested.stdout);
+    assert_eq!(server.origin.keys(), Vec::<String>::new(), "nothing is left behind");
+
+    let segment = "packages/main/film/v1/video-360p/seg-00001.m4s";
+    cdn.remember(segment, 404, "");
+    site.publish(&masters::H264_25.path(), "film", &site.quick(1));
+    assert!(cdn.purged().contains(&segment.to_owned()), "learnt too early");
+    let proof = site.run(["--json", "verify", "film"]).last_line();
+    assert_eq!(proof["origins"][0]["through_edge"], true);
+    assert_eq!(proof["proven"], true);
+
+    // Everything has been asked for, so the cache has it.
+    server.origin.remove(segment);
+    cdn.remember("packages/main/film/v1/audio-1/init.mp4", 403, "");
+    let audited = site.run(["audit", "film", "--policy", "edge"]);
+    assert_eq!(audited.status.code(), Some(1));
+    for told in [
+        "seg-00001.m4s` on origin lab is missing, although its edge still gives it",
+        "audio-1/init.mp4` on origin lab is there, but its edge answers 403 from its cache",
+    ] {
+        assert!(audited.stdout.contains(told), "{}", audited.stdout);
+    }
+    let healed = site.run(["heal", "film"]);
+    assert!(healed.status.success(), "{}{}", healed.stdout, healed.stderr);
+    assert!(healed.stdout.contains("copied from the edge"), "{}", healed.stdout);
+    assert!(healed.stdout.contains("purged from the edge"), "{}", healed.stdout);
+    assert!(!healed.stdout.contains("purge-token") && !healed.stderr.contains("purge-token"));
+    assert!(site.run(["audit", "film", "--policy", "edge"]).status.success());
+
+    cdn.lie("video-360p", EdgeLie::Answers(404));
+    let proof = site.run(["verify", "film"]);
+    assert!(proof.stdout.contains("its edge answers 404 past its cache"), "{}", proof.stdout);
+    assert!(site.run(["verify", "film", "--policy", "listing"]).status.success());
 }
