@@ -6,6 +6,7 @@ use headwater_model::finding::{FindingKind, Way};
 use headwater_model::incident::{How, Incident};
 use headwater_ports::edge::{Answer, Edge};
 
+use super::gated_origin::{Gate, GatedOrigin};
 use super::*;
 use crate::audit::{Budget, Method, Scope, Source};
 
@@ -17,9 +18,13 @@ fn key(text: &str) -> ObjectKey {
 
 /// An engine whose origin `lab` has this edge.
 fn engine(lab: &Lab, edge: &Arc<MemoryEdge>, verify: Verify) -> Engine {
+    engine_on(lab, lab.origin.clone(), edge, verify)
+}
+
+/// The same with another way to the origin.
+fn engine_on(lab: &Lab, origin: Arc<dyn Origin>, edge: &Arc<MemoryEdge>, verify: Verify) -> Engine {
     let policy = Policy { verify, ..Policy::of_one("lab") };
     let edges: BTreeMap<String, Arc<dyn Edge>> = [("lab".to_owned(), edge.clone() as _)].into();
-    let origin: Arc<dyn Origin> = lab.origin.clone();
     let stores = Stores::new(&[origin], policy).unwrap().with_edges(edges);
     lab.engine_with(lab.catalog.clone(), stores)
 }
@@ -88,6 +93,25 @@ async fn a_cache_that_learnt_too_early_that_there_is_nothing_is_purged_before_pu
     let kind = FindingKind::NotOnEdge { status: 404, way: Way::Cached };
     assert_eq!((&all[0].finding.kind, &all[0].mended), (&kind, &Some(How::Purged)));
     assert!(all[0].closed.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edge_is_not_asked_for_what_its_origin_lost_before_viewers_had_it() {
+    let lab = Lab::new();
+    let edge = edge(&lab);
+    let once = std::sync::atomic::AtomicBool::new(true);
+    let strike = move |origin: &MemoryOrigin| {
+        if once.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            origin.remove(&key(SEGMENT));
+        }
+    };
+    let gate = Gate::AfterPut("inventory.jsonl", Box::new(strike));
+    let origin = GatedOrigin::new(lab.origin.clone(), gate);
+    let engine = engine_on(&lab, origin, &edge, Verify::Edge);
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    assert_eq!(lab.told(&lab.work(&engine, "film").await), "published");
+    let asked = edge.asked().into_iter().filter(|key| key == SEGMENT).count();
+    assert_eq!(asked, 2, "past the cache and as viewers do, once it was there again");
 }
 
 #[tokio::test(start_paused = true)]
