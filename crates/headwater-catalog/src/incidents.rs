@@ -2,8 +2,9 @@
 
 use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, TitleId};
-use headwater_model::incident::{Incident, Look};
+use headwater_model::incident::{How, Incident, Look, is_needed};
 use headwater_model::key::PackageId;
+use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -56,6 +57,68 @@ pub(crate) async fn note(
         .bind(how)
         .execute(&mut *tx)
         .await?;
+    }
+    Ok(())
+}
+
+/// Settles what is open of a title's versions that viewers do not get and that nobody is making: what viewers' version
+/// refers to is its own from now on, and nobody needs the rest.
+pub(crate) async fn settle(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let open: Vec<(i64, String, String)> = sqlx::query_as(
+        "select i.id, i.origin, i.object \
+         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
+         where t.id = $1 and i.closed_at is null and p.version <> t.live \
+             and p.state in ('published', 'rejected', 'failed') \
+         order by i.id",
+    )
+    .bind(title_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "select p.id, t.tenant, t.title, p.version, p.plan \
+         from titles t join packages p on p.title_id = t.id and p.version = t.live where t.id = $1",
+    )
+    .bind(title_id)
+    .fetch_one(&mut *tx)
+    .await?;
+    let package_id: i64 = row.try_get("id")?;
+    let package = rows::package_id(&row)?;
+    let plan: Option<Plan> = rows::from_json(&row, "plan")?;
+    let how = rows::json(&How::ReplacedBy { version: package.version })?;
+    for (id, origin, object) in open {
+        if !plan.as_ref().is_some_and(|plan| is_needed(&package, plan, &object)) {
+            sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
+                .bind(id)
+                .bind(now.0)
+                .bind(&how)
+                .execute(&mut *tx)
+                .await?;
+            continue;
+        }
+        // It may have been found of that package too: then the two are one.
+        let known = sqlx::query(
+            "update incidents set first_seen_at = min(first_seen_at, \
+                 (select first_seen_at from incidents where id = $1)) \
+             where package_id = $2 and origin = $3 and object = $4 and closed_at is null",
+        )
+        .bind(id)
+        .bind(package_id)
+        .bind(&origin)
+        .bind(&object)
+        .execute(&mut *tx)
+        .await?;
+        let merged = match known.rows_affected() {
+            0 => "update incidents set package_id = $2 where id = $1",
+            _ => "delete from incidents where id = $1 and package_id <> $2",
+        };
+        sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
     }
     Ok(())
 }

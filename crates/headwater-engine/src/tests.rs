@@ -40,6 +40,8 @@ mod rebuilding;
 
 mod remaking;
 
+mod replacing;
+
 mod leases;
 
 mod crashes;

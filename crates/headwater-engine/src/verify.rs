@@ -307,13 +307,19 @@ pub(crate) async fn told(origin: &dyn Origin, key: &ObjectKey, object: &Object) 
 
 /// Whether an origin has an object as it should be, as far as a short look can tell: where no hash is told, by reading.
 pub(crate) async fn is_sound(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> bool {
+    has(origin, key, object).await == Some(true)
+}
+
+/// The same; `None` when the origin does not answer.
+pub(crate) async fn has(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> Option<bool> {
     match told(origin, key, object).await {
-        Verdict::Sound => true,
+        Verdict::Sound => Some(true),
         Verdict::Unsure => match origin.get(key, None).await {
-            Ok(body) => hash::sha256_of(body).await == object.sha256,
-            Err(_) => false,
+            Ok(body) => Some(hash::sha256_of(body).await == object.sha256),
+            Err(error) => (error.kind == OriginErrorKind::NotFound).then_some(false),
         },
-        Verdict::NotListed | Verdict::Differs | Verdict::Wrong(_) => false,
+        Verdict::Wrong(FindingKind::NotAnswered { .. }) => None,
+        Verdict::NotListed | Verdict::Differs | Verdict::Wrong(_) => Some(false),
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::id::Version;
 use crate::key::PackageId;
+use crate::plan::Plan;
 use crate::time::Timestamp;
 
 /// An object that was found wrong on an origin. An object has at most one open incident on each.
@@ -41,6 +43,11 @@ pub enum How {
     Rendered,
     /// The span or track that it belongs to was made again, as the same bytes.
     MadeAgain,
+    /// Viewers get a version that does without it.
+    ReplacedBy {
+        /// That version.
+        version: Version,
+    },
 }
 
 impl fmt::Display for How {
@@ -49,6 +56,9 @@ impl fmt::Display for How {
             How::Copied { from } => write!(f, "copied from origin {from}"),
             How::Rendered => f.write_str("rendered again"),
             How::MadeAgain => f.write_str("made again"),
+            How::ReplacedBy { version } => {
+                write!(f, "viewers get {version}, which does without it")
+            }
         }
     }
 }
@@ -87,6 +97,17 @@ impl Look {
         let mended = self.mended.iter().find(|m| m.origin == origin && m.object == object);
         mended.map(|m| &m.how)
     }
+}
+
+/// Whether an object of an older version of the title, by its key, is one that `package` refers to. An open incident of
+/// it is one of `package` from when viewers get that; incidents of all other objects end then.
+pub fn is_needed(package: &PackageId, plan: &Plan, object: &str) -> bool {
+    let in_title = object.strip_prefix(&format!("{}/{}/", package.tenant, package.title));
+    let Some((version, path)) = in_title.and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    let rendition = path.split_once('/').map(|(rendition, _)| rendition);
+    version != package.version.to_string() && rendition.is_some_and(|name| plan.keeps(name))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub enum Code {
     TranscoderFailed,
     /// The verifier found an object missing, empty, truncated, altered or unreadable.
     NotProven,
-    /// What was lost was made again and came out as other bytes: another build of the engine or of an encoder made it.
+    /// What was lost was made again and came out as other bytes, and no new version could take its place by itself.
     MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
     Superseded,
@@ -146,7 +146,7 @@ impl Code {
                 "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made."
             }
             Code::MadeDifferently => {
-                "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."
+                "Make the title again as a new version: `headwater retranscode TITLE`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",
