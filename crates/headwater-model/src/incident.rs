@@ -114,6 +114,8 @@ pub fn is_needed(package: &PackageId, plan: &Plan, object: &str) -> bool {
 mod tests {
     use super::*;
     use crate::finding::FindingKind;
+    use crate::id::{Tenant, TitleId};
+    use crate::plan::Base;
 
     #[test]
     fn an_incident_ends_only_by_a_look_at_the_whole_origin_that_does_not_find_it() {
@@ -131,5 +133,24 @@ mod tests {
         assert!(look.closes("a", "y"));
         assert!(!look.closes("b", "y"), "not looked at");
         assert!(!look.closes("c", "y"), "not looked at as a whole");
+    }
+
+    #[test]
+    fn of_older_versions_only_what_is_kept_is_needed() {
+        let package = |version| PackageId {
+            tenant: Tenant::default(),
+            title: TitleId::from_file_name("film.mp4"),
+            version: Version(version),
+        };
+        let kept = vec!["video-234p".to_owned()];
+        let base = Base { version: Version(2), kept, copied: vec![] };
+        let plan = Plan { base: Some(base), ..crate::plan::tests::any() };
+        let check = |object: &str| is_needed(&package(3), &plan, object);
+        assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "wherever it is");
+        assert!(check("main/film/v2/video-234p/media.m3u8"));
+        assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
+        assert!(!check("main/film/v2/manifest.mpd"));
+        assert!(!check("main/film/index.m3u8"), "a pointer is always that of what viewers get");
+        assert!(!check("main/film-2/v1/video-234p/seg-00001.m4s"), "another title");
     }
 }

@@ -619,4 +619,4 @@ fn audio_ends(ends: &[MediaTime], sample_rate: u32) -> Vec<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
