@@ -1,7 +1,9 @@
 //! Incidents: opened, renewed and closed by what looks at packages come to.
 
+use std::collections::BTreeMap;
+
 use headwater_model::finding::Finding;
-use headwater_model::id::{Tenant, TitleId};
+use headwater_model::id::{Tenant, TitleId, Version};
 use headwater_model::incident::{How, Incident, Look, is_needed};
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
@@ -82,7 +84,7 @@ pub(crate) async fn settle(
         return Ok(());
     }
     let row = sqlx::query(
-        "select p.id, t.tenant, t.title, p.version, p.plan \
+        "select p.id, t.tenant, t.title, p.version \
          from titles t join packages p on p.title_id = t.id and p.version = t.live where t.id = $1",
     )
     .bind(title_id)
@@ -90,10 +92,10 @@ pub(crate) async fn settle(
     .await?;
     let package_id: i64 = row.try_get("id")?;
     let package = rows::package_id(&row)?;
-    let plan: Option<Plan> = rows::from_json(&row, "plan")?;
+    let plans = plans_behind(tx, title_id, package.version).await?;
     let how = rows::json(&How::ReplacedBy { version: package.version })?;
     for (id, origin, object) in open {
-        if !plan.as_ref().is_some_and(|plan| is_needed(&package, plan, &object)) {
+        if !is_needed(&package, &plans, &object) {
             sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
                 .bind(id)
                 .bind(now.0)
@@ -121,6 +123,29 @@ pub(crate) async fn settle(
         sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// The plans of a version and of those that it goes back to.
+async fn plans_behind(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    version: Version,
+) -> Result<BTreeMap<Version, Plan>, Fault> {
+    let mut plans = BTreeMap::new();
+    let mut next = Some(version);
+    while let Some(version) = next.take().filter(|version| !plans.contains_key(version)) {
+        let row = sqlx::query("select plan from packages where title_id = $1 and version = $2")
+            .bind(title_id)
+            .bind(version.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { break };
+        if let Some(plan) = rows::from_json::<Plan>(&row, "plan")? {
+            next = plan.base.as_ref().map(|base| base.version);
+            plans.insert(version, plan);
+        }
+    }
+    Ok(plans)
 }
 
 /// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.

@@ -267,13 +267,17 @@ async fn note(
     proofs: &[Proof],
     mended: Vec<Mended>,
 ) -> Result<(), Halt> {
+    Ok(ports.catalog.note(package, &seen(proofs, mended)).await?)
+}
+
+/// What proofs on all origins have seen.
+pub(crate) fn seen(proofs: &[Proof], mended: Vec<Mended>) -> Look {
     let whole = proofs.iter().filter(|p| !p.findings.iter().any(is_unanswered));
-    let look = Look {
+    Look {
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
         mended,
-    };
-    Ok(ports.catalog.note(package, &look).await?)
+    }
 }
 
 /// The package's inventory from the first origin that has it.

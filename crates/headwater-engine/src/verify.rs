@@ -19,9 +19,9 @@ use headwater_ports::origin::{Origin, OriginError, OriginErrorKind, ProofGrade};
 use thiserror::Error;
 
 use crate::failure::{Halt, later};
-use crate::hash;
 use crate::life::{Engine, Ports};
 use crate::listing::{self, Verdict, wrong_size};
+use crate::{hash, mend};
 
 /// Objects that are read back at once. Each is in memory whole, some 10 MB at the very most; eight hide an origin's
 /// latency and keep every core hashing.
@@ -99,7 +99,7 @@ impl VerifyError {
 
 impl Engine {
     /// Proves what viewers of a title get, on every origin that should have it: the live package and the pointers that
-    /// lead to it.
+    /// lead to it. What it finds is an incident from then on, and what it finds right is none any more.
     pub async fn verify(
         &self,
         tenant: &Tenant,
@@ -107,7 +107,10 @@ impl Engine {
     ) -> Result<Vec<Proof>, VerifyError> {
         let package = live(self.ports(), tenant, title).await?;
         let (record, expected) = sealed(self.ports(), &package).await?;
-        Ok(prove_everywhere(self.ports(), &package, expected, &Pointers::of(&record)).await)
+        let pointers = Pointers::of(&record);
+        let proofs = prove_everywhere(self.ports(), &package, expected, &pointers).await;
+        self.ports().catalog.note(&package, &mend::seen(&proofs, Vec::new())).await?;
+        Ok(proofs)
     }
 }
 
@@ -423,6 +426,10 @@ fn read_inventory(
     expected: Sha256,
     body: &[u8],
 ) -> Result<Inventory, FindingKind> {
+    // Nobody knows how long it was: of its size only that it has none can be told.
+    if body.is_empty() {
+        return Err(FindingKind::Empty { expected: None });
+    }
     let found = hash::sha256(body);
     if found != expected {
         return Err(FindingKind::Altered { expected, found });

@@ -1,5 +1,6 @@
 //! Incidents: what was found wrong with an object on an origin, from the first look that found it until it is right.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -99,15 +100,26 @@ impl Look {
     }
 }
 
-/// Whether an object of an older version of the title, by its key, is one that `package` refers to. An open incident of
-/// it is one of `package` from when viewers get that; incidents of all other objects end then.
-pub fn is_needed(package: &PackageId, plan: &Plan, object: &str) -> bool {
-    let in_title = object.strip_prefix(&format!("{}/{}/", package.tenant, package.title));
+/// Whether viewers of `live` need an object of another version of the title, by its key, since `live` refers to it. An
+/// open incident of it is one of `live` from when they get that; incidents of all other objects end then.
+///
+/// `plans` are those of `live` and of the versions that it goes back to. Where one is missing, since that version was
+/// deleted, any version's object of a rendition that is kept counts as needed: it is for the next look to say.
+pub fn is_needed(live: &PackageId, plans: &BTreeMap<Version, Plan>, object: &str) -> bool {
+    let in_title = object.strip_prefix(&format!("{}/{}/", live.tenant, live.title));
     let Some((version, path)) = in_title.and_then(|rest| rest.split_once('/')) else {
         return false;
     };
-    let rendition = path.split_once('/').map(|(rendition, _)| rendition);
-    version != package.version.to_string() && rendition.is_some_and(|name| plan.keeps(name))
+    let Some((rendition, _)) = path.split_once('/') else { return false };
+    let mut home = live.version;
+    while let Some(plan) = plans.get(&home) {
+        match &plan.base {
+            // Versions only ever go back to older ones.
+            Some(base) if plan.keeps(rendition) && base.version < home => home = base.version,
+            _ => return home != live.version && version == home.to_string(),
+        }
+    }
+    home != live.version && version != live.version.to_string()
 }
 
 #[cfg(test)]
@@ -142,15 +154,30 @@ mod tests {
             title: TitleId::from_file_name("film.mp4"),
             version: Version(version),
         };
-        let kept = vec!["video-234p".to_owned()];
-        let base = Base { version: Version(2), kept, copied: vec![] };
-        let plan = Plan { base: Some(base), ..crate::plan::tests::any() };
-        let check = |object: &str| is_needed(&package(3), &plan, object);
-        assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "wherever it is");
-        assert!(check("main/film/v2/video-234p/media.m3u8"));
+        let kept = |base, names: &[&str]| {
+            let kept = names.iter().map(|name| (*name).to_owned()).collect();
+            let base = Base { version: Version(base), kept, copied: vec![] };
+            Plan { base: Some(base), ..crate::plan::tests::any() }
+        };
+        // The picture of v1, sound of v2.
+        let mut plans = BTreeMap::from([
+            (Version(3), kept(2, &["video-234p", "audio-en"])),
+            (Version(2), kept(1, &["video-234p"])),
+            (Version(1), crate::plan::tests::any()),
+        ]);
+        let needed = |plans: &_, object: &str| is_needed(&package(3), plans, object);
+        let check = |object: &str| needed(&plans, object);
+        assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "two versions back");
+        assert!(check("main/film/v2/audio-en/media.m3u8"));
+        assert!(!check("main/film/v1/audio-en/seg-00001.m4s"), "v2 made it again");
         assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
+        assert!(!check("main/film/v3/video-360p/seg-00001.m4s"), "its own");
         assert!(!check("main/film/v2/manifest.mpd"));
         assert!(!check("main/film/index.m3u8"), "a pointer is always that of what viewers get");
         assert!(!check("main/film-2/v1/video-234p/seg-00001.m4s"), "another title");
+        plans.remove(&Version(2));
+        assert!(needed(&plans, "main/film/v1/video-234p/seg-00001.m4s"));
+        assert!(needed(&plans, "main/film/v1/audio-en/seg-00001.m4s"), "nobody can tell");
+        assert!(!needed(&plans, "main/film/v1/video-360p/seg-00001.m4s"));
     }
 }

@@ -97,6 +97,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::MasterGone
         | Code::ElementMissing
         | Code::DiskFull
+        | Code::OriginFull
         | Code::OriginUnavailable
         | Code::TranscoderFailed
         | Code::NotProven
@@ -126,7 +127,7 @@ pub fn try_again_at(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let most = match failure.refusal.code {
-        Code::OriginUnavailable => MAX_ATTEMPTS_ON_ORIGIN,
+        Code::OriginUnavailable | Code::OriginFull => MAX_ATTEMPTS_ON_ORIGIN,
         _ => MAX_ATTEMPTS,
     };
     let again = match failure.retry {

@@ -36,8 +36,10 @@ pub enum Code {
     PipelineMismatch,
     /// A GStreamer element that the work needs, such as an encoder that the pipeline names, is not installed.
     ElementMissing,
-    /// Spool or origin has no space left.
+    /// Spool or catalog has no space left.
     DiskFull,
+    /// An origin that is needed has no space left.
+    OriginFull,
     /// The origin refuses or cannot be reached.
     OriginUnavailable,
     /// The transcoder child crashed, hung or ran out of a limit, as often as it may.
@@ -71,6 +73,7 @@ impl Code {
             Code::PipelineMismatch => "pipeline-mismatch",
             Code::ElementMissing => "element-missing",
             Code::DiskFull => "disk-full",
+            Code::OriginFull => "origin-full",
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
@@ -98,6 +101,7 @@ impl Code {
             | Code::FrameCountMismatch
             | Code::ElementMissing
             | Code::DiskFull
+            | Code::OriginFull
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
@@ -135,6 +139,9 @@ impl Code {
             }
             Code::DiskFull => {
                 "Free some space, then ingest the master again: finished spans are kept."
+            }
+            Code::OriginFull => {
+                "Free some space on the origin, then ingest the master again: finished spans are kept."
             }
             Code::OriginUnavailable => {
                 "Check the origin, then ingest the master again: finished spans are kept."

@@ -249,7 +249,7 @@ pub enum Retry {
 /// Tries before a task fails for good. Three rule out a passing fault; more only delay the news.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// Tries while an origin does not do what it is asked: some three hours, since what was made waits for it and loses
+/// Tries while an origin does not do what it is asked, or is full: some three hours, since what was made waits for it and loses
 /// nothing, and storage comes back by itself more often than people get up.
 pub const MAX_ATTEMPTS_ON_ORIGIN: u32 = 40;
 

@@ -80,6 +80,7 @@ async fn check_sound(lab: &Lab, live: u32) {
         ("published", Some(Version(live))),
         "{history}"
     );
+    assert_eq!(lab.found("film").await, [], "no incident is open");
     let tenant = Tenant::default();
     let proofs = lab.engine().verify(&tenant, &film()).await.unwrap();
     assert!(proofs.iter().all(|proof| proof.findings.is_empty()), "{proofs:?}");
@@ -88,7 +89,6 @@ async fn check_sound(lab: &Lab, live: u32) {
     let tally =
         lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].1;
     assert_eq!((tally.findings, tally.orphans), (0, 0));
-    assert_eq!(lab.found("film").await, [], "no incident is open");
 }
 
 /// Renditions whose media lies in the folder of a version.

@@ -9,6 +9,7 @@ use headwater_model::id::Version;
 use headwater_model::incident::{How, Incident, Look, is_needed};
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, Restored};
+use headwater_model::plan::Plan;
 use headwater_model::queue::{Replaced, replacement};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{NewTitle, Remake, TaskKind};
@@ -83,7 +84,9 @@ impl State {
         let versions = || self.packages.values().filter(|p| p.title == title);
         let live = self.titles[&title].live;
         let Some(package) = versions().find(|p| Some(p.id.version) == live) else { return };
-        let (id, plan) = (package.id.clone(), package.record.plan.as_ref());
+        let id = package.id.clone();
+        let plans: BTreeMap<Version, Plan> =
+            versions().filter_map(|p| Some((p.id.version, p.record.plan.clone()?))).collect();
         let others: BTreeSet<PackageId> =
             versions().filter(|p| p.id != id && p.state.is_final()).map(|p| p.id.clone()).collect();
         let (others, mut kept): (Vec<Incident>, Vec<Incident>) = self
@@ -92,7 +95,7 @@ impl State {
             .partition(|i| i.closed.is_none() && others.contains(&i.package));
         for mut incident in others {
             let Finding { origin, object, .. } = &incident.finding;
-            if !plan.is_some_and(|plan| is_needed(&id, plan, object)) {
+            if !is_needed(&id, &plans, object) {
                 incident.closed = Some(now);
                 incident.mended = Some(How::ReplacedBy { version: id.version });
                 kept.push(incident);
