@@ -1,9 +1,12 @@
 //! Incidents: opened, renewed and closed by what looks at packages come to.
 
+use std::collections::BTreeMap;
+
 use headwater_model::finding::Finding;
-use headwater_model::id::{Tenant, TitleId};
-use headwater_model::incident::{Incident, Look};
+use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::incident::{How, Incident, Look, is_needed};
 use headwater_model::key::PackageId;
+use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -59,6 +62,91 @@ pub(crate) async fn note(
         .await?;
     }
     Ok(())
+}
+
+/// Settles what is open of a title's versions that viewers do not get and that nobody is making: what viewers' version
+/// refers to is its own from now on, and nobody needs the rest.
+pub(crate) async fn settle(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let open: Vec<(i64, String, String)> = sqlx::query_as(
+        "select i.id, i.origin, i.object \
+         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
+         where t.id = $1 and i.closed_at is null and p.version <> t.live \
+             and p.state in ('published', 'rejected', 'failed') \
+         order by i.id",
+    )
+    .bind(title_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "select p.id, t.tenant, t.title, p.version \
+         from titles t join packages p on p.title_id = t.id and p.version = t.live where t.id = $1",
+    )
+    .bind(title_id)
+    .fetch_one(&mut *tx)
+    .await?;
+    let package_id: i64 = row.try_get("id")?;
+    let package = rows::package_id(&row)?;
+    let plans = plans_behind(tx, title_id, package.version).await?;
+    let how = rows::json(&How::ReplacedBy { version: package.version })?;
+    for (id, origin, object) in open {
+        if !is_needed(&package, &plans, &object) {
+            sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
+                .bind(id)
+                .bind(now.0)
+                .bind(&how)
+                .execute(&mut *tx)
+                .await?;
+            continue;
+        }
+        // It may have been found of that package too: then the two are one.
+        let known = sqlx::query(
+            "update incidents set first_seen_at = min(first_seen_at, \
+                 (select first_seen_at from incidents where id = $1)) \
+             where package_id = $2 and origin = $3 and object = $4 and closed_at is null",
+        )
+        .bind(id)
+        .bind(package_id)
+        .bind(&origin)
+        .bind(&object)
+        .execute(&mut *tx)
+        .await?;
+        let merged = match known.rows_affected() {
+            0 => "update incidents set package_id = $2 where id = $1",
+            _ => "delete from incidents where id = $1 and package_id <> $2",
+        };
+        sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// The plans of a version and of those that it goes back to.
+async fn plans_behind(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    version: Version,
+) -> Result<BTreeMap<Version, Plan>, Fault> {
+    let mut plans = BTreeMap::new();
+    let mut next = Some(version);
+    while let Some(version) = next.take().filter(|version| !plans.contains_key(version)) {
+        let row = sqlx::query("select plan from packages where title_id = $1 and version = $2")
+            .bind(title_id)
+            .bind(version.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { break };
+        if let Some(plan) = rows::from_json::<Plan>(&row, "plan")? {
+            next = plan.base.as_ref().map(|base| base.version);
+            plans.insert(version, plan);
+        }
+    }
+    Ok(plans)
 }
 
 /// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.

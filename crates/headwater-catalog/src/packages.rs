@@ -1,9 +1,12 @@
 //! Packages: their plan, and their objects while they are being made.
 
-use headwater_model::id::{Sha256, Tenant};
+use std::collections::BTreeSet;
+
+use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, TitleState};
+use headwater_model::task::Remake;
 use headwater_model::time::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -188,6 +191,50 @@ pub(crate) async fn keep_pointers(
             .await?;
     }
     Ok(())
+}
+
+/// Notes renditions of which something came out as other bytes than viewers have.
+pub(crate) async fn add_differing(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    renditions: &[String],
+) -> Result<(), Fault> {
+    let known: String = sqlx::query_scalar("select differs from packages where id = $1")
+        .bind(package_id)
+        .fetch_one(&mut *tx)
+        .await?;
+    let mut all: BTreeSet<String> = serde_json::from_str(&known)?;
+    all.extend(renditions.iter().cloned());
+    sqlx::query("update packages set differs = $2 where id = $1")
+        .bind(package_id)
+        .bind(rows::json(&all)?)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets them: whoever makes them next may make them as they were.
+pub(crate) async fn forget_differing(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+) -> Result<(), Fault> {
+    sqlx::query("update packages set differs = '[]' where id = $1")
+        .bind(package_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// What a package is to be made of again, when it is not the whole title, and its version.
+pub(crate) async fn remake(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+) -> Result<(Version, Option<Remake>), Fault> {
+    let row = sqlx::query("select version, remake from packages where id = $1")
+        .bind(package_id)
+        .fetch_one(tx)
+        .await?;
+    Ok((Version(rows::small(&row, "version")?), rows::from_json(&row, "remake")?))
 }
 
 /// Deletes the object rows of a package.

@@ -4,14 +4,18 @@ use headwater_model::history::Line;
 use headwater_model::id::Version;
 use headwater_model::life::{TitleState, after};
 use headwater_model::plan::Plan;
-use headwater_model::queue::{answers, first_again, frames_of, state_before, try_again_at};
-use headwater_model::task::{Failure, Lease, Outcome, Retry, TaskKind};
+use headwater_model::queue::{
+    Replaced, answers, cut_otherwise, first_again, frames_of, replacement, state_before,
+    try_again_at,
+};
+use headwater_model::refusal::Refusal;
+use headwater_model::task::{Failure, Lease, NewTitle, Outcome, Remake, Retry, TaskKind};
 use headwater_model::time::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
 use crate::tasks::Held;
-use crate::{packages, rows, tasks, titles};
+use crate::{incidents, packages, rows, tasks, titles};
 
 /// Accepts an outcome and takes the title on.
 pub(crate) async fn complete(
@@ -42,6 +46,10 @@ pub(crate) async fn complete(
             keep_plan(tx, package_id, &rows::json(facts)?, made).await?;
             plan = Some(made);
             titles::record(tx, title_id, now, Line::Prepared { facts, plan: made }).await?;
+            let (version, remake) = packages::remake(tx, package_id).await?;
+            if let Some(base) = cut_otherwise(remake.as_ref(), made) {
+                titles::record(tx, title_id, now, Line::CutOtherwise { version, base }).await?;
+            }
         }
         Outcome::AlreadyPublished { version } => {
             return go_back(tx, title_id, package_id, *version, now).await;
@@ -54,6 +62,15 @@ pub(crate) async fn complete(
             packages::add_objects(tx, package_id, objects).await?;
             packages::add_codecs(tx, package_id, codecs).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
+        }
+        Outcome::MadeDifferently { renditions, .. } if healing => {
+            packages::add_differing(tx, package_id, renditions).await?;
+            let line = Line::MadeDifferently { kind, renditions };
+            titles::record(tx, title_id, now, line).await?;
+        }
+        Outcome::MadeDifferently { .. } => {
+            let why = format!("{kind} cannot differ from what nobody has");
+            return Err(Fault::Contradiction(why));
         }
         Outcome::Sealed { inventory, objects, bytes } => {
             sqlx::query(
@@ -85,6 +102,7 @@ pub(crate) async fn complete(
         }
         Outcome::Healed { pointers } => {
             packages::keep_pointers(tx, package_id, pointers).await?;
+            incidents::settle(tx, title_id, now).await?;
             titles::record(tx, title_id, now, Line::Healed).await?;
         }
     }
@@ -179,6 +197,7 @@ async fn go_live(
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
+    incidents::settle(tx, title_id, now).await?;
     titles::record(tx, title_id, now, Line::Published { version }).await
 }
 
@@ -197,7 +216,7 @@ pub(crate) async fn fail(
         (None, _) => "failed",
         // What has to be done first brings it back.
         (Some(_), Retry::After(_)) => "done",
-        (Some(_), Retry::Never | Retry::Later) => "queued",
+        (Some(_), Retry::Later | Retry::Never | Retry::NewVersion(_)) => "queued",
     };
     sqlx::query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
@@ -220,9 +239,12 @@ pub(crate) async fn fail(
             titles::record(tx, title_id, now, line).await?;
             do_again(tx, package_id, lost, at, now).await
         }
-        (Some(at), Retry::Never | Retry::Later) => {
+        (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
             let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await
+        }
+        (None, Retry::NewVersion(remake)) if healing => {
+            replace(tx, &held, remake, refusal, now).await
         }
         (None, _) if healing => {
             tasks::end_healing(tx, title_id, package_id, kind, refusal, now).await
@@ -232,6 +254,59 @@ pub(crate) async fn fail(
             tasks::end_package(tx, title_id, package_id, kind, &state, now).await
         }
     }
+}
+
+/// Ends the healing of a package and queues a version that takes its place; or says why not.
+async fn replace(
+    tx: &mut SqliteConnection,
+    held: &Held,
+    remake: &Remake,
+    refusal: &Refusal,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let Held { package_id, title_id, kind, .. } = *held;
+    let row = sqlx::query(
+        "select t.tenant, t.title, t.live, n.version, n.state, n.code, n.message, p.master_path, p.pipeline \
+         from packages p join titles t on t.id = p.title_id \
+             join packages n on n.title_id = t.id and n.version = t.newest \
+         where p.id = $1",
+    )
+    .bind(package_id)
+    .fetch_one(&mut *tx)
+    .await?;
+    let remakes = sqlx::query(
+        "select version, remake from packages where title_id = $1 and remake is not null order by version",
+    )
+    .bind(title_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut before = Vec::new();
+    for row in &remakes {
+        let remake: Option<Remake> = rows::from_json(row, "remake")?;
+        let version = Version(rows::small(row, "version")?);
+        before.extend(remake.map(|remake| (version, remake)));
+    }
+    let live: Option<i64> = row.try_get("live")?;
+    let state = rows::state(&row)?;
+    let title = Replaced {
+        live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
+        newest: (Version(rows::small(&row, "version")?), &state),
+        remakes: &before,
+    };
+    if let Err(why) = replacement(remake, title) {
+        let refusal = Refusal::new(refusal.code, format!("{}, and {why}", refusal.message));
+        return tasks::end_healing(tx, title_id, package_id, kind, &refusal, now).await;
+    }
+    let new = NewTitle {
+        tenant: rows::parsed(&row, "tenant")?,
+        title: rows::parsed(&row, "title")?,
+        master_path: row.try_get("master_path")?,
+        pipeline: row.try_get("pipeline")?,
+        again: true,
+        remake: Some(remake.clone()),
+    };
+    tasks::close(tx, package_id, now).await?;
+    titles::queue_next(tx, title_id, &new, now).await
 }
 
 /// Opens tasks again whose results are lost. `Seal` is brought by the last of the others, if there are any.

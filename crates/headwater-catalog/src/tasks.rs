@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
-use crate::{packages, rows, titles};
+use crate::{incidents, packages, rows, titles};
 
 /// Adds a task to the queue, due at once. One that was there before is open again; its tries count on.
 pub(crate) async fn add(
@@ -122,6 +122,7 @@ pub(crate) async fn claim(
             remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
             published_as: rows::parsed_maybe(&due, "published_as")?,
+            differs: serde_json::from_str(due.try_get("differs")?)?,
         }));
     }
     Ok(None)
@@ -132,7 +133,7 @@ pub(crate) async fn claim(
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.differs, \
            case when p.published_at is not null then p.inventory end as published_as \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \
@@ -283,15 +284,26 @@ pub(crate) async fn end_healing(
     refusal: &Refusal,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    close(tx, package_id, now).await?;
+    incidents::settle(tx, title_id, now).await?;
+    titles::record(tx, title_id, now, Line::NotHealed { kind, refusal }).await
+}
+
+/// Takes for done whatever a package that viewers have still has in the queue.
+pub(crate) async fn close(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
     sqlx::query(
         "update tasks set state = 'done', worker = null, finished_at = $2, updated_at = $2 \
          where package_id = $1 and state <> 'done'",
     )
     .bind(package_id)
     .bind(now.0)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    titles::record(tx, title_id, now, Line::NotHealed { kind, refusal }).await
+    Ok(())
 }
 
 /// Ends a package at the task `kind`.
@@ -332,6 +344,7 @@ pub(crate) async fn heal(
     now: Timestamp,
 ) -> Result<bool, Fault> {
     let Some((package_id, title_id)) = idle(tx, package).await? else { return Ok(false) };
+    packages::forget_differing(tx, package_id).await?;
     start_over(tx, package_id, TaskKind::Heal, 0, now, now).await?;
     titles::record(tx, title_id, now, Line::HealQueued).await?;
     Ok(true)

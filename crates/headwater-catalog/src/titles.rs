@@ -73,6 +73,21 @@ pub(crate) async fn submit(
     }
 }
 
+/// Adds the version behind all that there are or were.
+pub(crate) async fn queue_next(
+    tx: &mut SqliteConnection,
+    title_id: i64,
+    new: &NewTitle,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let row = sqlx::query("select max(version) as highest from packages where title_id = $1")
+        .bind(title_id)
+        .fetch_one(&mut *tx)
+        .await?;
+    let version = Version(rows::small(&row, "highest")? + 1);
+    queue(tx, title_id, version, new, now).await.map(|_| ())
+}
+
 /// Adds a version with its first task.
 async fn queue(
     tx: &mut SqliteConnection,

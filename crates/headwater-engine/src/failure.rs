@@ -48,7 +48,7 @@ pub(crate) fn later(code: Code, message: impl Into<String>) -> Failure {
 /// last longer than a call.
 pub(crate) fn of_origin(name: &str, error: &OriginError) -> Failure {
     let code = match error.kind {
-        OriginErrorKind::Full => Code::DiskFull,
+        OriginErrorKind::Full => Code::OriginFull,
         OriginErrorKind::NotFound
         | OriginErrorKind::Denied
         | OriginErrorKind::Unavailable

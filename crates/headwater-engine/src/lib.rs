@@ -20,6 +20,7 @@ mod stores;
 
 mod seal;
 
+mod anew;
 mod mend;
 
 pub mod audit;

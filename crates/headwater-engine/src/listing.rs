@@ -95,7 +95,7 @@ pub(crate) fn wrong_size(expected: u64, found: u64) -> Option<FindingKind> {
     if found == expected {
         None
     } else if found == 0 {
-        Some(FindingKind::Empty { expected })
+        Some(FindingKind::Empty { expected: Some(expected) })
     } else if found < expected {
         Some(FindingKind::Truncated { expected, found })
     } else {

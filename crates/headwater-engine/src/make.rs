@@ -1,7 +1,7 @@
 //! Makes one part of a plan: lets a transcoder child work in a spool folder and takes every file that it finishes to
 //! the origin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -18,6 +18,7 @@ use headwater_ports::origin::{Before, Put};
 use headwater_ports::transcoder::{Made, Part, Report, TranscodeError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::failure::{Halt, later, never, of_origin, of_spool};
 use crate::lease::Hold;
@@ -50,7 +51,13 @@ pub(crate) async fn make(
     if let Part::Span(n) = part
         && plan.copies(n)
     {
-        return copy(ports, claimed, plan, &planned).await;
+        match copy(ports, claimed, plan, &planned).await {
+            // The version that it was copied from may be gone by now, or have lost it too.
+            Err(Halt::Failed(failure)) if claimed.published_as.is_some() => {
+                warn!(refusal = %failure.refusal, "not copied; made again");
+            }
+            copied => return copied,
+        }
     }
     let master = Path::new(&claimed.master_path);
     let stamp = same_master(ports, claimed, plan).await?;
@@ -77,7 +84,12 @@ pub(crate) async fn make(
         retry: Retry::Later,
         last_words: None,
     })?;
-    store_inits(ports, &target, stored.inits).await?;
+    let mut differs = stored.differs;
+    differs.extend(store_inits(ports, &target, stored.inits).await?);
+    if !differs.is_empty() {
+        let renditions = differs.into_iter().collect();
+        return Ok(Outcome::MadeDifferently { renditions, cpu_ms: done.cpu_ms });
+    }
     objects.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
 }
@@ -99,7 +111,7 @@ async fn copy(
         later(Code::OriginUnavailable, format!("no origin gives the inventory of `{older}`"))
     })?;
     let target = Target::of(ports, claimed).await?;
-    let (mut objects, mut inits) = (Vec::new(), Vec::new());
+    let (mut objects, mut inits, mut differs) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (path, role) in planned {
         let found = inventory.objects.iter().find(|o| o.path == *path && o.role == *role);
         let found = found.ok_or_else(|| {
@@ -113,10 +125,14 @@ async fn copy(
         objects.push(object.clone());
         match role {
             ObjectRole::Init { .. } => inits.push(Init { object, body }),
-            _ => target.take(ports, &object, body).await?,
+            _ => differs.extend(target.take(ports, &object, body).await?),
         }
     }
-    store_inits(ports, &target, inits).await?;
+    differs.extend(store_inits(ports, &target, inits).await?);
+    if let Some(rendition) = differs.first() {
+        let text = format!("`{older}` does not have `{rendition}` as it was copied from there");
+        return Err(never(Code::Internal, text).into());
+    }
     let made = |name: &String| planned.values().any(|role| role.rendition() == Some(name));
     let renditions = inventory.header.renditions.into_iter().filter(|r| made(&r.name));
     let codecs = renditions.map(|r| (r.name, r.codec)).collect();
@@ -160,6 +176,8 @@ struct Stored {
     segments: Vec<Object>,
     /// Held back until they were compared with those of other spans.
     inits: Vec<Init>,
+    /// Renditions with segments that viewers have otherwise, and that were not stored.
+    differs: BTreeSet<String>,
 }
 
 /// An init segment that is not on the origin yet.
@@ -188,15 +206,16 @@ async fn store_all(
         .map(async |made| {
             let (object, body) = take(planned, spool, made).await?;
             if matches!(object.role, ObjectRole::Init { .. }) {
-                return Ok::<_, Failure>((object, Some(body)));
+                return Ok::<_, Failure>((object, Some(body), None));
             }
-            target.take(ports, &object, body).await?;
-            Ok((object, None))
+            let differs = target.take(ports, &object, body).await?;
+            Ok((object, None, differs))
         })
         .buffer_unordered(UPLOADS)
         .boxed();
-    let mut all = Stored { segments: Vec::new(), inits: Vec::new() };
-    while let Some((object, body)) = stored.try_next().await? {
+    let mut all = Stored { segments: Vec::new(), inits: Vec::new(), differs: BTreeSet::new() };
+    while let Some((object, body, differs)) = stored.try_next().await? {
+        all.differs.extend(differs);
         match body {
             Some(body) => all.inits.push(Init { object, body }),
             None => all.segments.push(object),
@@ -282,8 +301,13 @@ pub(crate) async fn put(
 }
 
 /// Stores the init segments, and fails when another span has a different one: their segments would not play together
-/// (R3).
-async fn store_inits(ports: &Ports, target: &Target<'_>, inits: Vec<Init>) -> Result<(), Halt> {
+/// (R3). Returns the renditions whose init segment viewers have otherwise.
+async fn store_inits(
+    ports: &Ports,
+    target: &Target<'_>,
+    inits: Vec<Init>,
+) -> Result<BTreeSet<String>, Halt> {
+    let mut differs = BTreeSet::new();
     let rows = ports.catalog.objects(target.package).await?;
     for Init { object, body } in inits {
         let before = rows.iter().find(|row| row.path == object.path);
@@ -294,9 +318,9 @@ async fn store_inits(ports: &Ports, target: &Target<'_>, inits: Vec<Init>) -> Re
             );
             return Err(never(Code::Internal, text).into());
         }
-        target.take(ports, &object, body).await?;
+        differs.extend(target.take(ports, &object, body).await?);
     }
-    Ok(())
+    Ok(differs)
 }
 
 /// Where finished objects go.
@@ -321,36 +345,43 @@ impl<'c> Target<'c> {
     }
 
     /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound, and only
-    /// if it is the same bytes (R1).
-    async fn take(&self, ports: &Ports, object: &Object, body: Bytes) -> Result<(), Failure> {
+    /// if it is the same bytes (R1). If it is not, nothing is written, and its rendition is returned.
+    async fn take(
+        &self,
+        ports: &Ports,
+        object: &Object,
+        body: Bytes,
+    ) -> Result<Option<String>, Failure> {
         let Some(sealed) = &self.sealed else {
-            return put(ports, self.package, object, body).await;
+            return put(ports, self.package, object, body).await.map(|()| None);
         };
         match sealed.get(&object.path) {
             Some(before) if before.sha256 == object.sha256 => {}
             Some(before) => {
-                let text = format!(
-                    "`{}` came out with SHA-256 {} instead of {}: another build made it",
-                    object.path, object.sha256, before.sha256
-                );
-                return Err(never(Code::MadeDifferently, text));
+                let Object { path, sha256, .. } = object;
+                warn!(path, %sha256, expected = %before.sha256, "came out as other bytes");
+                return Ok(object.role.rendition().map(str::to_owned));
             }
             None => {
                 let text = format!("`{}` is not in the inventory of the package", object.path);
                 return Err(never(Code::Internal, text));
             }
         }
-        let mut mended = Vec::new();
+        let (mut mended, mut failed) = (Vec::new(), None);
+        let key = self.package.key_of(object);
         for origin in ports.stores.iter() {
-            let key = self.package.key_of(object);
-            if !verify::is_sound(&**origin, &key, object).await {
-                let stored = mend::store(&**origin, key, body.clone()).await;
-                stored.map_err(|e| of_origin(origin.name(), &e))?;
-                mended.push(Mended {
+            // Whoever does not answer is not known to lack anything; the heal task will ask again.
+            if verify::has(&**origin, &key, object).await != Some(false) {
+                continue;
+            }
+            match mend::store(&**origin, key.clone(), body.clone()).await {
+                Ok(()) => mended.push(Mended {
                     origin: origin.name().to_owned(),
-                    object: self.package.key_of(object).into(),
+                    object: key.as_str().to_owned(),
                     how: How::MadeAgain,
-                });
+                }),
+                // One that takes nothing should not keep the others from being put right.
+                Err(error) => drop(failed.get_or_insert(of_origin(origin.name(), &error))),
             }
         }
         if !mended.is_empty() {
@@ -358,6 +389,6 @@ impl<'c> Target<'c> {
             let noted = ports.catalog.note(self.package, &look).await;
             noted.map_err(|e| later(Code::Internal, e.to_string()))?;
         }
-        Ok(())
+        failed.map_or(Ok(None), Err)
     }
 }

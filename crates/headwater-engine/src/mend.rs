@@ -24,7 +24,7 @@ use crate::failure::{Halt, later, never};
 use crate::life::{Engine, Ports};
 use crate::publish::Pointing;
 use crate::verify::{self, Pointers, Proof, VerifyError};
-use crate::{hash, seal, through_edge};
+use crate::{anew, hash, seal, through_edge};
 
 /// Objects that are copied at once. Each is in memory whole, some 10 MB at the very most.
 const COPIES: usize = 8;
@@ -54,19 +54,34 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
     Err(failure.into())
 }
 
-/// Does `Heal`: the same for a package that viewers have, on every origin, pointers included.
+/// Does `Heal`: the same for a package that viewers have, on every origin, pointers included. What is lost and has come
+/// out as other bytes is left to a new version ([`crate::anew`]).
 pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
     let package = &claimed.package;
     let title = ports.catalog.title(&package.tenant, &package.title).await?;
-    let live = title.is_some_and(|title| title.live == Some(package.version));
-    let mended = mend(ports, claimed, live.then_some(Live)).await?;
+    let live = title.and_then(|title| title.live);
+    let live = live.map(|version| PackageId { version, ..package.clone() });
+    let is_live = live.as_ref() == Some(package);
+    let mended = mend(ports, claimed, is_live.then_some(Live)).await?;
+    if let Some(live) = live.as_ref().filter(|_| !is_live) {
+        // What was lost here was found missing there.
+        let (record, expected) =
+            verify::sealed(ports, live).await.map_err(VerifyError::into_halt)?;
+        let pointers = Pointers::of(&record);
+        let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await;
+        note(ports, live, &proofs, Vec::new()).await?;
+    }
     let findings = mended.findings();
     if findings.is_empty() {
         return Ok(Outcome::Healed { pointers: mended.pointers });
     }
     let mut failure = not_proven(&findings);
     if !mended.lost.is_empty() {
-        failure.retry = Retry::After(mended.lost);
+        let live = live.as_ref().unwrap_or(package);
+        match anew::instead(ports, claimed, live, &mended).await? {
+            Some(instead) => failure = instead,
+            None => failure.retry = Retry::After(mended.lost),
+        }
     }
     Err(failure.into())
 }
@@ -97,6 +112,8 @@ impl Engine {
         let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
         let inventory = read_inventory_object(ports, &package, expected).await;
+        let build = ports.transcoder.engine().await.ok();
+        let same_build = build == record.plan.as_ref().map(|plan| plan.engine.clone());
         let mut remedies = Vec::new();
         for finding in findings {
             let what = match (&inventory, &record.plan) {
@@ -107,10 +124,15 @@ impl Engine {
                 }
                 (Some((inventory, own)), Some(plan)) => {
                     let (inventory, own) = (inventory.clone(), own.clone());
-                    Sources::new(ports, &package, plan, inventory, own, true).remedy(&finding).await
+                    let sources = Sources::new(ports, &package, plan, inventory, own, true);
+                    sources.remedy(&finding, same_build).await
+                }
+                (None, _) if same_build => {
+                    "would be made again with the whole package: no origin has the inventory"
+                        .to_owned()
                 }
                 (None, _) => {
-                    "would be made again with the whole package: no origin has the inventory"
+                    "would be made again as a whole new version: no origin has the inventory, and another build made it"
                         .to_owned()
                 }
                 (_, None) => "a person has to look at this: the catalog has no plan".to_owned(),
@@ -157,11 +179,13 @@ pub(crate) async fn proven_now(
 }
 
 /// What came of mending.
-struct Outlook {
+pub(crate) struct Outlook {
     /// One for every origin, made after everything that could be done was done.
     proofs: Vec<Proof>,
-    /// Tasks whose results no origin has.
-    lost: Vec<TaskKind>,
+    /// Tasks that made what is still lost on some origin.
+    pub(crate) lost: Vec<TaskKind>,
+    /// What is still lost on some origin of what the package itself holds, where its inventory is known.
+    pub(crate) gone: Vec<Object>,
     /// The pointers as they are stored now, where they had to be.
     pointers: Vec<Object>,
 }
@@ -169,6 +193,13 @@ struct Outlook {
 impl Outlook {
     fn findings(&self) -> Vec<Finding> {
         self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+
+    /// Names of the origins that answered whatever they were asked.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = &str> {
+        let answered =
+            self.proofs.iter().filter(|p| !p.findings.iter().any(|f| f.kind.is_unanswered()));
+        answered.map(|proof| proof.origin.as_str())
     }
 }
 
@@ -210,7 +241,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         None => Pointers::Elsewhere,
     };
     let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
-    let mut outlook = Outlook { proofs, lost: Vec::new(), pointers: Vec::new() };
+    let mut outlook = Outlook { proofs, lost: Vec::new(), gone: Vec::new(), pointers: Vec::new() };
     note(ports, package, &outlook.proofs, Vec::new()).await?;
     if outlook.findings().is_empty() {
         return Ok(outlook);
@@ -249,7 +280,10 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
     for version in sources.lost_elsewhere(&outlook.findings()) {
         ports.catalog.heal(&PackageId { version, ..package.clone() }).await?;
     }
-    outlook.lost = sources.lost(&outlook.findings());
+    outlook.gone = sources.gone(&outlook.findings());
+    let tasks: BTreeSet<TaskKind> =
+        outlook.gone.iter().filter_map(|object| maker_of(plan, object)).collect();
+    outlook.lost = tasks.into_iter().collect();
     Ok(outlook)
 }
 
@@ -260,15 +294,19 @@ async fn note(
     proofs: &[Proof],
     mended: Vec<Mended>,
 ) -> Result<(), Halt> {
+    Ok(ports.catalog.note(package, &seen(proofs, mended)).await?)
+}
+
+/// What proofs on all origins have seen.
+pub(crate) fn seen(proofs: &[Proof], mended: Vec<Mended>) -> Look {
     let whole = proofs.iter().filter(|p| !p.findings.iter().any(|f| f.kind.is_unanswered()));
     let edges = whole.clone().filter(|proof| proof.through_edge);
-    let look = Look {
+    Look {
         edges: edges.map(|proof| proof.origin.clone()).collect(),
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
         mended,
-    };
-    Ok(ports.catalog.note(package, &look).await?)
+    }
 }
 
 /// The package's inventory from the first origin that has it.
@@ -495,7 +533,7 @@ impl<'p> Sources<'p> {
     }
 
     /// What would be done about one loss.
-    async fn remedy(&self, finding: &Finding) -> String {
+    async fn remedy(&self, finding: &Finding, same_build: bool) -> String {
         let Some(object) = self.objects.get(&finding.object) else {
             return "a person has to look at this: it is not in the inventory".to_owned();
         };
@@ -511,7 +549,11 @@ impl<'p> Sources<'p> {
             }
         }
         match maker_of(self.plan, object) {
-            Some(task) => format!("would be made again from the master: {task}"),
+            Some(task) if same_build => format!("would be made again from the master: {task}"),
+            Some(task) => format!(
+                "would be made again from the master: {task}; another build made it, and if this one makes other bytes, the \
+                 whole rendition as a new version"
+            ),
             None => "would be rendered again".to_owned(),
         }
     }
@@ -522,13 +564,11 @@ impl<'p> Sources<'p> {
         lost.filter_map(|f| self.objects.get(&f.object)?.version).collect()
     }
 
-    /// The tasks that made what is lost on some origin and could not be put right.
-    fn lost(&self, findings: &[Finding]) -> Vec<TaskKind> {
+    /// What the package itself holds that is lost on some origin and could not be put right.
+    fn gone(&self, findings: &[Finding]) -> Vec<Object> {
         let lost = findings.iter().filter(|f| f.kind.is_loss());
         let objects = lost.filter_map(|f| self.objects.get(&f.object));
-        let objects = objects.filter(|object| object.version.is_none());
-        let tasks: BTreeSet<TaskKind> = objects.filter_map(|o| maker_of(self.plan, o)).collect();
-        tasks.into_iter().collect()
+        objects.filter(|object| object.version.is_none()).cloned().collect()
     }
 }
 

@@ -20,7 +20,15 @@ use crate::{hash, master};
 /// Does `Prepare`.
 pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
     let path = Path::new(&claimed.master_path);
-    let pipeline = resolve(ports, &claimed.pipeline).await?;
+    let older = match &claimed.remake {
+        Some(remake) => Some((remake, older(ports, claimed, remake).await?)),
+        None => None,
+    };
+    // A part follows the pipeline of the rest, whatever has become of the file that it was in.
+    let pipeline = match &older {
+        Some((_, plan)) => plan.pipeline.clone(),
+        None => resolve(ports, &claimed.pipeline).await?,
+    };
     // Before hours of work are spent on what could never be published.
     if let Some(reason) = ports.stores.held_to(&pipeline.publish).cannot_be_met() {
         let message =
@@ -30,9 +38,20 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let (stamp, sha256) = master::hash(path).await?;
     info!(bytes = stamp.bytes, %sha256, "master read");
 
+    if let Some((remake, plan)) = &older
+        && plan.master != sha256
+    {
+        let text = format!(
+            "`{}` was made from another master: its SHA-256 is {} and that of `{}` is {sha256}",
+            PackageId { version: remake.base, ..claimed.package.clone() },
+            plan.master,
+            claimed.master_path
+        );
+        return Err(never(Code::MasterChanged, text).into());
+    }
     // Before the probe: a master that is known need not be looked at.
     if !claimed.again
-        && claimed.remake.is_none()
+        && older.is_none()
         && let Some(outcome) = known(ports, &claimed.package, sha256, &pipeline).await?
     {
         return Ok(outcome);
@@ -48,8 +67,14 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     facts.bytes = stamp.bytes;
     facts.modified_ns = stamp.modified_ns;
 
-    if let Some(remake) = &claimed.remake {
-        let plan = partial(ports, claimed, remake, sha256, engine).await?;
+    let partial = match older {
+        Some((remake, plan)) => {
+            let base = again(&plan, remake).map_err(|text| never(Code::PipelineMismatch, text))?;
+            Some((remake.heals, Plan { engine: engine.clone(), base: Some(base), ..plan }))
+        }
+        None => None,
+    };
+    if let Some((false, plan)) = partial {
         return Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms });
     }
     // The index of two hours of film has 200,000 units.
@@ -58,38 +83,27 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
         (facts, plan)
     })
     .await;
-    let plan =
+    let mut plan =
         plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
+    // Nobody has asked for exactly this part: where this build would cut the title otherwise, all of it is made by the
+    // plan that this build can follow, rather than a part by one that it may not.
+    if let Some((true, partial)) = partial
+        && partial.cuts_like(&plan)
+    {
+        plan = partial;
+    }
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
     Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms })
 }
 
-/// The plan of a version that keeps most of an older one.
-async fn partial(
-    ports: &Ports,
-    claimed: &Claimed,
-    remake: &Remake,
-    master: Sha256,
-    engine: String,
-) -> Result<Plan, Halt> {
+/// The plan of the version that a part of the title goes back to.
+async fn older(ports: &Ports, claimed: &Claimed, remake: &Remake) -> Result<Plan, Halt> {
     let older = PackageId { version: remake.base, ..claimed.package.clone() };
     let plan = ports.catalog.package(&older).await?.and_then(|record| record.plan);
-    let refuse = |code, message: String| Err(never(code, message).into());
-    let Some(plan) = plan else {
+    plan.ok_or_else(|| {
         let text = format!("the catalog has no plan of `{older}`: make the whole title again");
-        return refuse(Code::PipelineMismatch, text);
-    };
-    if plan.master != master {
-        let text = format!(
-            "`{older}` was made from another master: its SHA-256 is {} and that of `{}` is {master}",
-            plan.master, claimed.master_path
-        );
-        return refuse(Code::MasterChanged, text);
-    }
-    match again(&plan, remake) {
-        Ok(base) => Ok(Plan { engine, base: Some(base), ..plan }),
-        Err(message) => refuse(Code::PipelineMismatch, message),
-    }
+        never(Code::PipelineMismatch, text).into()
+    })
 }
 
 async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {

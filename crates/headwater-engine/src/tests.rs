@@ -44,6 +44,8 @@ mod rebuilding;
 
 mod remaking;
 
+mod replacing;
+
 mod leases;
 
 mod crashes;

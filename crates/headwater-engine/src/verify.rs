@@ -20,10 +20,10 @@ use headwater_ports::origin::{Origin, OriginError, OriginErrorKind, ProofGrade};
 use thiserror::Error;
 
 use crate::failure::{Halt, later};
-use crate::hash;
 use crate::life::{Engine, Ports};
 use crate::listing::{self, Verdict, wrong_size};
 use crate::through_edge::{self, Lasts};
+use crate::{hash, mend};
 
 /// Objects that are read back at once. Each is in memory whole, some 10 MB at the very most; eight hide an origin's
 /// latency and keep every core hashing.
@@ -106,7 +106,8 @@ impl VerifyError {
 
 impl Engine {
     /// Proves what viewers of a title get, on every origin that should have it: the live package and the pointers that
-    /// lead to it. What counts as proof is what the title's policy says, unless another way is named.
+    /// lead to it. What counts as proof is what the title's policy says, unless another way is named. What it finds is an
+    /// incident from then on, and what it finds right is none any more.
     pub async fn verify(
         &self,
         tenant: &Tenant,
@@ -118,7 +119,9 @@ impl Engine {
         let ports = self.ports().held_to(record.plan.as_ref());
         let depth = Depth::of(way.unwrap_or(ports.stores.policy().verify));
         let pointers = Pointers::of(&record);
-        Ok(prove_to(&ports, &package, expected, &pointers, depth).await)
+        let proofs = prove_to(&ports, &package, expected, &pointers, depth).await;
+        ports.catalog.note(&package, &mend::seen(&proofs, Vec::new())).await?;
+        Ok(proofs)
     }
 }
 
@@ -358,13 +361,19 @@ pub(crate) async fn told(origin: &dyn Origin, key: &ObjectKey, object: &Object) 
 
 /// Whether an origin has an object as it should be, as far as a short look can tell: where no hash is told, by reading.
 pub(crate) async fn is_sound(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> bool {
+    has(origin, key, object).await == Some(true)
+}
+
+/// The same; `None` when the origin does not answer.
+pub(crate) async fn has(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> Option<bool> {
     match told(origin, key, object).await {
-        Verdict::Sound => true,
+        Verdict::Sound => Some(true),
         Verdict::Unsure => match origin.get(key, None).await {
-            Ok(body) => hash::sha256_of(body).await == object.sha256,
-            Err(_) => false,
+            Ok(body) => Some(hash::sha256_of(body).await == object.sha256),
+            Err(error) => (error.kind == OriginErrorKind::NotFound).then_some(false),
         },
-        Verdict::NotListed | Verdict::Differs | Verdict::Wrong(_) => false,
+        Verdict::Wrong(FindingKind::NotAnswered { .. }) => None,
+        Verdict::NotListed | Verdict::Differs | Verdict::Wrong(_) => Some(false),
     }
 }
 
@@ -468,6 +477,10 @@ fn read_inventory(
     expected: Sha256,
     body: &[u8],
 ) -> Result<Inventory, FindingKind> {
+    // Nobody knows how long it was: of its size only that it has none can be told.
+    if body.is_empty() {
+        return Err(FindingKind::Empty { expected: None });
+    }
     let found = hash::sha256(body);
     if found != expected {
         return Err(FindingKind::Altered { expected, found });

@@ -52,6 +52,8 @@ pub enum What {
     RefuseChecksums,
     /// Answers 403 `ExpiredToken` to everything.
     ExpireCredentials,
+    /// Answers 403 `RequestTimeTooSkewed` to everything: its clock and that of whoever asks are too far apart.
+    SkewClock,
     /// Answers 507 to every put: no space is left.
     Full,
 }
@@ -105,6 +107,7 @@ fn what(text: &str) -> Option<What> {
         "serve-stale" => What::ServeStale,
         "refuse-checksums" => What::RefuseChecksums,
         "expire-credentials" => What::ExpireCredentials,
+        "skew-clock" => What::SkewClock,
         "full" => What::Full,
         _ => {
             let (what, call) = text.rsplit_once('-')?;

@@ -32,6 +32,7 @@ enum Fate {
     Reset,
     Hang,
     Expired,
+    Skewed,
     Full,
 }
 
@@ -56,6 +57,7 @@ impl LyingS3 {
             What::Reset(c) if c == call && call != Call::Get => Some(Fate::Reset),
             What::Hang(c) if c == call => Some(Fate::Hang),
             What::ExpireCredentials => Some(Fate::Expired),
+            What::SkewClock => Some(Fate::Skewed),
             What::Full if call == Call::Put => Some(Fate::Full),
             _ => None,
         });
@@ -67,6 +69,11 @@ impl LyingS3 {
             Some(Fate::Hang) => std::future::pending().await,
             Some(Fate::Expired) => {
                 return Err(s3_error!(ExpiredToken, "The provided token has expired."));
+            }
+            Some(Fate::Skewed) => {
+                let told =
+                    "The difference between the request time and the server's time is too large.";
+                return Err(S3Error::with_message(S3ErrorCode::RequestTimeTooSkewed, told));
             }
             Some(Fate::Full) => {
                 let mut error = S3Error::with_message(

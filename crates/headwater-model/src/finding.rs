@@ -26,8 +26,8 @@ pub enum FindingKind {
     Missing,
     /// It has no bytes.
     Empty {
-        /// Bytes that should be there.
-        expected: u64,
+        /// Bytes that should be there, where that is known.
+        expected: Option<u64>,
     },
     /// It is shorter than it should be.
     Truncated {
@@ -180,9 +180,10 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FindingKind::Missing => write!(f, "is missing"),
-            FindingKind::Empty { expected } => {
+            FindingKind::Empty { expected: Some(expected) } => {
                 write!(f, "is empty (it should have {expected} bytes)")
             }
+            FindingKind::Empty { expected: None } => write!(f, "is empty"),
             FindingKind::Truncated { expected, found } => {
                 write!(f, "is truncated: {found} of {expected} bytes are there")
             }

@@ -62,6 +62,20 @@ pub enum Line<'a> {
         /// At which try, from 1.
         attempt: u32,
     },
+    /// A span or audio track is made again and is not what viewers have.
+    MadeDifferently {
+        /// Which.
+        kind: TaskKind,
+        /// What of it came out as other bytes.
+        renditions: &'a [String],
+    },
+    /// A build of the engine that was to make a part again would cut the title otherwise than it is cut.
+    CutOtherwise {
+        /// The version that will have all of it.
+        version: Version,
+        /// The version that it was to go back to.
+        base: Version,
+    },
     /// Playlists, MPD and inventory are written.
     Sealed {
         /// Objects in the inventory.
@@ -160,7 +174,10 @@ impl fmt::Display for Line<'_> {
                 write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")
             }
             Line::RemakeQueued { version, remake } => {
-                write!(f, "queued as {version}: {remake}, the rest from {}", remake.base)?;
+                write!(f, "queued as {version}: {remake}")?;
+                if !remake.is_whole() {
+                    write!(f, ", the rest from {}", remake.base)?;
+                }
                 remake.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }
             Line::GivenUp { version, newer } => {
@@ -183,6 +200,19 @@ impl fmt::Display for Line<'_> {
             }
             Line::Made { kind, attempt: 1 } => write!(f, "{kind} done"),
             Line::Made { kind, attempt } => write!(f, "{kind} done (attempt {attempt})"),
+            Line::MadeDifferently { kind, renditions } => {
+                write!(
+                    f,
+                    "{kind} came out as other bytes than viewers have: {}",
+                    renditions.join(", ")
+                )
+            }
+            Line::CutOtherwise { version, base } => {
+                write!(
+                    f,
+                    "{version} is made as a whole: this build cuts the master otherwise than {base} is cut"
+                )
+            }
             Line::Sealed { objects, bytes } => {
                 write!(f, "sealed: {}, {}", counted(objects, "object"), counted(bytes, "byte"))
             }

@@ -1,11 +1,14 @@
 //! Incidents: what was found wrong with an object on an origin, from the first look that found it until it is right.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::id::Version;
 use crate::key::PackageId;
+use crate::plan::Plan;
 use crate::time::Timestamp;
 
 /// An object that was found wrong on an origin. An object has at most one open incident on each.
@@ -45,6 +48,11 @@ pub enum How {
     MadeAgain,
     /// The edge was told to forget what it had of it.
     Purged,
+    /// Viewers get a version that does without it.
+    ReplacedBy {
+        /// That version.
+        version: Version,
+    },
 }
 
 impl fmt::Display for How {
@@ -55,6 +63,9 @@ impl fmt::Display for How {
             How::Rendered => f.write_str("rendered again"),
             How::MadeAgain => f.write_str("made again"),
             How::Purged => f.write_str("purged from the edge"),
+            How::ReplacedBy { version } => {
+                write!(f, "viewers get {version}, which does without it")
+            }
         }
     }
 }
@@ -98,10 +109,34 @@ impl Look {
     }
 }
 
+/// Whether viewers of `live` need an object of another version of the title, by its key, since `live` refers to it. An
+/// open incident of it is one of `live` from when they get that; incidents of all other objects end then.
+///
+/// `plans` are those of `live` and of the versions that it goes back to. Where one is missing, since that version was
+/// deleted, any version's object of a rendition that is kept counts as needed: it is for the next look to say.
+pub fn is_needed(live: &PackageId, plans: &BTreeMap<Version, Plan>, object: &str) -> bool {
+    let in_title = object.strip_prefix(&format!("{}/{}/", live.tenant, live.title));
+    let Some((version, path)) = in_title.and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    let Some((rendition, _)) = path.split_once('/') else { return false };
+    let mut home = live.version;
+    while let Some(plan) = plans.get(&home) {
+        match &plan.base {
+            // Versions only ever go back to older ones.
+            Some(base) if plan.keeps(rendition) && base.version < home => home = base.version,
+            _ => return home != live.version && version == home.to_string(),
+        }
+    }
+    home != live.version && version != live.version.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::finding::{FindingKind, Way};
+    use crate::id::{Tenant, TitleId};
+    use crate::plan::Base;
 
     #[test]
     fn an_incident_ends_only_by_a_look_at_the_whole_origin_that_does_not_find_it() {
@@ -130,5 +165,39 @@ mod tests {
         assert!(!look.closes(&on_edge));
         look.edges = look.whole.clone();
         assert!(look.closes(&on_edge));
+    }
+
+    #[test]
+    fn of_older_versions_only_what_is_kept_is_needed() {
+        let package = |version| PackageId {
+            tenant: Tenant::default(),
+            title: TitleId::from_file_name("film.mp4"),
+            version: Version(version),
+        };
+        let kept = |base, names: &[&str]| {
+            let kept = names.iter().map(|name| (*name).to_owned()).collect();
+            let base = Base { version: Version(base), kept, copied: vec![] };
+            Plan { base: Some(base), ..crate::plan::tests::any() }
+        };
+        // The picture of v1, sound of v2.
+        let mut plans = BTreeMap::from([
+            (Version(3), kept(2, &["video-234p", "audio-en"])),
+            (Version(2), kept(1, &["video-234p"])),
+            (Version(1), crate::plan::tests::any()),
+        ]);
+        let needed = |plans: &_, object: &str| is_needed(&package(3), plans, object);
+        let check = |object: &str| needed(&plans, object);
+        assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "two versions back");
+        assert!(check("main/film/v2/audio-en/media.m3u8"));
+        assert!(!check("main/film/v1/audio-en/seg-00001.m4s"), "v2 made it again");
+        assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
+        assert!(!check("main/film/v3/video-360p/seg-00001.m4s"), "its own");
+        assert!(!check("main/film/v2/manifest.mpd"));
+        assert!(!check("main/film/index.m3u8"), "a pointer is always that of what viewers get");
+        assert!(!check("main/film-2/v1/video-234p/seg-00001.m4s"), "another title");
+        plans.remove(&Version(2));
+        assert!(needed(&plans, "main/film/v1/video-234p/seg-00001.m4s"));
+        assert!(needed(&plans, "main/film/v1/audio-en/seg-00001.m4s"), "nobody can tell");
+        assert!(!needed(&plans, "main/film/v1/video-360p/seg-00001.m4s"));
     }
 }

@@ -99,10 +99,19 @@ pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
         Outcome::AlreadyPublished { .. } | Outcome::Published { .. } | Outcome::Healed { .. } => {
             next(TitleState::Published, vec![])
         }
-        Outcome::Made { .. } if healing && left > 0 => next(TitleState::Published, vec![]),
-        Outcome::Made { .. } if healing => next(TitleState::Published, vec![TaskKind::Heal]),
-        Outcome::Made { .. } if left > 0 => next(TitleState::Transcoding, vec![]),
-        Outcome::Made { .. } => next(TitleState::Sealing, vec![TaskKind::Seal]),
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if healing && left > 0 => {
+            next(TitleState::Published, vec![])
+        }
+        // When something came out otherwise, the heal task sees whether it is still lost, and what follows from that.
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if healing => {
+            next(TitleState::Published, vec![TaskKind::Heal])
+        }
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if left > 0 => {
+            next(TitleState::Transcoding, vec![])
+        }
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } => {
+            next(TitleState::Sealing, vec![TaskKind::Seal])
+        }
         Outcome::Sealed { .. } => next(TitleState::Verifying, vec![TaskKind::Verify]),
         Outcome::Proven { .. } => next(TitleState::Publishing, vec![TaskKind::Publish]),
     }

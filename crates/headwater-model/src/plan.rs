@@ -185,6 +185,13 @@ impl Plan {
         self.base.as_ref().is_some_and(|base| base.copied.contains(&span))
     }
 
+    /// Whether the title is cut alike in both: the same frames, boundaries and renditions, whoever made the plans and
+    /// whatever they go back to.
+    pub fn cuts_like(&self, other: &Plan) -> bool {
+        let (engine, base) = (other.engine.clone(), other.base.clone());
+        Plan { engine, base, ..self.clone() } == *other
+    }
+
     /// The plan without video renditions that are kept: what a transcoder has to make.
     pub fn to_make(&self) -> Plan {
         let mut plan = self.clone();
@@ -612,4 +619,4 @@ fn audio_ends(ends: &[MediaTime], sample_rate: u32) -> Vec<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,11 +2,12 @@
 //!
 //! Catalogs keep rows and transactions; whatever is a choice is made here, from plain values.
 
+use crate::id::Version;
 use crate::plan::Plan;
 use crate::refusal::{Code, Refusal};
 use crate::task::{
-    Failure, Lease, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Retry, TaskKind,
-    back_off_ms,
+    Failure, Lease, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Remake, Retry,
+    TaskKind, back_off_ms,
 };
 use crate::time::Timestamp;
 
@@ -96,6 +97,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::MasterGone
         | Code::ElementMissing
         | Code::DiskFull
+        | Code::OriginFull
         | Code::OriginUnavailable
         | Code::TranscoderFailed
         | Code::NotProven
@@ -126,11 +128,56 @@ pub fn try_again_at(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let most = match failure.refusal.code {
-        Code::OriginUnavailable | Code::NotOnEdge => MAX_ATTEMPTS_ON_ORIGIN,
+        Code::OriginUnavailable | Code::OriginFull | Code::NotOnEdge => MAX_ATTEMPTS_ON_ORIGIN,
         _ => MAX_ATTEMPTS,
     };
-    let again = failure.retry != Retry::Never && failures < most;
+    let again = match failure.retry {
+        Retry::Later | Retry::After(_) => failures < most,
+        Retry::Never | Retry::NewVersion(_) => false,
+    };
     again.then(|| now.plus_ms(back_off_ms(failures, jitter(lease))))
+}
+
+/// A title for which a new version is asked in place of what is lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced<'a> {
+    /// What viewers get.
+    pub live: Option<Version>,
+    /// Its newest version, and where that stands.
+    pub newest: (Version, &'a TitleState),
+    /// Parts that were made again in its versions so far.
+    pub remakes: &'a [(Version, Remake)],
+}
+
+/// Whether a new version is made in place of what is lost of a title, since making it again gave other bytes; else why
+/// not, in words.
+///
+/// Once for a version: when the new one does not get to viewers, or is lost as well, another would end no better, and an
+/// encoder that gives other bytes each time would have titles made again for ever.
+pub fn replacement(remake: &Remake, title: Replaced<'_>) -> Result<(), String> {
+    let Replaced { live, newest: (newest, state), remakes } = title;
+    if live != Some(remake.base) {
+        let live = live.map_or("nothing".to_owned(), |live| live.to_string());
+        return Err(format!("viewers get {live} by now"));
+    }
+    let same = |before: &&(Version, Remake)| before.1.heals && before.1.base == remake.base;
+    if let Some((before, _)) = remakes.iter().find(same) {
+        return Err(format!(
+            "{before} was to take the place of {} and viewers do not get it",
+            remake.base
+        ));
+    }
+    if !state.is_final() {
+        return Err(format!("{newest} is being made already"));
+    }
+    Ok(())
+}
+
+/// The version that a new one was to go back to, when it was asked for to heal and its plan goes back to none: this
+/// build would not cut the title as that version is cut.
+pub fn cut_otherwise(remake: Option<&Remake>, plan: &Plan) -> Option<Version> {
+    let remake = remake.filter(|remake| remake.heals && !remake.is_whole())?;
+    plan.base.is_none().then_some(remake.base)
 }
 
 /// Which of the tasks that have to be done again are opened at once: all but `Seal`, which the last of the others
@@ -162,7 +209,9 @@ pub fn lost_too_often(kind: TaskKind, losses: u32) -> Option<Refusal> {
 pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Prepared { .. } | Outcome::AlreadyPublished { .. } => kind == TaskKind::Prepare,
-        Outcome::Made { .. } => matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_)),
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } => {
+            matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_))
+        }
         Outcome::Sealed { .. } => kind == TaskKind::Seal,
         Outcome::Proven { .. } => kind == TaskKind::Verify,
         Outcome::Published { .. } => kind == TaskKind::Publish,

@@ -36,8 +36,10 @@ pub enum Code {
     PipelineMismatch,
     /// A GStreamer element that the work needs, such as an encoder that the pipeline names, is not installed.
     ElementMissing,
-    /// Spool or origin has no space left.
+    /// Spool or catalog has no space left.
     DiskFull,
+    /// An origin that is needed has no space left.
+    OriginFull,
     /// The origin refuses or cannot be reached.
     OriginUnavailable,
     /// The transcoder child crashed, hung or ran out of a limit, as often as it may.
@@ -46,7 +48,7 @@ pub enum Code {
     NotProven,
     /// The origin has everything, and the CDN in front of it does not give it.
     NotOnEdge,
-    /// What was lost was made again and came out as other bytes: another build of the engine or of an encoder made it.
+    /// What was lost was made again and came out as other bytes, and no new version could take its place by itself.
     MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
     Superseded,
@@ -73,6 +75,7 @@ impl Code {
             Code::PipelineMismatch => "pipeline-mismatch",
             Code::ElementMissing => "element-missing",
             Code::DiskFull => "disk-full",
+            Code::OriginFull => "origin-full",
             Code::OriginUnavailable => "origin-unavailable",
             Code::TranscoderFailed => "transcoder-failed",
             Code::NotProven => "not-proven",
@@ -101,6 +104,7 @@ impl Code {
             | Code::FrameCountMismatch
             | Code::ElementMissing
             | Code::DiskFull
+            | Code::OriginFull
             | Code::OriginUnavailable
             | Code::TranscoderFailed
             | Code::NotProven
@@ -140,6 +144,9 @@ impl Code {
             Code::DiskFull => {
                 "Free some space, then ingest the master again: finished spans are kept."
             }
+            Code::OriginFull => {
+                "Free some space on the origin, then ingest the master again: finished spans are kept."
+            }
             Code::OriginUnavailable => {
                 "Check the origin, then ingest the master again: finished spans are kept."
             }
@@ -153,7 +160,7 @@ impl Code {
                 "Check that the CDN reaches the origin, and purge the title there; then ingest the master again: nothing is made twice."
             }
             Code::MadeDifferently => {
-                "Make the whole rendition again as a new version: `headwater retranscode TITLE --rendition NAME`."
+                "Make the title again as a new version: `headwater retranscode TITLE`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
             Code::Internal => "Please report this with the log of the service.",

@@ -140,6 +140,9 @@ pub struct Claimed {
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
     /// lost it, and has to be what was made then.
     pub published_as: Option<Sha256>,
+    /// Renditions of which something came out as other bytes while this package was healed: what of them is lost cannot
+    /// be had again as it was.
+    pub differs: Vec<String>,
 }
 
 /// What a finished task hands in.
@@ -165,6 +168,14 @@ pub enum Outcome {
         objects: Vec<Object>,
         /// (rendition, RFC 6381 codec).
         codecs: Vec<(String, String)>,
+        /// Processor time that it took, in milliseconds.
+        cpu_ms: u64,
+    },
+    /// `Span`, `Audio` of a package that viewers have: some of it came out as other bytes than they have, and was not
+    /// stored. What came out as it was is on the origins.
+    MadeDifferently {
+        /// Renditions whose objects are not what they were.
+        renditions: Vec<String>,
         /// Processor time that it took, in milliseconds.
         cpu_ms: u64,
     },
@@ -198,7 +209,9 @@ impl Outcome {
     /// Processor time of the transcoder child that it took, in milliseconds.
     pub fn cpu_ms(&self) -> u64 {
         match self {
-            Outcome::Prepared { cpu_ms, .. } | Outcome::Made { cpu_ms, .. } => *cpu_ms,
+            Outcome::Prepared { cpu_ms, .. }
+            | Outcome::Made { cpu_ms, .. }
+            | Outcome::MadeDifferently { cpu_ms, .. } => *cpu_ms,
             Outcome::AlreadyPublished { .. }
             | Outcome::Sealed { .. }
             | Outcome::Proven { .. }
@@ -229,12 +242,14 @@ pub enum Retry {
     /// These tasks of the package have to be done again first: what they made is lost. With `Seal` among them the
     /// package is no longer sealed.
     After(Vec<TaskKind>),
+    /// What viewers lack cannot be had again under its name: this has to take its place as a new version.
+    NewVersion(Remake),
 }
 
 /// Tries before a task fails for good. Three rule out a passing fault; more only delay the news.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// Tries while an origin does not do what it is asked: some three hours, since what was made waits for it and loses
+/// Tries while an origin does not do what it is asked, or is full: some three hours, since what was made waits for it and loses
 /// nothing, and storage comes back by itself more often than people get up.
 pub const MAX_ATTEMPTS_ON_ORIGIN: u32 = 40;
 
@@ -276,6 +291,17 @@ pub struct Remake {
     pub to_ms: Option<u64>,
     /// Why, for the history.
     pub reason: Option<String>,
+    /// Whether the queue asked for it by itself, since something of `base` is lost and did not come out as it was. It
+    /// does so once for a version.
+    #[serde(default)]
+    pub heals: bool,
+}
+
+impl Remake {
+    /// Whether nothing stays.
+    pub fn is_whole(&self) -> bool {
+        self.renditions.is_empty() && self.from_ms.is_none() && self.to_ms.is_none()
+    }
 }
 
 impl fmt::Display for Remake {

@@ -12,6 +12,7 @@
 pub mod claiming;
 pub mod healing;
 pub mod reading;
+pub mod replacing;
 pub mod results;
 pub mod scene;
 pub mod submitting;
@@ -65,6 +66,13 @@ macro_rules! catalog_suite {
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again
                 a_version_that_was_deleted_is_forgotten
+            }
+            replacing {
+                the_heal_task_knows_what_came_out_otherwise
+                a_new_version_takes_the_place_of_what_is_lost
+                a_version_is_replaced_once
+                a_title_that_is_cut_otherwise_is_made_as_a_whole
+                healing_an_older_version_leaves_no_incident_of_it
             }
             results {
                 a_title_goes_all_the_way

@@ -17,6 +17,8 @@ use crate::digest::{md5, sha256};
 /// One way to be unreliable. `containing` chooses objects by a part of their key; `""` means all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fail {
+    /// Every call is refused as unavailable.
+    Away,
     /// The first `n` puts are refused as unavailable.
     FirstPuts(u32),
     /// The first `n` gets are refused as unavailable.
@@ -93,6 +95,7 @@ impl Origin for Flaky {
         for fail in &self.fails {
             let hits = |part: &str| put.key.as_str().contains(part);
             match fail {
+                Fail::Away => return Err(refused(OriginErrorKind::Unavailable, "store", &put.key)),
                 Fail::FirstPuts(n) if before < *n => {
                     return Err(refused(OriginErrorKind::Unavailable, "store", &put.key));
                 }
@@ -126,6 +129,7 @@ impl Origin for Flaky {
         let before = self.gets.fetch_add(1, Ordering::Relaxed);
         for fail in &self.fails {
             match fail {
+                Fail::Away => return Err(refused(OriginErrorKind::Unavailable, "read", key)),
                 Fail::FirstGets(n) if before < *n => {
                     return Err(refused(OriginErrorKind::Unavailable, "read", key));
                 }
@@ -139,10 +143,18 @@ impl Origin for Flaky {
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, OriginError> {
+        if self.fails.contains(&Fail::Away) {
+            return Err(refused(OriginErrorKind::Unavailable, "look at", key));
+        }
         self.inner.head(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
+        if self.fails.contains(&Fail::Away) {
+            let kind = OriginErrorKind::Unavailable;
+            let (key, source) = (prefix.to_owned(), "refused on purpose".into());
+            return Err(OriginError { kind, operation: "list", key, source });
+        }
         self.inner.list(prefix, after).await
     }
 

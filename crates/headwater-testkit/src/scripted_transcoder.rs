@@ -49,7 +49,7 @@ pub enum Mishap {
     MasterVanishes(Refusal),
     /// Its init segments are not those of the other spans.
     OtherInit,
-    /// Segments of the picture come out as another build of the encoder would make them.
+    /// Segments come out as they never did before, although nothing has changed.
     OtherBytes,
     /// The first segment lacks its last frame.
     FrameMissing,
@@ -70,6 +70,8 @@ pub struct ScriptedTranscoder {
     failing: Mutex<Vec<TranscodeError>>,
     calls: Mutex<Vec<Part>>,
     inspected: AtomicU32,
+    build: AtomicU32,
+    key_distance: AtomicU32,
 }
 
 impl ScriptedTranscoder {
@@ -81,6 +83,8 @@ impl ScriptedTranscoder {
             failing: Mutex::default(),
             calls: Mutex::default(),
             inspected: AtomicU32::new(0),
+            build: AtomicU32::new(1),
+            key_distance: AtomicU32::new(50),
         }
     }
 
@@ -92,6 +96,16 @@ impl ScriptedTranscoder {
     /// The next look at a master fails.
     pub fn inspection_fails(&self, error: TranscodeError) {
         lock(&self.failing).push(error);
+    }
+
+    /// From now on it is the next build, which makes other bytes of everything.
+    pub fn upgrade(&self) {
+        self.build.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on it finds a key in every so many frames of a master, and no longer in every 50.
+    pub fn finds_keys_every(&self, frames: u32) {
+        self.key_distance.store(frames, Ordering::Relaxed);
     }
 
     /// The parts that were asked for, in order.
@@ -178,11 +192,12 @@ impl ScriptedTranscoder {
     }
 
     fn index(&self) -> Index {
+        let key_distance = u64::from(self.key_distance.load(Ordering::Relaxed));
         let unit = |n: u64| Unit {
             open: false,
             pts_ns: FrameRate::PAL.frame_ns(n),
             size: 1_000,
-            key: n.is_multiple_of(50),
+            key: n.is_multiple_of(key_distance),
             shown: true,
         };
         let units = (0..u64::from(self.seconds) * 25).map(unit).collect();
@@ -197,7 +212,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl Transcoder for ScriptedTranscoder {
     async fn engine(&self) -> Result<String, TranscodeError> {
-        Ok("scripted 1".to_owned())
+        Ok(format!("scripted {}", self.build.load(Ordering::Relaxed)))
     }
 
     async fn inspect(&self, _master: &Path) -> Result<Inspection, TranscodeError> {
@@ -216,7 +231,11 @@ impl Transcoder for ScriptedTranscoder {
         spool: &Path,
         reports: mpsc::Sender<Report>,
     ) -> Result<Done, TranscodeError> {
-        lock(&self.calls).push(part);
+        let call = {
+            let mut calls = lock(&self.calls);
+            calls.push(part);
+            calls.len()
+        };
         let mishap = self.mishap(part);
         match mishap {
             Some(Mishap::Refuse(refusal)) => return Err(TranscodeError::Refused(refusal)),
@@ -226,8 +245,12 @@ impl Transcoder for ScriptedTranscoder {
             }
             _ => {}
         }
+        let mut build = self.build.load(Ordering::Relaxed).to_string();
+        if mishap == Some(Mishap::OtherBytes) {
+            build += &format!(" at call {call}");
+        }
         let (mut files, codecs) =
-            files_of(plan, part, &mishap).map_err(|e| crash(e.to_string()))?;
+            files_of(plan, part, &build, &mishap).map_err(|e| crash(e.to_string()))?;
         match mishap {
             Some(Mishap::EmptyFile) => files[0].bytes.clear(),
             Some(Mishap::LeavesOutLast) => drop(files.pop()),
@@ -280,6 +303,7 @@ type Files = (Vec<File>, Vec<(String, String)>);
 fn files_of(
     plan: &Plan,
     part: Part,
+    build: &str,
     mishap: &Option<Mishap>,
 ) -> Result<Files, headwater_packaging::cmaf::Error> {
     let (mut files, mut codecs) = (Vec::new(), Vec::new());
@@ -287,13 +311,13 @@ fn files_of(
         Part::Span(n) => {
             let span = &plan.spans[n as usize];
             for rendition in &plan.video {
-                video(plan, span, rendition, mishap, &mut files)?;
+                video(plan, span, rendition, build, mishap, &mut files)?;
                 codecs.push((rendition.name.clone(), codec_string_avc(&AVCC)?));
             }
         }
         Part::Audio(n) => {
             let rendition = &plan.audio[n as usize];
-            audio(plan, rendition, &mut files)?;
+            audio(plan, rendition, build, &mut files)?;
             codecs.push((rendition.name.clone(), codec_string_aac(&ASC)?));
         }
     }
@@ -309,6 +333,7 @@ fn video(
     plan: &Plan,
     span: &SpanPlan,
     rendition: &VideoRendition,
+    build: &str,
     mishap: &Option<Mishap>,
     files: &mut Vec<File>,
 ) -> Result<(), headwater_packaging::cmaf::Error> {
@@ -332,7 +357,6 @@ fn video(
                 key: n % gop == 0,
             })
             .collect();
-        let build = if *mishap == Some(Mishap::OtherBytes) { "other" } else { "this" };
         files.push(media(plan.master, build, name, number, segment.start, &samples)?);
     }
     Ok(())
@@ -341,6 +365,7 @@ fn video(
 fn audio(
     plan: &Plan,
     rendition: &AudioRendition,
+    build: &str,
     files: &mut Vec<File>,
 ) -> Result<(), headwater_packaging::cmaf::Error> {
     let AudioRendition { name, channels, sample_rate, language, .. } = rendition;
@@ -358,7 +383,7 @@ fn audio(
         let start = frames.start * u64::from(AAC_FRAME);
         let sample = Sample { size: 10, duration: AAC_FRAME, composition_offset: 0, key: true };
         let samples: Vec<Sample> = frames.map(|_| sample).collect();
-        files.push(media(plan.master, "this", name, number, start, &samples)?);
+        files.push(media(plan.master, build, name, number, start, &samples)?);
     }
     Ok(())
 }

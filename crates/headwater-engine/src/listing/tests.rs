@@ -72,7 +72,7 @@ async fn every_kind_of_wrong_is_told_apart() {
         expect![[r#"
             a: NotListed
             b: Sound
-            c: Wrong(Empty { expected: 5 })
+            c: Wrong(Empty { expected: Some(5) })
             d: Wrong(Truncated { expected: 5, found: 3 })
             e: Wrong(TooLong { expected: 5, found: 7 })
             f: Differs

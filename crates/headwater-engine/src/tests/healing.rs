@@ -172,23 +172,6 @@ async fn a_lost_inventory_is_made_again_with_all_that_it_lists() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_build_may_not_put_other_bytes_under_old_names() {
-    let lab = Lab::new();
-    lab.make(&lab.title("film", "a film")).await;
-    lab.origin.remove(&at(SEGMENT));
-    lab.transcoder.goes_wrong(Part::Span(1), Mishap::OtherBytes);
-    let engine = lab.engine();
-    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
-    let service = Service::start(&engine);
-    lab.wait_for(|history| history.contains("viewers keep what they have")).await;
-    service.stop().await;
-    let history = lab.history("film").await;
-    assert!(history.contains("made-differently: `video-"), "{history}");
-    assert!(!lab.origin.keys().contains(&at(SEGMENT).to_string()));
-    assert_eq!(lab.record("film").await.state.name(), "published", "viewers keep what they have");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_transcoder_that_fails_while_healing_is_tried_again() {
     let lab = Lab::new();
     lab.make(&lab.title("film", "a film")).await;

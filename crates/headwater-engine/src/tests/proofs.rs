@@ -1,6 +1,7 @@
 //! Whatever is wrong behind the verifier's back keeps the title off the air, and the finding names the object (R5).
 
 use expect_test::{Expect, expect};
+use headwater_testkit::digest::put;
 use headwater_testkit::flaky::{Fail, Flaky};
 
 use super::gated_origin::GatedOrigin;
@@ -98,6 +99,15 @@ async fn a_cut_off_inventory() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_emptied_inventory() {
+    check(
+        |origin| origin.empty(&at("inventory.jsonl")),
+        expect!["failed not-proven: `main/film/v1/inventory.jsonl` on origin lab is empty"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_things_at_once_are_counted() {
     check(
         |origin| {
@@ -158,6 +168,7 @@ async fn a_live_title_is_proven_with_its_pointers() {
 
     lab.origin.truncate(&ObjectKey::new("main/film/index.m3u8").unwrap(), 20);
     lab.origin.remove(&ObjectKey::new("main/film/manifest.mpd").unwrap());
+    let (segment, _) = lab.origin.object(&at(SEGMENT)).unwrap();
     lab.origin.remove(&at(SEGMENT));
     let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title, None).await.unwrap()).unwrap();
     let told: Vec<_> = proof.findings.iter().map(ToString::to_string).collect();
@@ -166,5 +177,9 @@ async fn a_live_title_is_proven_with_its_pointers() {
         `main/film/index.m3u8` on origin lab is truncated: 20 of 584 bytes are there
         `main/film/manifest.mpd` on origin lab is missing"#]]
     .assert_eq(&told.join("\n"));
+    assert_eq!(lab.found("film").await, proof.findings, "what a person found is not forgotten");
+    lab.origin.put(put(at(SEGMENT).as_str(), segment)).await.unwrap();
+    let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title, None).await.unwrap()).unwrap();
+    assert_eq!((lab.found("film").await, proof.findings.len()), (proof.findings, 2));
     assert!(engine.verify(&tenant, &"other".parse().unwrap(), None).await.is_err());
 }

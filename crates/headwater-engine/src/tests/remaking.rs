@@ -14,6 +14,7 @@ fn remake(renditions: &[&str]) -> Remake {
         from_ms: None,
         to_ms: None,
         reason: Some("blocky".to_owned()),
+        heals: false,
     }
 }
 

@@ -84,7 +84,7 @@ fn rows() -> Vec<Row> {
     use Call::{Get, Head, List, Put};
     use What::{
         Drop, ExpireCredentials, Fail, Full, HaveWithoutListing, ListWithoutHaving,
-        RefuseChecksums, Reset, Rot, ServeStale, SlowDown, StoreAltered, StoreEmpty,
+        RefuseChecksums, Reset, Rot, ServeStale, SkewClock, SlowDown, StoreAltered, StoreEmpty,
         StoreTruncated,
     };
     const LOSSES: [What; 4] = [Drop, StoreEmpty, StoreTruncated, StoreAltered];
@@ -108,7 +108,7 @@ fn rows() -> Vec<Row> {
     add(&silences(Get), &OBJECTS, Kind::A, Verify::Listing, false);
     add(&silences(Head), &OBJECTS, Kind::AWithoutEtags, Verify::Listing, false);
     add(&silences(List), &[LISTING], Kind::A, Verify::Listing, false);
-    let refusals = [RefuseChecksums, ExpireCredentials, Full];
+    let refusals = [RefuseChecksums, ExpireCredentials, SkewClock, Full];
     add(&refusals, &OBJECTS, Kind::A, Verify::Listing, false);
     rows
 }
@@ -301,6 +301,7 @@ fn fault(row: &Row) -> String {
         What::Hang(of) => format!("never answers {}", call(of)),
         What::RefuseChecksums => "refuses checksums".to_owned(),
         What::ExpireCredentials => "says that credentials expired".to_owned(),
+        What::SkewClock => "says that clocks differ".to_owned(),
         What::Full => "is full".to_owned(),
     };
     match (row.what, row.kind, row.verify) {

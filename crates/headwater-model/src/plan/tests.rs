@@ -93,6 +93,11 @@ fn make(p: &Pipeline, times: &[i64], gop: usize, rate: Option<FrameRate>) -> Res
     plan(Sha256([2; 32]), p, "engine", &facts(rate), &index(times, gop), 0)
 }
 
+/// A plan of whatever.
+pub(crate) fn any() -> Plan {
+    make(&pipeline(), &at(25, 1, 300), 50, Some(FrameRate::PAL)).expect("an even master")
+}
+
 fn at(num: u32, den: u32, frames: u64) -> Vec<i64> {
     (0..frames).map(|n| FrameRate::new(num, den).unwrap().frame_ns(n)).collect()
 }

@@ -63,6 +63,49 @@ fn a_passing_fault_is_tried_three_times() {
     assert!((2_000..=3_000).contains(&at(Retry::Later, 1).unwrap()));
     assert!((8_000..=12_000).contains(&at(Retry::Later, 2).unwrap()));
     assert_eq!((at(Retry::Later, 3), at(Retry::Never, 1)), (None, None));
+    assert_eq!(at(Retry::NewVersion(part_of(1, true)), 1), None);
+}
+
+fn part_of(base: u32, heals: bool) -> Remake {
+    let (from_ms, to_ms, reason) = (None, None, None);
+    let renditions = vec!["video-360p".to_owned()];
+    Remake { base: Version(base), renditions, from_ms, to_ms, reason, heals }
+}
+
+#[test]
+fn what_is_lost_is_replaced_once_and_only_in_what_viewers_get() {
+    let failed = TitleState::refused(Refusal::new(Code::DiskFull, "why"));
+    let live = TitleState::Published;
+    let check = |live, newest: (u32, &TitleState), remakes: &[(Version, Remake)]| {
+        let newest = (Version(newest.0), newest.1);
+        let why = replacement(&part_of(2, true), Replaced { live, newest, remakes });
+        why.map_or_else(|why| why, |()| "yes".to_owned())
+    };
+    let two = Some(Version(2));
+    let before = |base, heals| [(Version(9), part_of(base, heals))];
+    assert_eq!(check(two, (2, &live), &[]), "yes");
+    assert_eq!(check(two, (2, &live), &before(1, true)), "yes", "that was another version");
+    assert_eq!(check(two, (2, &live), &before(2, false)), "yes", "a person asked for that");
+    assert_eq!(check(two, (3, &failed), &[]), "yes");
+    assert_eq!(check(two, (3, &TitleState::Sealing), &[]), "v3 is being made already");
+    assert_eq!(check(Some(Version(4)), (4, &live), &[]), "viewers get v4 by now");
+    let told = "v9 was to take the place of v2 and viewers do not get it";
+    assert_eq!(check(two, (9, &failed), &before(2, true)), told);
+    assert_eq!(check(two, (9, &TitleState::Queued), &before(2, true)), told);
+}
+
+#[test]
+fn a_part_of_a_title_that_is_cut_otherwise_is_told() {
+    let plan = crate::plan::tests::any();
+    let part = Plan {
+        base: Some(crate::plan::Base { version: Version(2), kept: vec![], copied: vec![] }),
+        ..plan.clone()
+    };
+    assert_eq!(cut_otherwise(Some(&part_of(2, true)), &plan), Some(Version(2)));
+    assert_eq!(cut_otherwise(Some(&part_of(2, true)), &part), None);
+    let whole = Remake { renditions: vec![], ..part_of(2, true) };
+    assert_eq!(cut_otherwise(Some(&whole), &plan), None, "that is what was asked for");
+    assert_eq!(cut_otherwise(None, &plan), None);
 }
 
 #[test]

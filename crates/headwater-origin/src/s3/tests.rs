@@ -111,6 +111,7 @@ async fn what_does_not_pass_is_said_at_once() {
     let server = LyingOrigin::start(Manners::default()).await.unwrap();
     let cases = [
         (What::ExpireCredentials, OriginErrorKind::Denied, "ExpiredToken"),
+        (What::SkewClock, OriginErrorKind::Denied, "RequestTimeTooSkewed"),
         (What::Full, OriginErrorKind::Full, "XMinioStorageFull"),
         (What::RefuseChecksums, OriginErrorKind::Denied, "Unsupported header"),
     ];
@@ -191,6 +192,7 @@ async fn what_is_wrong_with_an_origin_is_one_sentence() {
     assert_eq!(told, "the credentials may not list the bucket `media`");
     for (what, says) in [
         (What::ExpireCredentials, "the credentials have expired"),
+        (What::SkewClock, "the clock of this machine is off by more than the origin allows"),
         (What::Full, "there is no space left in the bucket `media`"),
     ] {
         server.lie(Lie { what, containing: String::new(), times: None });

@@ -64,7 +64,7 @@ fn size(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
     let (expected, found) = (object.bytes, bytes.len() as u64);
     match found {
         _ if found == expected => None,
-        0 => Some(FindingKind::Empty { expected }),
+        0 => Some(FindingKind::Empty { expected: Some(expected) }),
         _ if found < expected => Some(FindingKind::Truncated { expected, found }),
         _ => Some(FindingKind::TooLong { expected, found }),
     }

@@ -54,7 +54,7 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     s.catalog.note(&v1, &look(&[], &[], &[done])).await?;
     assert_eq!(incidents(&s, false).await?.len(), 3, "done is not proven");
 
-    let empty = Finding { kind: FindingKind::Empty { expected: 9 }, ..finding("a", "x") };
+    let empty = Finding { kind: FindingKind::Empty { expected: Some(9) }, ..finding("a", "x") };
     s.catalog.note(&v1, &look(&["a"], std::slice::from_ref(&empty), &[])).await?;
     let open = incidents(&s, false).await?;
     assert_eq!(open.len(), 2, "one on each origin");

@@ -155,16 +155,18 @@ pub async fn a_title_fails_when_the_tries_are_used_up(s: Scene) -> Case {
 
 /// What was made waits for the origin and loses nothing by it.
 pub async fn an_origin_that_is_away_is_waited_for(s: Scene) -> Case {
-    s.submit("film").await?;
-    for attempt in 1..MAX_ATTEMPTS_ON_ORIGIN {
+    for (title, code) in [("film", Code::OriginUnavailable), ("other", Code::OriginFull)] {
+        s.submit(title).await?;
+        for attempt in 1..MAX_ATTEMPTS_ON_ORIGIN {
+            let claimed = s.claim_kind(TaskKind::Prepare).await?;
+            assert_eq!(claimed.attempt, attempt);
+            s.catalog.fail(&claimed.lease, &passing(code)).await?;
+            s.clock.advance_ms(LONG_MS);
+        }
         let claimed = s.claim_kind(TaskKind::Prepare).await?;
-        assert_eq!(claimed.attempt, attempt);
-        s.catalog.fail(&claimed.lease, &passing(Code::OriginUnavailable)).await?;
-        s.clock.advance_ms(LONG_MS);
+        s.catalog.fail(&claimed.lease, &passing(code)).await?;
+        assert!(s.state(title).await?.is_final(), "but not for ever");
     }
-    let claimed = s.claim_kind(TaskKind::Prepare).await?;
-    s.catalog.fail(&claimed.lease, &passing(Code::OriginUnavailable)).await?;
-    assert!(s.state("film").await?.is_final(), "but not for ever");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The tables of the memory catalog and how they change: row by row what the real catalog does in SQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
@@ -11,8 +11,8 @@ use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleSt
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, answers, first_again, frames_of, lost_too_often, progress,
-    state_before, submission, try_again_at,
+    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of, lost_too_often,
+    progress, state_before, submission, try_again_at,
 };
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
@@ -57,6 +57,8 @@ pub(super) struct Package {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
     pub(super) published: bool,
+    /// Renditions that came out as other bytes while it was healed.
+    differs: BTreeSet<String>,
     updated: Timestamp,
 }
 
@@ -184,11 +186,17 @@ impl State {
 
     /// Ends the healing of a package: viewers keep what they have, and what was made once counts as made.
     fn end_healing(&mut self, package: i64, kind: TaskKind, refusal: &Refusal, now: Timestamp) {
+        self.close(package, now);
+        let title = self.package(package).title;
+        self.settle(title, now);
+        self.record(title, now, Line::NotHealed { kind, refusal });
+    }
+
+    /// Takes for done whatever a package that viewers have still has in the queue.
+    fn close(&mut self, package: i64, now: Timestamp) {
         for task in self.tasks_of(package).filter(|t| !t.is_done()) {
             task.state = TaskState::Done { at: now };
         }
-        let title = self.package(package).title;
-        self.record(title, now, Line::NotHealed { kind, refusal });
     }
 
     fn cancel(&mut self, package: i64) {
@@ -228,9 +236,7 @@ impl State {
             Submission::InProgress => Submitted::InProgress(version),
             Submission::Resume => self.resume(title, package_id, now),
             Submission::NewVersion { gives_up } => {
-                let versions = self.packages.values().filter(|p| p.title == title);
-                let highest = versions.map(|p| p.id.version.0).max().unwrap_or(0);
-                let next = Version(highest + 1);
+                let next = self.next_version(title);
                 if gives_up {
                     self.cancel(package_id);
                     let why = format!("{next} was asked for before it was done");
@@ -244,6 +250,12 @@ impl State {
                 self.queue(title, next, new, now)
             }
         }
+    }
+
+    /// The version behind all that there are or were.
+    fn next_version(&self, title: i64) -> Version {
+        let versions = self.packages.values().filter(|p| p.title == title);
+        Version(versions.map(|p| p.id.version.0).max().unwrap_or(0) + 1)
     }
 
     fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
@@ -268,6 +280,7 @@ impl State {
             objects: BTreeMap::new(),
             last_words: None,
             published: false,
+            differs: BTreeSet::new(),
             updated: now,
         };
         self.packages.insert(id, package);
@@ -360,6 +373,7 @@ impl State {
                 remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
                 published_as: package.record.inventory.filter(|_| package.published),
+                differs: package.differs.iter().cloned().collect(),
             });
         }
         None
@@ -416,6 +430,12 @@ impl State {
         if !answers(kind, outcome) {
             return Err(contradiction("accept the result", format!("{kind} cannot end like this")));
         }
+        if matches!(outcome, Outcome::MadeDifferently { .. })
+            && !self.package(package_id).is_healing()
+        {
+            let why = format!("{kind} cannot differ from what nobody has");
+            return Err(contradiction("accept the result", why));
+        }
         if let Outcome::AlreadyPublished { version } = outcome {
             return self.go_back(package_id, *version, now);
         }
@@ -435,7 +455,11 @@ impl State {
                 package.facts = Some((**facts).clone());
                 package.record.plan = Some((**plan).clone());
                 frames = next.tasks.iter().map(|kind| frames_of(*kind, plan)).collect();
+                let base = cut_otherwise(package.new.remake.as_ref(), plan);
                 self.record(title, now, Line::Prepared { facts, plan });
+                if let Some(base) = base {
+                    self.record(title, now, Line::CutOtherwise { version, base });
+                }
             }
             Outcome::Made { .. } if healing => {
                 self.record(title, now, Line::Made { kind, attempt });
@@ -444,6 +468,10 @@ impl State {
                 package.objects.extend(objects.iter().map(|o| (o.path.clone(), o.clone())));
                 package.codecs.extend(codecs.iter().cloned());
                 self.record(title, now, Line::Made { kind, attempt });
+            }
+            Outcome::MadeDifferently { renditions, .. } => {
+                package.differs.extend(renditions.iter().cloned());
+                self.record(title, now, Line::MadeDifferently { kind, renditions });
             }
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
@@ -462,12 +490,14 @@ impl State {
                 if row.live.replace(version) != Some(version) {
                     row.live_since = Some(now);
                 }
+                self.settle(title, now);
                 self.record(title, now, Line::Published { version });
             }
             Outcome::Healed { pointers } => {
                 if !pointers.is_empty() {
                     package.record.pointers = pointers.clone();
                 }
+                self.settle(title, now);
                 self.record(title, now, Line::Healed);
             }
             Outcome::AlreadyPublished { .. } => {}
@@ -522,7 +552,7 @@ impl State {
         match (again, retry) {
             (None, _) => held.state = TaskState::Failed,
             (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
-            (Some(due), Retry::Never | Retry::Later) => held.requeue(due),
+            (Some(due), Retry::Later | Retry::Never | Retry::NewVersion(_)) => held.requeue(due),
         }
         let package = self.package(package_id);
         let (title, healing) = (package.title, package.is_healing());
@@ -533,9 +563,12 @@ impl State {
                 self.record(title, now, Line::DoneAgain { kind, tasks: lost, refusal, wait_ms });
                 self.do_again(package_id, lost, at, now);
             }
-            (Some(at), Retry::Never | Retry::Later) => {
+            (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
+            }
+            (None, Retry::NewVersion(remake)) if healing => {
+                self.replace(package_id, kind, remake, refusal, now);
             }
             (None, _) if healing => self.end_healing(package_id, kind, refusal, now),
             (None, _) => {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use headwater_engine::VerifyError;
-use headwater_model::id::TitleId;
+use headwater_model::id::{TitleId, Version};
 use headwater_model::incident::{How, Incident};
+use headwater_model::key::PackageId;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +106,7 @@ fn refuse(title: &TitleId, error: VerifyError, json: bool) -> anyhow::Result<Out
     Ok(Outcome::Refused)
 }
 
-/// Heals one title and waits until that is done.
+/// Heals one title and waits until that is done, be it by a new version.
 async fn one(
     app: &App,
     title: &TitleId,
@@ -113,6 +114,7 @@ async fn one(
     stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let began = app.clock.now();
+    let newest = newest(app, title).await?;
     let (queued, package) = match app.engine.heal(&app.config.tenant, title).await {
         Ok(answer) => answer,
         Err(error) => return refuse(title, error, json),
@@ -120,7 +122,7 @@ async fn one(
     if !queued {
         news(&format!("{title}  is being worked on already; waiting for that"));
     }
-    while app.catalog.is_busy(&package).await? {
+    while is_busy(app, &package, newest).await? {
         tokio::select! {
             () = stop.cancelled() => bail!("interrupted; it goes on when a service runs"),
             () = tokio::time::sleep(REFRESH) => {}
@@ -131,16 +133,18 @@ async fn one(
     let put_right: Vec<&Incident> = all.iter().filter(closed_now).collect();
     let open: Vec<&Incident> = all.iter().filter(|incident| incident.closed.is_none()).collect();
     let healed = open.is_empty();
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    let version = record.and_then(|record| record.live).unwrap_or(package.version);
     let events = app.catalog.events(&app.config.tenant, title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
     if json {
         say(&json!({
-            "title": title, "version": package.version, "healed": healed, "put_right": put_right.len(),
+            "title": title, "version": version, "healed": healed, "put_right": put_right.len(),
             "open_incidents": open.len(), "message": last,
         })
         .to_string());
     } else {
-        say(&format!("{title} {}  {last}", package.version));
+        say(&format!("{title} {version}  {last}"));
         for incident in put_right {
             let how = incident.mended.as_ref().map_or("sound again".to_owned(), How::to_string);
             say(&format!(
@@ -153,4 +157,23 @@ async fn one(
         }
     }
     Ok(if healed { Outcome::Done } else { Outcome::Refused })
+}
+
+/// The newest version of a title.
+async fn newest(app: &App, title: &TitleId) -> anyhow::Result<Version> {
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    Ok(record.map_or(Version(0), |record| record.version))
+}
+
+/// Whether the healing of `package` is still under way: its own, that of a version that it refers to, or the making of
+/// one that is to take its place, which is newer than the one that was newest before.
+async fn is_busy(app: &App, package: &PackageId, newest_before: Version) -> anyhow::Result<bool> {
+    let last = newest(app, &package.title).await?.0;
+    let asked = (1..=package.version.0).rev().chain(newest_before.0 + 1..=last);
+    for version in asked.map(Version) {
+        if app.catalog.is_busy(&PackageId { version, ..package.clone() }).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -166,6 +166,7 @@ impl Request<'_> {
             from_ms: *from,
             to_ms: *to,
             reason: reason.clone(),
+            heals: false,
         })
     }
 

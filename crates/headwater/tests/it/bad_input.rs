@@ -231,9 +231,22 @@ fn the_same_master_twice() {
     );
 }
 
+/// It is waited for, and the title publishes by itself when somebody has made room.
 #[test]
 fn a_full_origin() {
-    full_disk("headwater-data/origin", "256k", "");
+    let site = Site::new();
+    let master = masters::H264_25.path();
+    fs::create_dir_all(site.path("headwater-data/origin")).unwrap();
+    let pipeline = site.quick(1);
+    let script = "mount -t tmpfs -o size=256k tmpfs \"$1\" || exit 9; folder=$1; shift; \
+                  (until \"$STATUS\" status film | grep -q 'origin-full: origin local has no space left'; \
+                   do sleep 0.2; done; mount -o remount,size=64m \"$folder\") >/dev/null 2>&1 & \"$@\"";
+    let ingest = site.ingest_command(&master, "film", &pipeline);
+    let mut command =
+        in_mount_namespace(&site, script, &site.path("headwater-data/origin"), &ingest);
+    let ran = Ran::of(command.env("STATUS", env!("CARGO_BIN_EXE_headwater")));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(ran.last_line()["state"], "published", "{ran}");
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! Incidents and holdings of the memory catalog, and the healing of packages that viewers have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::Version;
-use headwater_model::incident::{Incident, Look};
+use headwater_model::incident::{How, Incident, Look, is_needed};
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, Restored};
-use headwater_model::task::{NewTitle, TaskKind};
+use headwater_model::plan::Plan;
+use headwater_model::queue::{Replaced, replacement};
+use headwater_model::refusal::Refusal;
+use headwater_model::task::{NewTitle, Remake, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 
@@ -36,7 +40,82 @@ impl State {
 
     /// Opens `Heal` of a package that was published, unless something is done about it already.
     pub(in super::super) fn heal(&mut self, package: &PackageId, now: Timestamp) -> bool {
-        self.open_idle(package, TaskKind::Heal, Line::HealQueued, now)
+        let opened = self.open_idle(package, TaskKind::Heal, Line::HealQueued, now);
+        if opened {
+            let healed = self.packages.values_mut().filter(|p| &p.id == package);
+            healed.for_each(|package| package.differs.clear());
+        }
+        opened
+    }
+
+    /// Ends the healing of a package and queues a version that takes its place; or says why not.
+    pub(super) fn replace(
+        &mut self,
+        package: i64,
+        kind: TaskKind,
+        remake: &Remake,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) {
+        let healed = &self.packages[&package];
+        let title_id = healed.title;
+        let title = &self.titles[&title_id];
+        let newest = &self.packages[&title.newest];
+        let of_title = self.packages.values().filter(|p| p.title == title_id);
+        let mut remakes: Vec<(Version, Remake)> =
+            of_title.filter_map(|p| Some((p.id.version, p.new.remake.clone()?))).collect();
+        remakes.sort_by_key(|(version, _)| *version);
+        let known = Replaced {
+            live: title.live,
+            newest: (newest.id.version, &newest.state),
+            remakes: &remakes,
+        };
+        if let Err(why) = replacement(remake, known) {
+            let refusal = Refusal::new(refusal.code, format!("{}, and {why}", refusal.message));
+            return self.end_healing(package, kind, &refusal, now);
+        }
+        let new = NewTitle { again: true, remake: Some(remake.clone()), ..healed.new.clone() };
+        self.close(package, now);
+        self.queue(title_id, self.next_version(title_id), &new, now);
+    }
+
+    /// Settles what is open of a title's versions that viewers do not get and that nobody is making.
+    pub(super) fn settle(&mut self, title: i64, now: Timestamp) {
+        let versions = || self.packages.values().filter(|p| p.title == title);
+        let live = self.titles[&title].live;
+        let Some(package) = versions().find(|p| Some(p.id.version) == live) else { return };
+        let id = package.id.clone();
+        let plans: BTreeMap<Version, Plan> =
+            versions().filter_map(|p| Some((p.id.version, p.record.plan.clone()?))).collect();
+        let others: BTreeSet<PackageId> =
+            versions().filter(|p| p.id != id && p.state.is_final()).map(|p| p.id.clone()).collect();
+        let (others, mut kept): (Vec<Incident>, Vec<Incident>) = self
+            .incidents
+            .drain(..)
+            .partition(|i| i.closed.is_none() && others.contains(&i.package));
+        for mut incident in others {
+            let Finding { origin, object, .. } = &incident.finding;
+            if !is_needed(&id, &plans, object) {
+                incident.closed = Some(now);
+                incident.mended = Some(How::ReplacedBy { version: id.version });
+                kept.push(incident);
+                continue;
+            }
+            let same = kept.iter_mut().find(|i| {
+                i.closed.is_none()
+                    && i.package == id
+                    && (&i.finding.origin, &i.finding.object) == (origin, object)
+            });
+            match same {
+                Some(same) => same.first_seen = same.first_seen.min(incident.first_seen),
+                None => {
+                    incident.package = id.clone();
+                    kept.push(incident);
+                }
+            }
+        }
+        kept.sort_by_key(|incident| incident.id);
+        self.incidents = kept;
     }
 
     /// The same with `Publish`.
@@ -130,6 +209,7 @@ impl State {
                     codecs: package.record.codecs.iter().cloned().collect(),
                     objects: BTreeMap::new(),
                     last_words: None,
+                    differs: BTreeSet::new(),
                     updated: now,
                 },
             );
