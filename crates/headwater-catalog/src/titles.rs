@@ -118,7 +118,7 @@ async fn resume(
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
     let reopened = tasks::reopen(tx, package_id, now).await?;
-    let first = reopened.iter().min().copied().ok_or_else(|| {
+    let first = reopened.iter().filter(|kind| !kind.is_beside()).min().copied().ok_or_else(|| {
         Fault::Contradiction(format!("{version} has stopped and has no task to go on with"))
     })?;
     let done = tasks::done(tx, package_id).await?;

@@ -41,6 +41,8 @@ pub enum How {
     Rendered,
     /// The span or track that it belongs to was made again, as the same bytes.
     MadeAgain,
+    /// The master was sent to the archive again.
+    SentAgain,
 }
 
 impl fmt::Display for How {
@@ -49,6 +51,7 @@ impl fmt::Display for How {
             How::Copied { from } => write!(f, "copied from origin {from}"),
             How::Rendered => f.write_str("rendered again"),
             How::MadeAgain => f.write_str("made again"),
+            How::SentAgain => f.write_str("sent again from the master"),
         }
     }
 }
