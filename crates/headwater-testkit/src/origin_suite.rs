@@ -174,7 +174,11 @@ async fn a_file_is_stored_whole_or_not_at_all(o: &dyn Origin) {
     let other = sha256(b"another film");
     let error = o.put_file(file("file/film.mov", other)).await.expect_err("another content");
     assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
-    assert_eq!(o.get(&key("file/film.mov"), None).await.expect("get"), body, "what was there stays");
+    assert_eq!(
+        o.get(&key("file/film.mov"), None).await.expect("get"),
+        body,
+        "what was there stays"
+    );
     o.put_file(file("file/none.mov", other)).await.expect_err("another content");
     assert_eq!(keys(o, "file/").await, ["file/film.mov"]);
     assert_eq!(std::fs::read(&path).expect("read"), body, "the file itself is left alone");

@@ -48,7 +48,11 @@ fn viewers_keep_a_title_while_it_is_healed() {
         [(&made, 1, vec![]), (&made, 0, vec![TaskKind::Heal]), (&healed, 0, vec![])]
     {
         let next = after(outcome, left, true);
-        assert_eq!(next, Next { state: Some(TitleState::Published), tasks }, "{outcome:?}, {left} left");
+        assert_eq!(
+            next,
+            Next { state: Some(TitleState::Published), tasks },
+            "{outcome:?}, {left} left"
+        );
     }
 }
 

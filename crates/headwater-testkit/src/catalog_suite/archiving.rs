@@ -9,7 +9,8 @@ use headwater_model::task::{MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Role, Tas
 use headwater_ports::catalog::CatalogError;
 
 use super::scene::{
-    LEASE_MS, LONG_MS, Scene, copy_of, good, lasting, new_title, package, passing, prepared_to_archive,
+    LEASE_MS, LONG_MS, Scene, copy_of, good, lasting, new_title, package, passing,
+    prepared_to_archive,
 };
 
 type Case = Result<(), CatalogError>;
@@ -66,7 +67,10 @@ pub async fn a_master_is_archived_beside_its_title(s: Scene) -> Case {
     assert_eq!((known.archiving, known.package), (Archiving::Idle, Some(v1)));
     assert_eq!(s.state("film").await?, TitleState::Published);
     let last = s.history("film").await?.pop().unwrap_or_default();
-    assert!(last.starts_with("master archived: origin glacier holds it as `main/masters/0101"), "{last}");
+    assert!(
+        last.starts_with("master archived: origin glacier holds it as `main/masters/0101"),
+        "{last}"
+    );
     assert!(last.ends_with(".mp4` (DEEP_ARCHIVE)"), "{last}");
     Ok(())
 }

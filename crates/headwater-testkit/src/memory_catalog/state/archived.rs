@@ -16,16 +16,16 @@ impl State {
     /// What was at the path of a package when one of its title was made from there.
     pub(super) fn known_master(&self, package: i64) -> Option<Sha256> {
         let this = self.packages.get(&package)?;
-        let same = |p: &&Package| p.title == this.title && p.new.master_path == this.new.master_path;
+        let same =
+            |p: &&Package| p.title == this.title && p.new.master_path == this.new.master_path;
         let made = self.packages.values().filter(same).filter(|p| p.master.is_some());
         made.max_by_key(|p| p.id.version)?.master
     }
 
     /// The packages of a master, newest last.
     fn made_of(&self, tenant: &Tenant, sha256: Sha256) -> impl Iterator<Item = (i64, &Package)> {
-        let of = move |(_, p): &(&i64, &Package)| {
-            p.master == Some(sha256) && p.id.tenant == *tenant
-        };
+        let of =
+            move |(_, p): &(&i64, &Package)| p.master == Some(sha256) && p.id.tenant == *tenant;
         self.packages.iter().filter(of).map(|(id, p)| (*id, p))
     }
 
