@@ -494,8 +494,10 @@ fn is_loss(kind: &FindingKind) -> bool {
         | FindingKind::Truncated { .. }
         | FindingKind::TooLong { .. }
         | FindingKind::Altered { .. }
+        | FindingKind::OtherEtag { .. }
         | FindingKind::ListedButUnreadable { .. } => true,
         FindingKind::NotAnswered { .. }
+        | FindingKind::OtherClass { .. }
         | FindingKind::NamesUnknownObject { .. }
         | FindingKind::NotNamed { .. }
         | FindingKind::TimeGap { .. }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use headwater_model::id::{Sha256, TitleId};
 use headwater_model::key::PackageId;
+use headwater_model::master::MasterFacts;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::plan::{Plan, again, plan};
 use headwater_model::refusal::{Code, Refusal};
@@ -15,13 +16,18 @@ use tracing::info;
 
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
+use crate::retrieved::{Retrieved, Source};
 use crate::{hash, master};
 
 /// Does `Prepare`.
-pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
-    let path = Path::new(&claimed.master_path);
+pub(crate) async fn prepare(
+    ports: &Ports,
+    masters: &Retrieved,
+    claimed: &Claimed,
+) -> Result<Outcome, Halt> {
     let pipeline = resolve(ports, &claimed.pipeline).await?;
-    let (stamp, sha256) = master::hash(path).await?;
+    let (source, sha256) = source(ports, masters, claimed).await?;
+    let (path, stamp) = (&source.path, source.stamp);
     info!(bytes = stamp.bytes, %sha256, "master read");
 
     // Before the probe: a master that is known need not be looked at.
@@ -44,7 +50,7 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
 
     if let Some(remake) = &claimed.remake {
         let plan = partial(ports, claimed, remake, sha256, engine).await?;
-        return Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms });
+        return Ok(prepared(ports, facts, plan, cpu_ms));
     }
     // The index of two hours of film has 200,000 units.
     let (facts, plan) = hash::compute(move || {
@@ -55,7 +61,44 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let plan =
         plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
-    Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms })
+    Ok(prepared(ports, facts, plan, cpu_ms))
+}
+
+fn prepared(ports: &Ports, facts: MasterFacts, plan: Plan, cpu_ms: u64) -> Outcome {
+    let archives = ports.stores.archive().is_some();
+    Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms, archives }
+}
+
+/// The master and its SHA-256. A title that is made again goes on from the archive's copy when the file that it was made
+/// from is gone, and a part of it also when another file is in its place.
+async fn source(
+    ports: &Ports,
+    masters: &Retrieved,
+    claimed: &Claimed,
+) -> Result<(Source, Sha256), Halt> {
+    let path = Path::new(&claimed.master_path);
+    let known = claimed.known_master.filter(|_| claimed.again || claimed.remake.is_some());
+    let read = if claimed.master_path.is_empty() {
+        let text = "the catalog was rebuilt from an origin, and no origin says where the master is";
+        Err(never(Code::MasterGone, text))
+    } else {
+        master::hash(path).await
+    };
+    match (read, known) {
+        (Ok((_, found)), Some(known)) if claimed.remake.is_some() && found != known => {
+            let text = format!(
+                "the master `{}` is not the file that the title was made from: its SHA-256 is {found} instead of {known}",
+                path.display()
+            );
+            let changed = never(Code::MasterChanged, text);
+            Ok((masters.instead(ports, claimed, known, changed).await?, known))
+        }
+        (Ok((stamp, found)), _) => Ok((Source::own(path, stamp), found)),
+        (Err(failure), Some(known)) => {
+            Ok((masters.instead(ports, claimed, known, failure).await?, known))
+        }
+        (Err(failure), None) => Err(failure.into()),
+    }
 }
 
 /// The plan of a version that keeps most of an older one.

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
-use headwater_ports::origin::{ObjectInfo, Origin, OriginError, Page, ProofGrade, Put};
+use headwater_ports::origin::{
+    ObjectInfo, Origin, OriginError, Page, ProofGrade, Put, PutFile, StoredFile,
+};
 use headwater_testkit::memory_origin::MemoryOrigin;
 use tokio::sync::Notify;
 
@@ -79,6 +81,11 @@ impl Origin for GatedOrigin {
             change(&self.inner);
         }
         Ok(())
+    }
+
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        self.pass().await;
+        self.inner.put_file(put).await
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
