@@ -36,7 +36,9 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let (tenant, sha256) = (&claimed.package.tenant, plan.master);
     let known = ports.catalog.master(tenant, sha256).await?;
     let copy = known.as_ref().and_then(|known| known.copy_on(archive.name()));
-    if let Some((copy, proven)) = copy {
+    if let Some((copy, proven)) = copy
+        && !is_rotten(&*ports.catalog, tenant, copy).await?
+    {
         // An ETag that was only found says nothing about the bytes.
         let etag = copy.etag.clone().filter(|_| proven.is_some());
         let storage_class = copy.storage_class.clone();
@@ -73,6 +75,22 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
             Err(not_proven(archive.name(), &key, kind).into())
         }
     }
+}
+
+/// Whether somebody who read a copy found other bytes in it: then what the archive says about it is no proof.
+async fn is_rotten(
+    catalog: &dyn Catalog,
+    tenant: &Tenant,
+    copy: &MasterCopy,
+) -> Result<bool, CatalogError> {
+    let open = catalog.incidents(tenant, None, false, u32::MAX).await?;
+    let is_it = |f: &Finding| f.origin == copy.origin && f.object == copy.key.as_str();
+    Ok(open.iter().any(|i| is_it(&i.finding) && is_found_by_reading(&i.finding.kind)))
+}
+
+/// Whether only reading finds this: no listing and no HEAD can say that it is over.
+pub(crate) fn is_found_by_reading(kind: &FindingKind) -> bool {
+    matches!(kind, FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. })
 }
 
 /// Sends the master; gives what the copy has to be.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use headwater_model::id::{Sha256, TitleId};
+use headwater_model::id::{Sha256, TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::master::MasterFacts;
 use headwater_model::pipeline::Pipeline;
@@ -85,12 +85,9 @@ async fn source(
         master::hash(path).await
     };
     match (read, known) {
-        (Ok((_, found)), Some(known)) if claimed.remake.is_some() && found != known => {
-            let text = format!(
-                "the master `{}` is not the file that the title was made from: its SHA-256 is {found} instead of {known}",
-                path.display()
-            );
-            let changed = never(Code::MasterChanged, text);
+        (Ok((_, found)), Some(known)) if found != known && claimed.remake.is_some() => {
+            let base = claimed.remake.as_ref().map_or(claimed.package.version, |r| r.base);
+            let changed = another_master(claimed, base, known, found);
             Ok((masters.instead(ports, claimed, known, changed).await?, known))
         }
         (Ok((stamp, found)), _) => Ok((Source::own(path, stamp), found)),
@@ -117,16 +114,22 @@ async fn partial(
         return refuse(Code::PipelineMismatch, text);
     };
     if plan.master != master {
-        let text = format!(
-            "`{older}` was made from another master: its SHA-256 is {} and that of `{}` is {master}",
-            plan.master, claimed.master_path
-        );
-        return refuse(Code::MasterChanged, text);
+        return Err(another_master(claimed, remake.base, plan.master, master).into());
     }
     match again(&plan, remake) {
         Ok(base) => Ok(Plan { engine, base: Some(base), ..plan }),
         Err(message) => refuse(Code::PipelineMismatch, message),
     }
+}
+
+/// The refusal of a file that is not the one that version `base` was made from.
+fn another_master(claimed: &Claimed, base: Version, made_from: Sha256, found: Sha256) -> Failure {
+    let older = PackageId { version: base, ..claimed.package.clone() };
+    let text = format!(
+        "`{older}` was made from another master: its SHA-256 is {made_from} and that of `{}` is {found}",
+        claimed.master_path
+    );
+    never(Code::MasterChanged, text)
 }
 
 async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {

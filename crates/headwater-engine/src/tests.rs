@@ -38,6 +38,8 @@ mod healing;
 
 mod rebuilding;
 
+mod archiving;
+
 mod remaking;
 
 mod leases;

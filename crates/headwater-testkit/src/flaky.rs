@@ -36,6 +36,8 @@ pub enum Fail {
         /// Bytes that fit.
         bytes: u64,
     },
+    /// Listings are refused.
+    Lists,
     /// Puts are never answered.
     HangPuts {
         /// Of which objects.
@@ -115,6 +117,7 @@ impl Origin for Flaky {
                 | Fail::FirstGets(_)
                 | Fail::DropPuts { .. }
                 | Fail::TruncatePuts { .. }
+                | Fail::Lists
                 | Fail::HangPuts { .. }
                 | Fail::HangGets { .. } => {}
             }
@@ -161,6 +164,10 @@ impl Origin for Flaky {
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
+        if self.fails.contains(&Fail::Lists) {
+            let (kind, source) = (OriginErrorKind::Denied, "refused on purpose".into());
+            return Err(OriginError { kind, operation: "list", key: prefix.to_owned(), source });
+        }
         self.inner.list(prefix, after).await
     }
 

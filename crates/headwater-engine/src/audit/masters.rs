@@ -13,7 +13,7 @@ use headwater_model::key::ObjectKey;
 use headwater_ports::origin::ObjectInfo;
 
 use super::{Audit, AuditError, News, Stretch};
-use crate::archive::{close, told, unanswered};
+use crate::archive::{close, is_found_by_reading, told, unanswered};
 
 /// Masters whose copies are compared at once: as many as a page of a listing has.
 const MASTERS: u32 = 1000;
@@ -39,8 +39,10 @@ impl Audit<'_> {
     async fn masters_listed(&self, tally: &mut Tally) -> Result<(), AuditError> {
         let archive = self.origin.name();
         let open = self.ports.catalog.incidents(self.tenant, None, false, u32::MAX).await?;
-        let here = open.into_iter().filter(|incident| incident.finding.origin == archive);
-        let troubled: BTreeSet<String> = here.map(|incident| incident.finding.object).collect();
+        let here = open.into_iter().map(|incident| incident.finding);
+        let here = here.filter(|f| f.origin == archive && !is_found_by_reading(&f.kind));
+        // What was found by reading is not over because a listing looks right.
+        let closable: BTreeSet<String> = here.map(|finding| finding.object).collect();
         let root = prefix(self.tenant);
         let mut listing = Stretch::new(self, &root, None, &root);
         let mut after = None;
@@ -54,7 +56,7 @@ impl Audit<'_> {
                     self.orphan(&stranger, tally);
                 }
                 let listed = listing.within(&prefix).await?;
-                self.compare_master(master, listed, &troubled, tally).await?;
+                self.compare_master(master, listed, &closable, tally).await?;
             }
         }
         for stranger in listing.rest().await? {
@@ -68,7 +70,7 @@ impl Audit<'_> {
         &self,
         master: MasterRecord,
         listed: Vec<ObjectInfo>,
-        troubled: &BTreeSet<String>,
+        closable: &BTreeSet<String>,
         tally: &mut Tally,
     ) -> Result<(), AuditError> {
         // What is being stored is judged when it is there.
@@ -104,7 +106,7 @@ impl Audit<'_> {
         };
         match (wrong, &master.package) {
             (None, _) => {
-                if troubled.contains(key.as_str()) {
+                if closable.contains(key.as_str()) {
                     let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
                     close(catalog, self.tenant, archive, &key, None).await?;
                 }
