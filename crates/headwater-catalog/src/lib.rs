@@ -25,6 +25,7 @@
 //!
 //! Invariant: no type of sqlx appears in a public signature, and no statement is made from text that came from outside.
 
+mod archived;
 mod error;
 mod holdings;
 mod incidents;

@@ -15,7 +15,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
 use crate::tasks::Held;
-use crate::{incidents, packages, rows, tasks, titles};
+use crate::{archived, incidents, packages, rows, tasks, titles};
 
 /// Accepts an outcome and takes the title on.
 pub(crate) async fn complete(
@@ -30,7 +30,7 @@ pub(crate) async fn complete(
     }
     sqlx::query(
         "update tasks set state = 'done', worker = null, frames_done = frames, finished_at = $2, updated_at = $2, \
-             cpu_ms = $3 \
+             cpu_ms = $3, code = null, message = null \
          where id = $1",
     )
     .bind(held.task)
@@ -105,6 +105,10 @@ pub(crate) async fn complete(
             incidents::settle(tx, title_id, now).await?;
             titles::record(tx, title_id, now, Line::Healed).await?;
         }
+        Outcome::Archived { copy } => {
+            archived::keep_proven(tx, title_id, copy, now).await?;
+            titles::record(tx, title_id, now, Line::Archived { copy }).await?;
+        }
     }
 
     let left = tasks::left(tx, package_id).await?;
@@ -113,7 +117,10 @@ pub(crate) async fn complete(
         let frames = plan.map_or(0, |plan| frames_of(task, plan));
         tasks::add(tx, package_id, task, frames, now).await?;
     }
-    packages::set_state(tx, package_id, &next.state, now).await
+    match &next.state {
+        Some(state) => packages::set_state(tx, package_id, state, now).await,
+        None => Ok(()),
+    }
 }
 
 /// Keeps what `Prepare` found and decided.
@@ -220,7 +227,7 @@ pub(crate) async fn fail(
     };
     sqlx::query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
-             failed_at = $7, worker = null, frames_done = 0, updated_at = $7 \
+             code = $8, message = $9, failed_at = $7, worker = null, frames_done = 0, updated_at = $7 \
          where id = $1",
     )
     .bind(held.task)
@@ -230,6 +237,8 @@ pub(crate) async fn fail(
     .bind(failures)
     .bind(last_words)
     .bind(now.0)
+    .bind(refusal.code.as_str())
+    .bind(&refusal.message)
     .execute(&mut *tx)
     .await?;
     let Held { package_id, title_id, kind, tries, healing, .. } = held;
@@ -242,6 +251,9 @@ pub(crate) async fn fail(
         (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
             let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await
+        }
+        (None, _) if kind.is_beside() => {
+            titles::record(tx, title_id, now, Line::NotArchived { refusal }).await
         }
         (None, Retry::NewVersion(remake)) if healing => {
             replace(tx, &held, remake, refusal, now).await

@@ -74,17 +74,19 @@ pub(crate) fn kind(row: &SqliteRow) -> Result<TaskKind, Fault> {
         .ok_or_else(|| Fault::Contradiction(format!("`{name}` is not a kind of task")))
 }
 
+/// Columns `code` and `message`.
+pub(crate) fn refusal(row: &SqliteRow) -> Result<Refusal, Fault> {
+    let code: Option<&str> = row.try_get("code")?;
+    let message: Option<String> = row.try_get("message")?;
+    // During a rolling upgrade a newer Headwater may write a code that this one does not know: the sentence still says
+    // what happened.
+    let code = serde_json::from_value(code.into()).unwrap_or(Code::Internal);
+    Ok(Refusal::new(code, message.unwrap_or_default()))
+}
+
 /// Columns `state`, `code` and `message`.
 pub(crate) fn state(row: &SqliteRow) -> Result<TitleState, Fault> {
     let name: &str = row.try_get("state")?;
-    let refusal = || -> Result<Refusal, Fault> {
-        let code: Option<&str> = row.try_get("code")?;
-        let message: Option<String> = row.try_get("message")?;
-        // During a rolling upgrade a newer Headwater may write a code that this one does not know: the sentence still
-        // says what happened.
-        let code = serde_json::from_value(code.into()).unwrap_or(Code::Internal);
-        Ok(Refusal::new(code, message.unwrap_or_default()))
-    };
     Ok(match name {
         "queued" => TitleState::Queued,
         "transcoding" => TitleState::Transcoding,
@@ -92,8 +94,8 @@ pub(crate) fn state(row: &SqliteRow) -> Result<TitleState, Fault> {
         "verifying" => TitleState::Verifying,
         "publishing" => TitleState::Publishing,
         "published" => TitleState::Published,
-        "rejected" => TitleState::Rejected(refusal()?),
-        "failed" => TitleState::Failed(refusal()?),
+        "rejected" => TitleState::Rejected(refusal(row)?),
+        "failed" => TitleState::Failed(refusal(row)?),
         other => return Err(Fault::Contradiction(format!("`{other}` is not a state of a title"))),
     })
 }

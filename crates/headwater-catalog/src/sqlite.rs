@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
@@ -23,7 +24,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::error::Fault;
-use crate::{holdings, incidents, packages, profiles, results, tasks, titles};
+use crate::{archived, holdings, incidents, packages, profiles, results, tasks, titles};
 
 mod room;
 
@@ -332,6 +333,39 @@ impl Catalog for SqliteCatalog {
 
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         transaction!(self.look(), "look at the queue", |tx| tasks::is_busy(&mut tx, package))
+    }
+
+    async fn archive(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "queue the archiving", |tx| archived::archive(
+            &mut tx,
+            package,
+            self.clock.now()
+        ))
+    }
+
+    async fn master(
+        &self,
+        tenant: &Tenant,
+        sha256: Sha256,
+    ) -> Result<Option<MasterRecord>, CatalogError> {
+        transaction!(self.look(), "read the master", |tx| archived::one(&mut tx, tenant, sha256))
+    }
+
+    async fn masters(
+        &self,
+        tenant: &Tenant,
+        after: Option<Sha256>,
+        limit: u32,
+    ) -> Result<Vec<MasterRecord>, CatalogError> {
+        transaction!(self.look(), "list masters", |tx| archived::list(
+            &mut tx, tenant, after, limit
+        ))
+    }
+
+    async fn keep_copy(&self, tenant: &Tenant, copy: &MasterCopy) -> Result<(), CatalogError> {
+        transaction!(self.change(), "keep a copy of a master", |tx| archived::keep_found(
+            &mut tx, tenant, copy
+        ))
     }
 
     async fn holdings(

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
-use crate::{incidents, packages, rows, titles};
+use crate::{archived, incidents, packages, rows, titles};
 
 /// Adds a task to the queue, due at once. One that was there before is open again; its tries count on.
 pub(crate) async fn add(
@@ -49,7 +49,7 @@ pub(crate) async fn start_over(
 ) -> Result<(), Fault> {
     add(tx, package_id, kind, frames, now).await?;
     sqlx::query(
-        "update tasks set due_at = $4, tries = 0, failures = 0, losses = 0 \
+        "update tasks set due_at = $4, tries = 0, failures = 0, losses = 0, code = null, message = null \
          where package_id = $1 and kind = $2 and number = $3",
     )
     .bind(package_id)
@@ -66,6 +66,7 @@ fn role_name(role: Role) -> &'static str {
         Role::Worker => "worker",
         Role::Verifier => "verifier",
         Role::Publisher => "publisher",
+        Role::Archiver => "archiver",
     }
 }
 
@@ -89,7 +90,9 @@ pub(crate) async fn claim(
             if let Some(refusal) = lost_too_often(kind, losses) {
                 let package_id = due.try_get("package_id")?;
                 let published_as: Option<&str> = due.try_get("published_as")?;
-                if published_as.is_some() {
+                if kind.is_beside() {
+                    archived::give_up(tx, title_id, task, &refusal, now).await?;
+                } else if published_as.is_some() {
                     end_healing(tx, title_id, package_id, kind, &refusal, now).await?;
                 } else {
                     let state = TitleState::refused(refusal);
@@ -121,6 +124,7 @@ pub(crate) async fn claim(
             again: due.try_get("again")?,
             remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
+            known_master: rows::parsed_maybe(&due, "known_master")?,
             published_as: rows::parsed_maybe(&due, "published_as")?,
             differs: serde_json::from_str(due.try_get("differs")?)?,
         }));
@@ -128,16 +132,20 @@ pub(crate) async fn claim(
     Ok(None)
 }
 
-/// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$4` whether for a worker,
-/// verifier, publisher. In PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
+/// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$5` whether for a worker,
+/// verifier, publisher, archiver. In PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
            t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.differs, \
-           case when p.published_at is not null then p.inventory end as published_as \
+           case when p.published_at is not null then p.inventory end as published_as, \
+           (select same.master from packages same where same.title_id = p.title_id \
+                and same.master_path = p.master_path and same.master is not null \
+                order by same.version desc limit 1) as known_master \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \
-      and case k.role when 'worker' then $2 when 'verifier' then $3 else $4 end \
+      and case k.role when 'worker' then $2 when 'verifier' then $3 \
+           when 'publisher' then $4 else $5 end \
       and (k.kind <> 'publish' or not exists ( \
            select 1 from tasks before join packages older on older.id = before.package_id \
            where older.title_id = p.title_id and older.version < p.version \
@@ -154,6 +162,7 @@ async fn first_due(
         .bind(roles.contains(&Role::Worker))
         .bind(roles.contains(&Role::Verifier))
         .bind(roles.contains(&Role::Publisher))
+        .bind(roles.contains(&Role::Archiver))
         .fetch_optional(tx)
         .await?;
     Ok(row)
@@ -297,7 +306,7 @@ pub(crate) async fn close(
 ) -> Result<(), Fault> {
     sqlx::query(
         "update tasks set state = 'done', worker = null, finished_at = $2, updated_at = $2 \
-         where package_id = $1 and state <> 'done'",
+         where package_id = $1 and state <> 'done' and kind <> 'archive'",
     )
     .bind(package_id)
     .bind(now.0)
@@ -320,7 +329,8 @@ pub(crate) async fn end_package(
     titles::record(tx, title_id, now, Line::Ended { kind, state }).await
 }
 
-/// Takes a package's open tasks out of the queue, those under way included: their workers find the lease lost.
+/// Takes a package's open tasks out of the queue, those under way included: their workers find the lease lost. Its master
+/// is archived all the same.
 pub(crate) async fn cancel(
     tx: &mut SqliteConnection,
     package_id: i64,
@@ -328,7 +338,7 @@ pub(crate) async fn cancel(
 ) -> Result<(), Fault> {
     sqlx::query(
         "update tasks set state = 'cancelled', worker = null, frames_done = 0, finished_at = $2, updated_at = $2 \
-         where package_id = $1 and finished_at is null",
+         where package_id = $1 and finished_at is null and kind <> 'archive'",
     )
     .bind(package_id)
     .bind(now.0)
@@ -369,7 +379,8 @@ async fn idle(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<(
         "select p.id, p.title_id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3 \
            and p.published_at is not null and p.inventory is not null \
-           and not exists (select 1 from tasks where package_id = p.id and finished_at is null)",
+           and not exists (select 1 from tasks where package_id = p.id and finished_at is null \
+               and kind <> 'archive')",
     )
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
@@ -379,11 +390,12 @@ async fn idle(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<(
     Ok(row)
 }
 
-/// Whether a package has tasks that are not finished.
+/// Whether a package has tasks that are not finished, but for `Archive`.
 pub(crate) async fn is_busy(tx: &mut SqliteConnection, package: &PackageId) -> Result<bool, Fault> {
     let Some(package_id) = packages::id(tx, package).await? else { return Ok(false) };
     let busy = sqlx::query_scalar(
-        "select exists (select 1 from tasks where package_id = $1 and finished_at is null)",
+        "select exists (select 1 from tasks where package_id = $1 and finished_at is null \
+             and kind <> 'archive')",
     )
     .bind(package_id)
     .fetch_one(tx)
@@ -399,7 +411,7 @@ pub(crate) async fn reopen(
 ) -> Result<Vec<TaskKind>, Fault> {
     let rows = sqlx::query(
         "update tasks set state = 'queued', due_at = $2, tries = 0, failures = 0, losses = 0, finished_at = null, \
-             updated_at = $2 \
+             code = null, message = null, updated_at = $2 \
          where package_id = $1 and state in ('failed', 'cancelled') returning kind, number",
     )
     .bind(package_id)
@@ -419,10 +431,11 @@ pub(crate) async fn done(tx: &mut SqliteConnection, package_id: i64) -> Result<u
     rows::count(&row, "done")
 }
 
-/// How many tasks of a package are not done.
+/// How many tasks of a package are not done, but for `Archive`.
 pub(crate) async fn left(tx: &mut SqliteConnection, package_id: i64) -> Result<u64, Fault> {
     let row = sqlx::query(
-        "select count(*) as remaining from tasks where package_id = $1 and state <> 'done'",
+        "select count(*) as remaining from tasks where package_id = $1 and state <> 'done' \
+         and kind <> 'archive'",
     )
     .bind(package_id)
     .fetch_one(tx)

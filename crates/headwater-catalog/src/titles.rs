@@ -133,9 +133,10 @@ async fn resume(
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
     let reopened = tasks::reopen(tx, package_id, now).await?;
-    let first = reopened.iter().min().copied().ok_or_else(|| {
-        Fault::Contradiction(format!("{version} has stopped and has no task to go on with"))
-    })?;
+    let first =
+        reopened.iter().filter(|kind| !kind.is_beside()).min().copied().ok_or_else(|| {
+            Fault::Contradiction(format!("{version} has stopped and has no task to go on with"))
+        })?;
     let done = tasks::done(tx, package_id).await?;
     packages::set_state(tx, package_id, &state_before(first), now).await?;
     let line = Line::Resumed { done, left: reopened.len() as u64 };

@@ -29,6 +29,8 @@ use crate::listing::{self, Verdict};
 use crate::through_edge::{self, Lasts};
 use crate::{mend, verify};
 
+mod masters;
+
 /// Titles in a group: with a hundred objects each, one page of a listing and a bit. Films of 18,000 objects are a few
 /// MB each while their group is under way.
 const GROUP: u32 = 8;
@@ -153,6 +155,14 @@ impl Engine {
                 };
                 tallies.push((origin.name().to_owned(), tally));
             }
+        }
+        // An archive has no titles that could be looked at alone.
+        if let Some(archive) = self.ports().stores.archive()
+            && scope.titles.is_empty()
+            && (scope.origins.is_empty() || scope.origins.iter().any(|o| o == archive.name()))
+        {
+            let audit = Audit::new(self.ports(), tenant, &**archive, method, tell).await?;
+            tallies.push((archive.name().to_owned(), audit.masters().await?));
         }
         Ok(tallies)
     }
@@ -498,9 +508,12 @@ impl<'a> Audit<'a> {
     }
 
     fn finding(&self, key: &ObjectKey, kind: FindingKind) -> Finding {
-        let (origin, object) = (self.origin.name().to_owned(), key.to_string());
-        Finding { origin, object, kind }
+        finding_on(self.origin, key.to_string(), kind)
     }
+}
+
+fn finding_on(origin: &dyn Origin, object: String, kind: FindingKind) -> Finding {
+    Finding { origin: origin.name().to_owned(), object, kind }
 }
 
 /// A stretch of an origin's listing, taken page by page.

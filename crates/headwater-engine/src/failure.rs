@@ -51,6 +51,7 @@ pub(crate) fn of_origin(name: &str, error: &OriginError) -> Failure {
         OriginErrorKind::Full => Code::OriginFull,
         OriginErrorKind::NotFound
         | OriginErrorKind::Denied
+        | OriginErrorKind::Cold
         | OriginErrorKind::Unavailable
         | OriginErrorKind::Corrupt
         | OriginErrorKind::Changed => Code::OriginUnavailable,

@@ -13,6 +13,10 @@ mod prepare;
 
 mod master;
 
+mod archive;
+mod blocks;
+mod retrieved;
+
 mod make;
 mod parts;
 mod spool;

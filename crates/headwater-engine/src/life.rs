@@ -11,11 +11,13 @@
 //!
 //! 1. A file that stands still in the drop folder, or a call of [`Engine::submit`], queues `Prepare`.
 //! 2. `Prepare` hashes the master, looks for the same master elsewhere, has it probed and indexed, and makes the plan.
-//! 3. Spans and audio tracks are made in any order and anywhere. A child writes segments into its spool folder; each
+//! 3. Beside all that follows, `Archive` copies the master to the archive, if there is one, and proves the copy. Nobody
+//!    waits for it. Whoever finds the master's file gone or changed fetches that copy and goes on.
+//! 4. Spans and audio tracks are made in any order and anywhere. A child writes segments into its spool folder; each
 //!    goes up as soon as it is finished. Init segments go up last, after they were compared with those of other spans.
-//! 4. `Seal`, when all are done: playlists and MPD, then the inventory, last of the package.
-//! 5. `Verify` reads the inventory back from the origin and asks the origin about everything in it.
-//! 6. `Publish` replaces the title's two pointers and reads them back.
+//! 5. `Seal`, when all are done: playlists and MPD, then the inventory, last of the package.
+//! 6. `Verify` reads the inventory back from the origin and asks the origin about everything in it.
+//! 7. `Publish` replaces the title's two pointers and reads them back.
 //!
 //! # What is true at each point
 //!
@@ -56,6 +58,8 @@
 //! - In the spool: nothing but folders of a process that was killed, which the next start sweeps.
 //! - On the origin: objects of parts that were never handed in and of packages that failed. No inventory lists them or
 //!   no pointer leads to them, and a proof does not mind them.
+//! - In the folder for masters that came back: the copies of a process that was killed, which the next start sweeps.
+//! - In the archive: a copy that was stored and not handed in. It is proven by the next try, or replaced by itself.
 //! - Beside the master: nothing, ever.
 
 use std::any::Any;
@@ -82,10 +86,11 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::failure::{Halt, later};
 use crate::lease::{Hold, millis};
+use crate::retrieved::Retrieved;
 use crate::spool::{self, Spool, SpoolError};
 use crate::stores::Stores;
 use crate::verify::{self, VerifyError};
-use crate::{make, mend, prepare, publish, seal};
+use crate::{archive, make, mend, prepare, publish, seal};
 
 /// How often an idle role asks for work that another process may have queued; work of this process wakes it at once.
 /// A second is soon for tasks of a minute, and a thousand workers ask a database as often as it does not notice.
@@ -97,6 +102,10 @@ const PROOFS: usize = 2;
 
 /// Publications at once: four small requests each.
 const PUBLICATIONS: usize = 4;
+
+/// Masters that are archived at once: one fills a link by itself, a second keeps a trailer from waiting behind a film, and
+/// each has some 160 MB in memory.
+const ARCHIVINGS: usize = 2;
 
 /// Time between two tries to hand in a result. The work is done and costs minutes to repeat; a failed-over database is
 /// back in seconds.
@@ -145,6 +154,8 @@ pub struct Config {
     pub worker: String,
     /// Folder for the files of transcoder children. Of this process alone: what it finds there at the start is removed.
     pub spool: PathBuf,
+    /// Folder for masters that come back from the archive. Of this process alone, likewise.
+    pub masters: PathBuf,
     /// Prepare, span and audio tasks at once: as many as the machine has cores for.
     pub slots: usize,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
@@ -156,6 +167,7 @@ pub struct Config {
 pub struct Engine {
     ports: Ports,
     config: Arc<Config>,
+    masters: Retrieved,
     /// Changes whenever there may be new work.
     wake: watch::Sender<()>,
 }
@@ -163,7 +175,8 @@ pub struct Engine {
 impl Engine {
     /// An engine that does nothing yet.
     pub fn new(ports: Ports, config: Config) -> Self {
-        Self { ports, config: Arc::new(config), wake: watch::Sender::new(()) }
+        let masters = Retrieved::new(config.masters.clone());
+        Self { ports, config: Arc::new(config), masters, wake: watch::Sender::new(()) }
     }
 
     pub(crate) fn ports(&self) -> &Ports {
@@ -177,8 +190,8 @@ impl Engine {
         Ok(submitted)
     }
 
-    /// Queues the healing of what viewers of a title get, and says what that is. False when something is done about it
-    /// already.
+    /// Queues the healing of what viewers of a title get, and says what that is; and the archiving of its master, when
+    /// the archive does not have that for certain. False when something is done about the title already.
     pub async fn heal(
         &self,
         tenant: &Tenant,
@@ -186,6 +199,7 @@ impl Engine {
     ) -> Result<(bool, PackageId), VerifyError> {
         let package = verify::live(&self.ports, tenant, title).await?;
         let queued = self.ports.catalog.heal(&package).await?;
+        archive::queue(&self.ports, &package).await?;
         self.wake.send_replace(());
         Ok((queued, package))
     }
@@ -203,7 +217,9 @@ impl Engine {
     /// Dropping the returned future is like killing the process: leases stay until they run out.
     pub async fn run(&self, roles: &[Role], shutdown: CancellationToken) -> Result<(), SpoolError> {
         let _spool = if roles.contains(&Role::Worker) {
-            Some(Spool::take(&self.config.spool).await?)
+            let spool = Spool::take(&self.config.spool).await?;
+            self.masters.sweep().await;
+            Some(spool)
         } else {
             None
         };
@@ -211,6 +227,7 @@ impl Engine {
             (Role::Worker, self.config.slots.max(1)),
             (Role::Verifier, PROOFS),
             (Role::Publisher, PUBLICATIONS),
+            (Role::Archiver, ARCHIVINGS),
         ];
         let lanes = lanes.into_iter().filter(|(role, _)| roles.contains(role));
         join_all(lanes.map(|(role, bound)| self.lane(role, bound, &shutdown))).await;
@@ -284,18 +301,24 @@ impl Engine {
             () = self.hand_in(&hold, end) => {}
             () = hold.keep() => error!("result lost with the lease"),
         }
+        self.masters.tidy(&self.ports).await;
         self.wake.send_replace(());
     }
 
     async fn work(&self, hold: &Hold, claimed: &Claimed, spool: &Path) -> Result<Outcome, Halt> {
-        let ports = &self.ports.held_to(claimed.plan.as_ref());
+        let (ports, masters) = (&self.ports.held_to(claimed.plan.as_ref()), &self.masters);
         match claimed.kind {
-            TaskKind::Prepare => prepare::prepare(ports, claimed).await,
-            TaskKind::Span(n) => make::make(ports, hold, claimed, Part::Span(n), spool).await,
-            TaskKind::Audio(n) => make::make(ports, hold, claimed, Part::Audio(n), spool).await,
+            TaskKind::Prepare => prepare::prepare(ports, masters, claimed).await,
+            TaskKind::Span(n) => {
+                make::make(ports, masters, hold, claimed, Part::Span(n), spool).await
+            }
+            TaskKind::Audio(n) => {
+                make::make(ports, masters, hold, claimed, Part::Audio(n), spool).await
+            }
             TaskKind::Seal => seal::seal(ports, claimed).await,
             TaskKind::Verify => mend::verify(ports, claimed).await,
             TaskKind::Heal => mend::heal(ports, claimed).await,
+            TaskKind::Archive => archive::archive(ports, claimed).await,
             TaskKind::Publish => publish::publish(ports, hold, claimed).await,
         }
     }

@@ -82,24 +82,11 @@ pub(crate) fn judge(object: &Object, told: &ObjectInfo) -> Verdict {
         (None, Some(md5)) => Some(md5 == object.md5),
         (None, None) => None,
     };
-    match (wrong_size(object.bytes, told.bytes), right) {
+    match (FindingKind::of_size(object.bytes, told.bytes), right) {
         (Some(wrong), _) => Verdict::Wrong(wrong),
         (None, Some(true)) => Verdict::Sound,
         (None, Some(false)) => Verdict::Differs,
         (None, None) => Verdict::Unsure,
-    }
-}
-
-/// What is wrong with an object of `found` bytes that should have `expected`, which are never 0.
-pub(crate) fn wrong_size(expected: u64, found: u64) -> Option<FindingKind> {
-    if found == expected {
-        None
-    } else if found == 0 {
-        Some(FindingKind::Empty { expected: Some(expected) })
-    } else if found < expected {
-        Some(FindingKind::Truncated { expected, found })
-    } else {
-        Some(FindingKind::TooLong { expected, found })
     }
 }
 

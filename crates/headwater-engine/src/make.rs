@@ -23,8 +23,8 @@ use tracing::warn;
 use crate::failure::{Halt, later, never, of_origin, of_spool};
 use crate::lease::Hold;
 use crate::life::Ports;
-use crate::master::{self, Stamp};
-use crate::{hash, mend, parts, spool, verify};
+use crate::retrieved::Retrieved;
+use crate::{hash, master, mend, parts, spool, verify};
 
 /// Reports that wait to be taken. A child that finishes files faster than the origin takes them stops here, so the
 /// spool holds at most this many files more than are going up.
@@ -37,6 +37,7 @@ const UPLOADS: usize = 4;
 /// Does `Span` and `Audio`, with the child's files in `folder`, which the caller removes.
 pub(crate) async fn make(
     ports: &Ports,
+    masters: &Retrieved,
     hold: &Hold,
     claimed: &Claimed,
     part: Part,
@@ -59,13 +60,13 @@ pub(crate) async fn make(
             copied => return copied,
         }
     }
-    let master = Path::new(&claimed.master_path);
-    let stamp = same_master(ports, claimed, plan).await?;
+    let source = masters.source(ports, claimed, plan.master).await?;
 
     spool::make(folder).await.map_err(|e| of_spool("make a folder", &e))?;
     let (sender, receiver) = mpsc::channel(REPORTS);
     let making = async {
-        let done = ports.transcoder.make(master, &plan.to_make(), part, folder, sender).await;
+        let made = plan.to_make();
+        let done = ports.transcoder.make(&source.path, &made, part, folder, sender).await;
         done.map_err(TranscodeError::into_failure)
     };
     let target = Target::of(ports, claimed).await?;
@@ -73,7 +74,9 @@ pub(crate) async fn make(
     let worked = tokio::try_join!(making, storing);
     // Asked before the child's word counts: a master that vanished or was replaced explains any failure, and spoils
     // any success.
-    master::check_unchanged(master, stamp).await?;
+    if let Err(failure) = master::check_unchanged(&source.path, source.stamp).await {
+        return Err(masters.or_later(ports, claimed, plan.master, failure).await?.into());
+    }
     let (done, stored) = worked?;
 
     let mut objects = stored.segments;
@@ -137,37 +140,6 @@ async fn copy(
     let renditions = inventory.header.renditions.into_iter().filter(|r| made(&r.name));
     let codecs = renditions.map(|r| (r.name, r.codec)).collect();
     Ok(Outcome::Made { objects, codecs, cpu_ms: 0 })
-}
-
-/// Fails unless the file at the master's path has the content that the plan was made from. Size and time as `Prepare`
-/// noted them settle it; when they differ, the content is hashed again, since a copy put back after a mishap is as
-/// good as the file was.
-async fn same_master(ports: &Ports, claimed: &Claimed, plan: &Plan) -> Result<Stamp, Halt> {
-    if claimed.master_path.is_empty() {
-        let text = format!(
-            "the catalog was rebuilt from an origin, and no origin says where the master is: its SHA-256 is {}",
-            plan.master
-        );
-        return Err(never(Code::MasterGone, text).into());
-    }
-    let path = Path::new(&claimed.master_path);
-    let stamp = master::look(path).await?;
-    let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;
-    let noted =
-        title.and_then(|t| t.facts).map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
-    if noted == Some(stamp) {
-        return Ok(stamp);
-    }
-    let (stamp, sha256) = master::hash(path).await?;
-    if sha256 == plan.master {
-        return Ok(stamp);
-    }
-    let text = format!(
-        "the master `{}` is not the file that the plan was made from: its SHA-256 is {sha256} instead of {}",
-        path.display(),
-        plan.master
-    );
-    Err(never(Code::MasterChanged, text).into())
 }
 
 /// What a part has in hand when the child has ended.

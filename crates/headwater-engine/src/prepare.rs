@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use headwater_model::id::{Sha256, TitleId};
+use headwater_model::id::{Sha256, TitleId, Version};
 use headwater_model::key::PackageId;
+use headwater_model::master::MasterFacts;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::plan::{Plan, again, plan};
 use headwater_model::refusal::{Code, Refusal};
@@ -15,11 +16,15 @@ use tracing::info;
 
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
+use crate::retrieved::{Retrieved, Source};
 use crate::{hash, master};
 
 /// Does `Prepare`.
-pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
-    let path = Path::new(&claimed.master_path);
+pub(crate) async fn prepare(
+    ports: &Ports,
+    masters: &Retrieved,
+    claimed: &Claimed,
+) -> Result<Outcome, Halt> {
     let older = match &claimed.remake {
         Some(remake) => Some((remake, older(ports, claimed, remake).await?)),
         None => None,
@@ -35,19 +40,14 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
             format!("the pipeline `{}` asks for proof that cannot be had: {reason}", pipeline.name);
         return Err(never(Code::PipelineMismatch, message).into());
     }
-    let (stamp, sha256) = master::hash(path).await?;
+    let (source, sha256) = source(ports, masters, claimed).await?;
+    let (path, stamp) = (&source.path, source.stamp);
     info!(bytes = stamp.bytes, %sha256, "master read");
 
     if let Some((remake, plan)) = &older
         && plan.master != sha256
     {
-        let text = format!(
-            "`{}` was made from another master: its SHA-256 is {} and that of `{}` is {sha256}",
-            PackageId { version: remake.base, ..claimed.package.clone() },
-            plan.master,
-            claimed.master_path
-        );
-        return Err(never(Code::MasterChanged, text).into());
+        return Err(another_master(claimed, remake.base, plan.master, sha256).into());
     }
     // Before the probe: a master that is known need not be looked at.
     if !claimed.again
@@ -75,7 +75,7 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
         None => None,
     };
     if let Some((false, plan)) = partial {
-        return Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms });
+        return Ok(prepared(ports, facts, plan, cpu_ms));
     }
     // The index of two hours of film has 200,000 units.
     let (facts, plan) = hash::compute(move || {
@@ -93,7 +93,41 @@ pub(crate) async fn prepare(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
         plan = partial;
     }
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
-    Ok(Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms })
+    Ok(prepared(ports, facts, plan, cpu_ms))
+}
+
+fn prepared(ports: &Ports, facts: MasterFacts, plan: Plan, cpu_ms: u64) -> Outcome {
+    let archives = ports.stores.archive().is_some();
+    Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms, archives }
+}
+
+/// The master and its SHA-256. A title that is made again goes on from the archive's copy when the file that it was made
+/// from is gone, and a part of it also when another file is in its place.
+async fn source(
+    ports: &Ports,
+    masters: &Retrieved,
+    claimed: &Claimed,
+) -> Result<(Source, Sha256), Halt> {
+    let path = Path::new(&claimed.master_path);
+    let known = claimed.known_master.filter(|_| claimed.again || claimed.remake.is_some());
+    let read = if claimed.master_path.is_empty() {
+        let text = "the catalog was rebuilt from an origin, and no origin says where the master is";
+        Err(never(Code::MasterGone, text))
+    } else {
+        master::hash(path).await
+    };
+    match (read, known) {
+        (Ok((_, found)), Some(known)) if found != known && claimed.remake.is_some() => {
+            let base = claimed.remake.as_ref().map_or(claimed.package.version, |r| r.base);
+            let changed = another_master(claimed, base, known, found);
+            Ok((masters.instead(ports, claimed, known, changed).await?, known))
+        }
+        (Ok((stamp, found)), _) => Ok((Source::own(path, stamp), found)),
+        (Err(failure), Some(known)) => {
+            Ok((masters.instead(ports, claimed, known, failure).await?, known))
+        }
+        (Err(failure), None) => Err(failure.into()),
+    }
 }
 
 /// The plan of the version that a part of the title goes back to.
@@ -104,6 +138,16 @@ async fn older(ports: &Ports, claimed: &Claimed, remake: &Remake) -> Result<Plan
         let text = format!("the catalog has no plan of `{older}`: make the whole title again");
         never(Code::PipelineMismatch, text).into()
     })
+}
+
+/// The refusal of a file that is not the one that version `base` was made from.
+fn another_master(claimed: &Claimed, base: Version, made_from: Sha256, found: Sha256) -> Failure {
+    let older = PackageId { version: base, ..claimed.package.clone() };
+    let text = format!(
+        "`{older}` was made from another master: its SHA-256 is {made_from} and that of `{}` is {found}",
+        claimed.master_path
+    );
+    never(Code::MasterChanged, text)
 }
 
 async fn resolve(ports: &Ports, name: &str) -> Result<Pipeline, Failure> {

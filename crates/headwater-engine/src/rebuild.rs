@@ -14,8 +14,8 @@ use headwater_ports::catalog::CatalogError;
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
 use thiserror::Error;
 
-use crate::hash;
 use crate::life::Engine;
+use crate::{archive, hash};
 
 /// What a rebuild took over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct Rebuilt {
     pub packages: u64,
     /// Their objects.
     pub objects: u64,
+    /// Copies of masters that the archive has. None of them is proven.
+    pub masters: u64,
     /// What could not be taken over, a sentence each.
     pub problems: Vec<String>,
 }
@@ -79,6 +81,14 @@ impl Engine {
         }
         if let Some(done) = under_way {
             self.restore(tenant, &**origin, done, &mut rebuilt).await?;
+        }
+        if let Some(archive) = ports.stores.archive() {
+            match archive::find_copies(ports, &**archive, tenant).await? {
+                Ok(found) => rebuilt.masters = found,
+                Err(error) => rebuilt
+                    .problems
+                    .push(format!("masters on origin {} are not known: {error}", archive.name())),
+            }
         }
         Ok(rebuilt)
     }

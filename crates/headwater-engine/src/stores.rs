@@ -1,4 +1,4 @@
-//! The origins that hold packages. What is stored goes to all of them; how many have to take it, and to prove that they
+//! The origins that hold packages, and the archive. What is stored goes to all of them; how many have to take it, and to prove that they
 //! hold it, the policy says.
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ const LEFT_OUT: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct Stores {
     stores: Arc<[Store]>,
+    archive: Option<Arc<dyn Origin>>,
     policy: Arc<Policy>,
     /// By the names of the origins that they are in front of.
     edges: Arc<BTreeMap<String, Arc<dyn Edge>>>,
@@ -43,15 +44,16 @@ struct Store {
 pub struct NoSuchOrigin(pub String);
 
 impl Stores {
-    /// Those of `origins` that the policy keeps packages on, in its order.
+    /// Those of `origins` that the policy keeps packages on, in its order, and the one that it keeps masters on.
     pub fn new(origins: &[Arc<dyn Origin>], policy: Policy) -> Result<Self, NoSuchOrigin> {
         let find = |name: &String| {
             let origin = origins.iter().find(|o| o.name() == name);
-            let origin = origin.cloned().ok_or_else(|| NoSuchOrigin(name.clone()))?;
-            Ok(Store { origin, left_out_until: Mutex::default() })
+            origin.cloned().ok_or_else(|| NoSuchOrigin(name.clone()))
         };
-        let stores = policy.origins.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Self { stores, policy: Arc::new(policy), edges: Arc::default() })
+        let store = |name| Ok(Store { origin: find(name)?, left_out_until: Mutex::default() });
+        let stores = policy.origins.iter().map(store).collect::<Result<_, _>>()?;
+        let archive = policy.archive.as_ref().map(find).transpose()?;
+        Ok(Self { stores, archive, policy: Arc::new(policy), edges: Arc::default() })
     }
 
     /// The same with edges, by the names of the origins that they are in front of.
@@ -106,6 +108,11 @@ impl Stores {
                 false
             }
         }
+    }
+
+    /// The origin that keeps masters, and no packages.
+    pub fn archive(&self) -> Option<&Arc<dyn Origin>> {
+        self.archive.as_ref()
     }
 
     /// Stores an object on all of them; success means that enough of them acknowledged it.

@@ -42,6 +42,8 @@ mod healing;
 
 mod rebuilding;
 
+mod archiving;
+
 mod remaking;
 
 mod replacing;
@@ -55,7 +57,7 @@ mod drop_folder;
 mod gated_catalog;
 mod gated_origin;
 
-const ALL: [Role; 3] = [Role::Worker, Role::Verifier, Role::Publisher];
+const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 
 /// Tokio's clock, so that leases and back-off pass with it.
 struct TokioClock(Instant);
@@ -126,6 +128,7 @@ impl Lab {
         let config = Config {
             worker: "w1".to_owned(),
             spool: self.spool(),
+            masters: self.folder.path().join("masters"),
             slots: self.slots,
             lease: Duration::from_secs(30),
         };

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::failure::{Halt, later};
 use crate::life::{Engine, Ports};
-use crate::listing::{self, Verdict, wrong_size};
+use crate::listing::{self, Verdict};
 use crate::through_edge::{self, Lasts};
 use crate::{hash, mend};
 
@@ -408,7 +408,7 @@ async fn look(
 pub(crate) fn wrong_bytes(object: &Object, body: &[u8]) -> Option<FindingKind> {
     let found = hash::sha256(body);
     let altered = FindingKind::Altered { expected: object.sha256, found };
-    wrong_size(object.bytes, body.len() as u64)
+    FindingKind::of_size(object.bytes, body.len() as u64)
         .or_else(|| (found != object.sha256).then_some(altered))
 }
 

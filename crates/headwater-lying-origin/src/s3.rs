@@ -276,6 +276,7 @@ impl S3 for LyingS3 {
                 cache_control: input.cache_control.clone(),
                 content_type: input.content_type.clone(),
                 storage_class: input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
+                is_restored: false,
                 previous: None,
             },
         );
@@ -294,6 +295,14 @@ impl S3 for LyingS3 {
         let input = &request.input;
         self.enter(Call::Get, &request, &input.bucket, &input.key).await?;
         let object = self.see(&input.key)?;
+        if object.is_cold() {
+            let mut error = S3Error::with_message(
+                S3ErrorCode::InvalidObjectState,
+                "The operation is not valid for the object's storage class",
+            );
+            error.set_status_code(hyper::StatusCode::FORBIDDEN);
+            return Err(error);
+        }
         let size = object.body.len() as u64;
         let range = input
             .range
@@ -456,6 +465,28 @@ impl S3 for LyingS3 {
         }))
     }
 
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = &request.input;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        self.enter(Call::List, &request, &input.bucket, &prefix).await?;
+        let uploads = self.0.store.uploads();
+        let below = uploads.iter().filter(|(_, upload)| upload.key.starts_with(&prefix));
+        let uploads = below.map(|(id, upload)| MultipartUpload {
+            key: Some(upload.key.clone()),
+            upload_id: Some(id.clone()),
+            ..Default::default()
+        });
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket.clone()),
+            uploads: Some(uploads.collect()),
+            is_truncated: Some(false),
+            ..Default::default()
+        }))
+    }
+
     async fn upload_part(
         &self,
         mut request: S3Request<UploadPartInput>,
@@ -512,12 +543,13 @@ impl S3 for LyingS3 {
             &input.key,
             Stored {
                 body,
-                etag: format!("{}-{parts}", md5_hex(&digests)),
+                etag: format!("{}-{parts}", self.etag(&digests)),
                 checksum,
                 modified: now(),
                 cache_control: upload.cache_control,
                 content_type: upload.content_type,
                 storage_class: upload.storage_class,
+                is_restored: false,
                 previous: None,
             },
         );

@@ -190,6 +190,29 @@ impl LyingOrigin {
         self.shared.store.get(key).map(|object| object.body)
     }
 
+    /// Keys of uploads in parts that are neither finished nor given up: nobody sees them, and they are paid for.
+    pub fn unfinished(&self) -> Vec<String> {
+        self.shared.store.uploads().values().map(|upload| upload.key.clone()).collect()
+    }
+
+    /// How many parts have arrived of uploads that are not finished.
+    pub fn parts(&self) -> usize {
+        self.shared.store.uploads().values().map(|upload| upload.parts.len()).sum()
+    }
+
+    /// The storage class that an object was stored with.
+    pub fn storage_class(&self, key: &str) -> Option<String> {
+        self.shared.store.get(key)?.storage_class
+    }
+
+    /// Restores an object from cold storage, as a person does at the provider.
+    pub fn restore(&self, key: &str) -> bool {
+        let mut objects = self.shared.store.objects();
+        let Some(object) = objects.get_mut(key) else { return false };
+        object.is_restored = true;
+        true
+    }
+
     /// Takes an object away behind everybody's back.
     pub fn remove(&self, key: &str) -> bool {
         self.shared.store.objects().remove(key).is_some()

@@ -33,8 +33,18 @@ pub(crate) struct Stored {
     pub(crate) cache_control: Option<String>,
     pub(crate) content_type: Option<String>,
     pub(crate) storage_class: Option<String>,
+    /// A copy of it that can be read was made of what is in cold storage.
+    pub(crate) is_restored: bool,
     /// What was there before.
     pub(crate) previous: Option<Box<Stored>>,
+}
+
+impl Stored {
+    /// Whether reading it is refused until it is restored, as S3 does with these storage classes.
+    pub(crate) fn is_cold(&self) -> bool {
+        let class = self.storage_class.as_deref();
+        !self.is_restored && matches!(class, Some("GLACIER" | "DEEP_ARCHIVE"))
+    }
 }
 
 /// A multipart upload under way.

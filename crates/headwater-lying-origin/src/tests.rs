@@ -48,6 +48,7 @@ fn stored(body: &'static str) -> Stored {
         content_type: None,
         storage_class: None,
         previous: None,
+        is_restored: false,
     }
 }
 

@@ -50,6 +50,20 @@ pub enum FindingKind {
         /// What was read.
         found: Sha256,
     },
+    /// Right size, and an ETag that its bytes would not make: other bytes, which cannot be told without reading them.
+    OtherEtag {
+        /// What its bytes make.
+        expected: String,
+        /// What the origin says.
+        found: String,
+    },
+    /// It has another storage class than was asked for: it costs more, or takes longer to come back.
+    OtherClass {
+        /// What was asked for.
+        expected: String,
+        /// What the origin says.
+        found: String,
+    },
     /// The origin did not answer, so nothing is known.
     NotAnswered {
         /// What went wrong.
@@ -129,9 +143,11 @@ impl FindingKind {
             | FindingKind::Truncated { .. }
             | FindingKind::TooLong { .. }
             | FindingKind::Altered { .. }
+            | FindingKind::OtherEtag { .. }
             | FindingKind::ListedButUnreadable { .. }
             | FindingKind::OnlyOnEdge { .. } => true,
             FindingKind::NotAnswered { .. }
+            | FindingKind::OtherClass { .. }
             | FindingKind::NamesUnknownObject { .. }
             | FindingKind::NotNamed { .. }
             | FindingKind::TimeGap { .. }
@@ -158,6 +174,8 @@ impl FindingKind {
             | FindingKind::Truncated { .. }
             | FindingKind::TooLong { .. }
             | FindingKind::Altered { .. }
+            | FindingKind::OtherEtag { .. }
+            | FindingKind::OtherClass { .. }
             | FindingKind::NotAnswered { .. }
             | FindingKind::ListedButUnreadable { .. }
             | FindingKind::NamesUnknownObject { .. }
@@ -165,6 +183,21 @@ impl FindingKind {
             | FindingKind::TimeGap { .. }
             | FindingKind::Malformed { .. }
             | FindingKind::OnlyOnEdge { .. } => false,
+        }
+    }
+}
+
+impl FindingKind {
+    /// What is wrong with an object of `found` bytes that should have `expected`, which are never 0.
+    pub fn of_size(expected: u64, found: u64) -> Option<Self> {
+        if found == expected {
+            None
+        } else if found == 0 {
+            Some(FindingKind::Empty { expected: Some(expected) })
+        } else if found < expected {
+            Some(FindingKind::Truncated { expected, found })
+        } else {
+            Some(FindingKind::TooLong { expected, found })
         }
     }
 }
@@ -192,6 +225,12 @@ impl fmt::Display for FindingKind {
             }
             FindingKind::Altered { expected, found } => {
                 write!(f, "is altered: its SHA-256 is {found} instead of {expected}")
+            }
+            FindingKind::OtherEtag { expected, found } => {
+                write!(f, "is altered: its ETag is {found} instead of {expected}")
+            }
+            FindingKind::OtherClass { expected, found } => {
+                write!(f, "is stored as {found} instead of {expected}")
             }
             FindingKind::NotAnswered { reason } => {
                 write!(f, "could not be asked about: {reason}")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::archive::MasterCopy;
 use crate::id::Version;
 use crate::life::TitleState;
 use crate::master::MasterFacts;
@@ -136,6 +137,18 @@ pub enum Line<'a> {
         /// Why not.
         refusal: &'a Refusal,
     },
+    /// Somebody, or an audit, asked for the master to be copied to the archive.
+    ArchiveQueued,
+    /// The archive proved to hold the master.
+    Archived {
+        /// The copy.
+        copy: &'a MasterCopy,
+    },
+    /// The master could not be copied to the archive.
+    NotArchived {
+        /// Why not.
+        refusal: &'a Refusal,
+    },
     /// The catalog was lost, and the title was found on an origin.
     Restored {
         /// That origin.
@@ -243,6 +256,13 @@ impl fmt::Display for Line<'_> {
             Line::NotHealed { kind, refusal } => {
                 write!(f, "{kind} failed, viewers keep what they have: {refusal}")
             }
+            Line::ArchiveQueued => f.write_str("archiving of the master asked for"),
+            Line::Archived { copy } => {
+                let MasterCopy { origin, key, storage_class, .. } = copy;
+                write!(f, "master archived: origin {origin} holds it as `{key}`")?;
+                storage_class.as_ref().map_or(Ok(()), |class| write!(f, " ({class})"))
+            }
+            Line::NotArchived { refusal } => write!(f, "the master is not archived: {refusal}"),
             Line::Restored { origin, live: Some(live) } => {
                 write!(f, "taken over from origin {origin}, where viewers get {live}")
             }

@@ -53,6 +53,8 @@ pub enum How {
         /// That version.
         version: Version,
     },
+    /// The master was sent to the archive again.
+    SentAgain,
 }
 
 impl fmt::Display for How {
@@ -66,6 +68,7 @@ impl fmt::Display for How {
             How::ReplacedBy { version } => {
                 write!(f, "viewers get {version}, which does without it")
             }
+            How::SentAgain => f.write_str("sent again from the master"),
         }
     }
 }

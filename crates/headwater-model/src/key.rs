@@ -130,5 +130,7 @@ impl PackageId {
 
 /// `Cache-Control` of what never changes: everything under a version.
 pub const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
+/// `Cache-Control` of copies of masters: nobody is to keep one on the way.
+pub const CACHE_NEVER: &str = "private, no-store";
 /// `Cache-Control` of the pointers: short, so that a publish or a rollback is seen soon.
 pub const CACHE_POINTER: &str = "public, max-age=5";

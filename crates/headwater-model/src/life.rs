@@ -82,20 +82,26 @@ impl fmt::Display for TitleState {
 /// What follows when a task is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next {
-    /// The title's state from now on.
-    pub state: TitleState,
+    /// The title's state from now on; `None` when it stays as it is.
+    pub state: Option<TitleState>,
     /// Tasks to add to the queue.
     pub tasks: Vec<TaskKind>,
 }
 
-/// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done. The catalog
+/// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done, those that are
+/// beside ([`TaskKind::is_beside`]) not counted. The catalog
 /// calls this inside the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
 ///
 /// With `healing`, viewers have the package already, and what is made of it is made again for origins that lost it.
 pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
-    let next = |state, tasks| Next { state, tasks };
+    let next = |state, tasks| Next { state: Some(state), tasks };
     match outcome {
-        Outcome::Prepared { plan, .. } => next(TitleState::Transcoding, work_of(plan)),
+        Outcome::Prepared { plan, archives, .. } => {
+            let mut tasks = work_of(plan);
+            tasks.extend(archives.then_some(TaskKind::Archive));
+            next(TitleState::Transcoding, tasks)
+        }
+        Outcome::Archived { .. } => Next { state: None, tasks: vec![] },
         Outcome::AlreadyPublished { .. } | Outcome::Published { .. } | Outcome::Healed { .. } => {
             next(TitleState::Published, vec![])
         }

@@ -41,6 +41,8 @@ pub enum Question {
     HonoursIfMatch,
     /// An upload in parts arrives whole.
     TakesParts,
+    /// The ETag of such an upload is the MD5 of its parts' MD5s and their number.
+    PartsEtagIsMd5,
     /// A copy within the bucket arrives whole.
     Copies,
     /// Many objects can be deleted in one call.
@@ -53,7 +55,7 @@ pub enum Question {
 
 impl Question {
     /// All, in order.
-    pub const ALL: [Question; 15] = [
+    pub const ALL: [Question; 16] = [
         Question::RefusesWrongMd5,
         Question::RefusesWrongSignedHash,
         Question::RefusesWrongChecksum,
@@ -65,6 +67,7 @@ impl Question {
         Question::HonoursIfNoneMatch,
         Question::HonoursIfMatch,
         Question::TakesParts,
+        Question::PartsEtagIsMd5,
         Question::Copies,
         Question::DeletesMany,
         Question::KeepsOddKeys,
@@ -86,6 +89,7 @@ impl fmt::Display for Question {
             Question::HonoursIfNoneMatch => "honours If-None-Match on puts",
             Question::HonoursIfMatch => "honours If-Match on puts",
             Question::TakesParts => "takes uploads in parts",
+            Question::PartsEtagIsMd5 => "ETag of parts is the MD5 of theirs",
             Question::Copies => "copies within the bucket",
             Question::DeletesMany => "deletes many in one call",
             Question::KeepsOddKeys => "keeps odd characters in keys",

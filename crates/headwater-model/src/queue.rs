@@ -95,6 +95,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         Code::Unreadable
         | Code::NoSuchFile
         | Code::MasterGone
+        | Code::MasterInColdStorage
         | Code::ElementMissing
         | Code::DiskFull
         | Code::OriginFull
@@ -112,7 +113,8 @@ pub fn plan_holds_after(code: Code) -> bool {
 pub fn state_before(kind: TaskKind) -> TitleState {
     match kind {
         TaskKind::Prepare => TitleState::Queued,
-        TaskKind::Span(_) | TaskKind::Audio(_) => TitleState::Transcoding,
+        // An archive is filled beside everything that comes after `Prepare`, and nothing waits for it.
+        TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Archive => TitleState::Transcoding,
         TaskKind::Seal => TitleState::Sealing,
         TaskKind::Verify => TitleState::Verifying,
         TaskKind::Publish => TitleState::Publishing,
@@ -216,6 +218,7 @@ pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
         Outcome::Proven { .. } => kind == TaskKind::Verify,
         Outcome::Published { .. } => kind == TaskKind::Publish,
         Outcome::Healed { .. } => kind == TaskKind::Heal,
+        Outcome::Archived { .. } => kind == TaskKind::Archive,
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Code {
     NoSuchFile,
     /// The file was there and is gone.
     MasterGone,
+    /// The master is only in the archive, in a storage class that cannot be read until it is restored.
+    MasterInColdStorage,
     /// The file's size, time or content changed while it was read.
     MasterChanged,
     /// No container or codec was recognised.
@@ -65,6 +67,7 @@ impl Code {
             Code::Unreadable => "unreadable",
             Code::NoSuchFile => "no-such-file",
             Code::MasterGone => "master-gone",
+            Code::MasterInColdStorage => "master-in-cold-storage",
             Code::MasterChanged => "master-changed",
             Code::NotMedia => "not-media",
             Code::DamagedMaster => "damaged-master",
@@ -100,6 +103,7 @@ impl Code {
             | Code::PipelineMismatch => true,
             Code::NoSuchFile
             | Code::MasterGone
+            | Code::MasterInColdStorage
             | Code::MasterChanged
             | Code::FrameCountMismatch
             | Code::ElementMissing
@@ -127,6 +131,9 @@ impl Code {
             }
             Code::NoSuchFile => "Check the path: nothing was queued.",
             Code::MasterGone => "Put the master back where it was, then ingest it again.",
+            Code::MasterInColdStorage => {
+                "Restore the object at the archive's provider, which takes hours, then do the same again."
+            }
             Code::MasterChanged => {
                 "Wait until the transfer has finished, then ingest the file again."
             }

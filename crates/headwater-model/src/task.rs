@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::MasterCopy;
 use crate::id::{Sha256, Tenant, TitleId, Version};
 use crate::inventory::Object;
 use crate::key::PackageId;
@@ -30,6 +31,9 @@ pub enum TaskKind {
     Publish,
     /// Put right what origins lost of a package that was proven.
     Heal,
+    /// Copy the master to the archive and prove the copy. Beside all the others: viewers do not wait for it, and the
+    /// package neither ends with it nor takes it along when it ends.
+    Archive,
 }
 
 /// Who does a kind of work.
@@ -42,6 +46,8 @@ pub enum Role {
     Verifier,
     /// Publishes.
     Publisher,
+    /// Copies masters to the archive.
+    Archiver,
 }
 
 impl TaskKind {
@@ -51,7 +57,13 @@ impl TaskKind {
             TaskKind::Prepare | TaskKind::Span(_) | TaskKind::Audio(_) => Role::Worker,
             TaskKind::Seal | TaskKind::Verify | TaskKind::Heal => Role::Verifier,
             TaskKind::Publish => Role::Publisher,
+            TaskKind::Archive => Role::Archiver,
         }
+    }
+
+    /// Whether it runs beside the title's life: the title's state neither waits for it nor changes by it.
+    pub fn is_beside(self) -> bool {
+        self == TaskKind::Archive
     }
 
     /// The kind without its number, as stored and shown.
@@ -64,6 +76,7 @@ impl TaskKind {
             TaskKind::Verify => "verify",
             TaskKind::Publish => "publish",
             TaskKind::Heal => "heal",
+            TaskKind::Archive => "archive",
         }
     }
 
@@ -75,7 +88,8 @@ impl TaskKind {
             | TaskKind::Seal
             | TaskKind::Verify
             | TaskKind::Publish
-            | TaskKind::Heal => 0,
+            | TaskKind::Heal
+            | TaskKind::Archive => 0,
         }
     }
 
@@ -89,6 +103,7 @@ impl TaskKind {
             "verify" => TaskKind::Verify,
             "publish" => TaskKind::Publish,
             "heal" => TaskKind::Heal,
+            "archive" => TaskKind::Archive,
             _ => return None,
         })
     }
@@ -137,6 +152,8 @@ pub struct Claimed {
     pub remake: Option<Remake>,
     /// The plan, once `Prepare` is done.
     pub plan: Option<Plan>,
+    /// SHA-256 of what was at this path when an earlier version of the title was made from there.
+    pub known_master: Option<Sha256>,
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
     /// lost it, and has to be what was made then.
     pub published_as: Option<Sha256>,
@@ -156,6 +173,8 @@ pub enum Outcome {
         plan: Box<Plan>,
         /// Processor time that the look took, in milliseconds.
         cpu_ms: u64,
+        /// Whether the master is to be copied to an archive.
+        archives: bool,
     },
     /// `Prepare`: the same title already has this master, made by this pipeline.
     AlreadyPublished {
@@ -203,6 +222,11 @@ pub enum Outcome {
         /// The pointers as they were stored, where they had to be; else empty.
         pointers: Vec<Object>,
     },
+    /// `Archive`: the archive proved to hold the master.
+    Archived {
+        /// The copy.
+        copy: MasterCopy,
+    },
 }
 
 impl Outcome {
@@ -216,7 +240,8 @@ impl Outcome {
             | Outcome::Sealed { .. }
             | Outcome::Proven { .. }
             | Outcome::Published { .. }
-            | Outcome::Healed { .. } => 0,
+            | Outcome::Healed { .. }
+            | Outcome::Archived { .. } => 0,
         }
     }
 }

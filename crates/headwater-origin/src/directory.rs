@@ -19,12 +19,13 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::{
-    ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put,
+    ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put, PutFile, StoredFile,
 };
 use tokio::sync::Semaphore;
 
@@ -128,6 +129,17 @@ impl Origin for DirectoryOrigin {
         self.run(&self.writes, "store", key.as_str(), move |s| s.put(&put.key, &put.body)).await
     }
 
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        let key = put.key.clone();
+        let wanted = Wanted::default();
+        let is_wanted = wanted.0.clone();
+        self.run(&self.writes, "store", key.as_str(), move |store| {
+            store.put_file(&put, &|| is_wanted.load(Ordering::Relaxed))
+        })
+        .await?;
+        Ok(StoredFile::default())
+    }
+
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
         let wanted = key.clone();
         self.run(&self.reads, "read", key.as_str(), move |s| s.get(&wanted, range)).await
@@ -148,6 +160,21 @@ impl Origin for DirectoryOrigin {
     async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
         let unwanted = key.clone();
         self.run(&self.writes, "delete", key.as_str(), move |s| s.delete(&unwanted)).await
+    }
+}
+
+/// Says until it is dropped that somebody waits: copying 100 GB for nobody would hold up others.
+struct Wanted(Arc<AtomicBool>);
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -179,6 +206,7 @@ fn kind_of(error: &io::Error) -> OriginErrorKind {
         io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::InvalidFilename => OriginErrorKind::Denied,
+        io::ErrorKind::InvalidData => OriginErrorKind::Corrupt,
         _ => OriginErrorKind::Unavailable,
     }
 }

@@ -4,22 +4,23 @@
 //! payload's SHA-256 is part of the signature, and by the origin's profile a checksum header or `Content-MD5` goes with
 //! it. What the origin answers is compared where it can be. None of that is taken for proof: the verifier asks later.
 //!
-//! **Retries.** This module owns them all ([`retry`], [`gate`]); the SDK's are switched off.
+//! **Retries.** This module owns them all ([`calls`], [`retry`], [`gate`]); the SDK's are switched off.
 //!
 //! **Cancellation.** Dropping a call closes its connection. An upload that was dropped may be there or not.
 
+mod calls;
 mod client;
 mod error;
+mod file;
 mod gate;
 mod pace;
 mod probe;
 mod reach;
 mod retry;
 
-use std::future::Future;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -30,17 +31,14 @@ use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
 use headwater_model::origin::{Profile, ProofGrade, Question};
 use headwater_ports::origin::{
-    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put,
+    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put, PutFile, StoredFile,
 };
-use tracing::debug;
 
 pub use client::{Credentials, S3Settings};
 pub use reach::Unusable;
 
+use calls::Calls;
 use error::Failed;
-use gate::Gate;
-use pace::Ended;
-use retry::Trouble;
 
 /// Time that a call without a body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -51,13 +49,18 @@ const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 /// Bytes of the largest object that is read without knowing its size: a segment has 10 MB at the very most.
 const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
 
+/// Bytes that an origin may send beside the range that it was asked for. Some send the whole object, which is fine for a
+/// segment; a master would not fit into memory.
+const MOST_BESIDE: u64 = 32 * 1024 * 1024;
+
 /// An S3-compatible origin.
 pub struct S3Origin {
     settings: S3Settings,
     profile: RwLock<Arc<Profile>>,
     client: Client,
-    gate: Gate,
-    haste: u32,
+    calls: Calls,
+    /// Bytes of a part of a large file.
+    part: u64,
 }
 
 impl S3Origin {
@@ -65,15 +68,15 @@ impl S3Origin {
     pub async fn new(settings: S3Settings, profile: Profile) -> Self {
         let client = client::client(&settings).await;
         let profile = RwLock::new(Arc::new(profile));
-        Self { settings, profile, client, gate: Gate::new(1), haste: 1 }
+        let calls = Calls::new(&settings.name, 1);
+        Self { settings, profile, client, calls, part: file::PART }
     }
 
     /// The same, `times` as impatient: limits of calls, waits between tries and the pace of all calls are in a time that
     /// passes that much faster. For tests of what happens when patience runs out.
     #[must_use]
     pub fn in_haste(self, times: u32) -> Self {
-        let haste = times.max(1);
-        Self { gate: Gate::new(haste), haste, ..self }
+        Self { calls: Calls::new(&self.settings.name, times), ..self }
     }
 
     /// Where it is and how it is asked.
@@ -125,44 +128,6 @@ impl S3Origin {
         format!("{}{key}", self.settings.prefix)
     }
 
-    /// Makes `call` until it is answered, or failed in a way that another try cannot change.
-    async fn ask<T, F: Future<Output = Result<T, Failed>>>(
-        &self,
-        operation: &'static str,
-        key: &str,
-        limit: Duration,
-        call: impl Fn() -> F,
-    ) -> Result<T, OriginError> {
-        let began = Instant::now();
-        let mut failures = 0;
-        loop {
-            let place = self.gate.enter().await;
-            let result = tokio::time::timeout(limit / self.haste, call()).await;
-            let failed = match result {
-                Ok(Ok(answer)) => {
-                    place.leave(Ended::Well, None);
-                    return Ok(answer);
-                }
-                Ok(Err(failed)) => failed,
-                Err(_) => Failed::too_late(limit),
-            };
-            let (ended, pause) = match failed.trouble {
-                Trouble::Throttled(pause) => (Ended::Throttled, pause),
-                Trouble::Fault | Trouble::Reset | Trouble::Timeout => (Ended::Badly, None),
-                Trouble::Garbled | Trouble::Lasting => (Ended::Well, None),
-            };
-            place.leave(ended, pause);
-            failures += 1;
-            let elapsed = began.elapsed() * self.haste;
-            let Some(wait) = retry::again(failed.trouble, failures, elapsed, random()) else {
-                return Err(failed.into_error(operation, key));
-            };
-            let wait = wait / self.haste;
-            debug!(origin = self.settings.name, operation, key, failures, ?wait, why = %failed, "again");
-            tokio::time::sleep(wait).await;
-        }
-    }
-
     fn info(&self, key: ObjectKey, size: Option<i64>, etag: Option<&str>) -> ObjectInfo {
         let bytes = size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
@@ -192,40 +157,47 @@ impl Origin for S3Origin {
     async fn put(&self, put: Put) -> Result<(), OriginError> {
         let key = self.full(&put.key);
         let limit = CALL_LIMIT + LIMIT_PER_MB * megabytes(put.body.len());
-        self.ask("store", put.key.as_str(), limit, || async {
-            let mut request = self
-                .client
-                .put_object()
-                .bucket(&self.settings.bucket)
-                .key(&key)
-                .body(ByteStream::from(put.body.clone()))
-                .content_type(put.key.content_type())
-                .cache_control(put.cache_control)
-                .set_storage_class(self.storage_class());
-            // One or the other: some origins refuse a call with both.
-            if self.does(Question::RefusesWrongChecksum) {
-                request = request.checksum_sha256(base64(&put.sha256.0));
-            } else if self.does(Question::RefusesWrongMd5) {
-                request = request.content_md5(base64(&put.md5.0));
-            }
-            request = match &put.before {
-                Before::Nothing if self.does(Question::HonoursIfNoneMatch) => {
-                    request.if_none_match("*")
+        self.calls
+            .ask("store", put.key.as_str(), limit, || async {
+                let mut request = self
+                    .client
+                    .put_object()
+                    .bucket(&self.settings.bucket)
+                    .key(&key)
+                    .body(ByteStream::from(put.body.clone()))
+                    .content_type(put.key.content_type())
+                    .cache_control(put.cache_control)
+                    .set_storage_class(self.storage_class());
+                // One or the other: some origins refuse a call with both.
+                if self.does(Question::RefusesWrongChecksum) {
+                    request = request.checksum_sha256(base64(&put.sha256.0));
+                } else if self.does(Question::RefusesWrongMd5) {
+                    request = request.content_md5(base64(&put.md5.0));
                 }
-                Before::Etag(etag) if self.does(Question::HonoursIfMatch) => request.if_match(etag),
-                Before::Anything | Before::Nothing | Before::Etag(_) => request,
-            };
-            let signed = client::SignedHash::new(&put.sha256);
-            let answer = request.customize().interceptor(signed).send().await?;
-            match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
-                Some(stored) if stored != put.md5 => Err(Failed::corrupt(format!(
-                    "the origin says that it stored {stored} instead of {}",
-                    put.md5
-                ))),
-                _ => Ok(()),
-            }
-        })
-        .await
+                request = match &put.before {
+                    Before::Nothing if self.does(Question::HonoursIfNoneMatch) => {
+                        request.if_none_match("*")
+                    }
+                    Before::Etag(etag) if self.does(Question::HonoursIfMatch) => {
+                        request.if_match(etag)
+                    }
+                    Before::Anything | Before::Nothing | Before::Etag(_) => request,
+                };
+                let signed = client::SignedHash::new(&put.sha256);
+                let answer = request.customize().interceptor(signed).send().await?;
+                match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
+                    Some(stored) if stored != put.md5 => Err(Failed::corrupt(format!(
+                        "the origin says that it stored {stored} instead of {}",
+                        put.md5
+                    ))),
+                    _ => Ok(()),
+                }
+            })
+            .await
+    }
+
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        file::put(self, put).await
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
@@ -233,37 +205,51 @@ impl Origin for S3Origin {
             return Ok(Bytes::new());
         }
         let full = self.full(key);
-        self.ask("read", key.as_str(), READ_LIMIT, || async {
-            let request = self
-                .client
-                .get_object()
-                .bucket(&self.settings.bucket)
-                .key(&full)
-                .set_range(range.as_ref().map(header_of));
-            // Only the body takes longer the larger it is.
-            let begins = tokio::time::timeout(CALL_LIMIT / self.haste, request.send()).await;
-            let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
-            let answer = match begins.map_err(Failed::from) {
-                Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
-                answer => answer?,
-            };
-            let is_part = answer.content_range().is_some();
-            let body = answer.body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
-            Ok(match &range {
-                // Some origins send everything, or the part without saying so.
-                Some(range) if !is_part && body.len() as u64 > range.end - range.start => {
-                    let clip = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
-                    body.slice(clip(range.start)..clip(range.end))
+        self.calls
+            .ask("read", key.as_str(), READ_LIMIT, || async {
+                let request = self
+                    .client
+                    .get_object()
+                    .bucket(&self.settings.bucket)
+                    .key(&full)
+                    .set_range(range.as_ref().map(header_of));
+                // Only the body takes longer the larger it is.
+                let begins =
+                    tokio::time::timeout(self.calls.hasten(CALL_LIMIT), request.send()).await;
+                let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
+                let answer = match begins.map_err(Failed::from) {
+                    Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
+                    answer => answer?,
+                };
+                let is_part = answer.content_range().is_some();
+                let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
+                if let Some(range) = &range
+                    && !is_part
+                    && length
+                        .is_some_and(|n| n > (range.end - range.start).saturating_add(MOST_BESIDE))
+                {
+                    let why =
+                        "the origin sends the whole object instead of the part that was asked for";
+                    return Err(Failed::unable(why));
                 }
-                _ => body,
+                let body = answer.body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
+                Ok(match &range {
+                    // Some origins send everything, or the part without saying so.
+                    Some(range) if !is_part && body.len() as u64 > range.end - range.start => {
+                        let clip =
+                            |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
+                        body.slice(clip(range.start)..clip(range.end))
+                    }
+                    _ => body,
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, OriginError> {
         let full = self.full(key);
         let found = self
+            .calls
             .ask("look at", key.as_str(), CALL_LIMIT, || async {
                 let mut request =
                     self.client.head_object().bucket(&self.settings.bucket).key(&full);
@@ -281,6 +267,7 @@ impl Origin for S3Origin {
             let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
+                storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
                 ..self.info(key.clone(), found.content_length(), found.e_tag())
             }
         }))
@@ -291,6 +278,7 @@ impl Origin for S3Origin {
         let mut after = after.map(|key| self.full(key));
         loop {
             let page = self
+                .calls
                 .ask("list", prefix, CALL_LIMIT, || async {
                     let request = self
                         .client
@@ -327,15 +315,16 @@ impl Origin for S3Origin {
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
         let full = self.full(key);
-        self.ask("delete", key.as_str(), CALL_LIMIT, || async {
-            let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
-            match request.send().await.map_err(Failed::from) {
-                Ok(_) => Ok(()),
-                Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
-                Err(failed) => Err(failed),
-            }
-        })
-        .await
+        self.calls
+            .ask("delete", key.as_str(), CALL_LIMIT, || async {
+                let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
+                match request.send().await.map_err(Failed::from) {
+                    Ok(_) => Ok(()),
+                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
+                    Err(failed) => Err(failed),
+                }
+            })
+            .await
     }
 }
 
@@ -362,11 +351,6 @@ fn base64(bytes: &[u8]) -> String {
 
 fn megabytes(bytes: usize) -> u32 {
     u32::try_from(bytes / 1_000_000 + 1).unwrap_or(u32::MAX)
-}
-
-/// From 0 to 1.
-fn random() -> f64 {
-    f64::from(fastrand::u32(..)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

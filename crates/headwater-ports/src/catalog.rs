@@ -1,6 +1,7 @@
 //! Titles, packages, tasks and leases: decisions, kept through any crash.
 
 use async_trait::async_trait;
+use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
@@ -142,7 +143,7 @@ pub trait Catalog: Send + Sync {
     async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError>;
 
     /// Puts the task back with back-off, or ends the package when another try cannot help or tries are used up: its other
-    /// tasks are cancelled then, those that are under way included.
+    /// tasks are cancelled then, those that are under way included. `Archive` ends alone, and is left alone.
     async fn fail(&self, lease: &Lease, failure: &Failure) -> Result<(), CatalogError>;
 
     /// Gives a claim back unused: the try does not count.
@@ -173,8 +174,31 @@ pub trait Catalog: Send + Sync {
     /// when it never was, or when something is being done about it already.
     async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError>;
 
-    /// Whether the queue has tasks of a package that are not finished.
+    /// Whether the queue has tasks of a package that are not finished. `Archive` does not count.
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// Queues `Archive` of a package's master. False, and nothing happens, when it is under way for any package of that
+    /// master, or when the package's master is not known.
+    async fn archive(&self, package: &PackageId) -> Result<bool, CatalogError>;
+
+    /// A master, if any package was made of it or a copy of it is known.
+    async fn master(
+        &self,
+        tenant: &Tenant,
+        sha256: Sha256,
+    ) -> Result<Option<MasterRecord>, CatalogError>;
+
+    /// The masters of a tenant that have a copy, or that the newest or live version of a title was made of, in the order
+    /// of their SHA-256, behind `after`, at most `limit`.
+    async fn masters(
+        &self,
+        tenant: &Tenant,
+        after: Option<Sha256>,
+        limit: u32,
+    ) -> Result<Vec<MasterRecord>, CatalogError>;
+
+    /// Keeps a copy of a master that was found in an archive and is not proven. One that is known stays as it is.
+    async fn keep_copy(&self, tenant: &Tenant, copy: &MasterCopy) -> Result<(), CatalogError>;
 
     /// What the last probe of an origin found, and when. `settings` stands for where it is and how it is asked: a profile
     /// of other settings is none.

@@ -1,6 +1,7 @@
 //! Storage that holds packages.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +27,30 @@ pub struct Put {
     pub before: Before,
 }
 
+/// A file to store, of any size: what does not fit into memory.
+#[derive(Debug, Clone)]
+pub struct PutFile {
+    /// Where.
+    pub key: ObjectKey,
+    /// The file. It is only ever opened for reading.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its SHA-256: what is stored is this content or nothing.
+    pub sha256: Sha256,
+    /// `Cache-Control` header.
+    pub cache_control: &'static str,
+}
+
+/// What a file was stored as: what to compare the origin's word with from now on. No proof by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredFile {
+    /// The ETag that its bytes make as they were sent; `None` where the origin makes ETags of something else.
+    pub etag: Option<String>,
+    /// The storage class that was asked for.
+    pub storage_class: Option<String>,
+}
+
 /// What an origin says about an object without sending it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -39,12 +64,14 @@ pub struct ObjectInfo {
     pub sha256: Option<Sha256>,
     /// What a conditional put compares; opaque.
     pub etag: Option<String>,
+    /// Storage class, where the origin names one.
+    pub storage_class: Option<String>,
 }
 
 impl ObjectInfo {
     /// An object of which nothing but its size is known.
     pub fn new(key: ObjectKey, bytes: u64) -> Self {
-        Self { key, bytes, md5: None, sha256: None, etag: None }
+        Self { key, bytes, md5: None, sha256: None, etag: None, storage_class: None }
     }
 }
 
@@ -79,6 +106,8 @@ pub enum OriginErrorKind {
     Full,
     /// Credentials or permissions.
     Denied,
+    /// It is in a storage class that has to be restored before it can be read.
+    Cold,
     /// It did not answer, or answered with a passing fault.
     Unavailable,
     /// What arrived is not what was sent.
@@ -91,7 +120,8 @@ impl OriginErrorKind {
     /// Whether trying again cannot help.
     pub fn is_permanent(self) -> bool {
         match self {
-            OriginErrorKind::NotFound => true,
+            // Restoring takes a person, and then hours.
+            OriginErrorKind::NotFound | OriginErrorKind::Cold => true,
             // Rights and credentials are renewed, and what was made waits for them.
             OriginErrorKind::Denied
             | OriginErrorKind::Full
@@ -132,6 +162,11 @@ pub trait Origin: Send + Sync {
 
     /// Stores an object, replacing what was there, all or nothing: a reader sees the old bytes or the new ones.
     async fn put(&self, put: Put) -> Result<(), OriginError>;
+
+    /// Stores a file, replacing what was there, all or nothing, with a bounded part of it in memory. The file is read
+    /// once and hashed on the way; when its content is not what [`PutFile`] says, nothing is stored and the error is
+    /// [`OriginErrorKind::Corrupt`]. Dropped before its end it stores nothing and leaves nothing that costs money.
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError>;
 
     /// Reads an object, or `range` of it in bytes (clipped to its size).
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError>;

@@ -9,6 +9,7 @@
 //!
 //! What `make` returns beside the catalog is kept until the case is over: the folder that the catalog is in.
 
+pub mod archiving;
 pub mod claiming;
 pub mod healing;
 pub mod reading;
@@ -66,6 +67,16 @@ macro_rules! catalog_suite {
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again
                 a_version_that_was_deleted_is_forgotten
+            }
+            archiving {
+                a_master_is_archived_beside_its_title
+                an_archive_that_is_away_does_not_touch_the_title
+                the_end_of_a_title_leaves_its_archiving_alone
+                a_master_is_archived_once_at_a_time
+                archiving_that_kills_its_workers_ends_alone
+                masters_are_listed_with_their_copies
+                a_copy_that_was_found_is_not_proven
+                a_path_is_remembered_with_what_was_there
             }
             replacing {
                 the_heal_task_knows_what_came_out_otherwise

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::{
-    ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put,
+    ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put, PutFile, StoredFile,
 };
 
 use crate::digest::{md5, sha256};
@@ -38,6 +38,8 @@ pub enum Fail {
         /// Bytes that fit.
         bytes: u64,
     },
+    /// Listings are refused.
+    Lists,
     /// Puts are never answered.
     HangPuts {
         /// Of which objects.
@@ -118,11 +120,30 @@ impl Origin for Flaky {
                 | Fail::FirstGets(_)
                 | Fail::DropPuts { .. }
                 | Fail::TruncatePuts { .. }
+                | Fail::Lists
                 | Fail::HangPuts { .. }
                 | Fail::HangGets { .. } => {}
             }
         }
         self.inner.put(put).await
+    }
+
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        let before = self.puts.fetch_add(1, Ordering::Relaxed);
+        for fail in &self.fails {
+            let hits = |part: &str| put.key.as_str().contains(part);
+            match fail {
+                Fail::FirstPuts(n) if before < *n => {
+                    return Err(refused(OriginErrorKind::Unavailable, "store", &put.key));
+                }
+                Fail::DropPuts { containing } if hits(containing) => {
+                    return Ok(StoredFile::default());
+                }
+                Fail::HangPuts { containing } if hits(containing) => std::future::pending().await,
+                _ => {}
+            }
+        }
+        self.inner.put_file(put).await
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
@@ -154,6 +175,10 @@ impl Origin for Flaky {
             let kind = OriginErrorKind::Unavailable;
             let (key, source) = (prefix.to_owned(), "refused on purpose".into());
             return Err(OriginError { kind, operation: "list", key, source });
+        }
+        if self.fails.contains(&Fail::Lists) {
+            let (kind, source) = (OriginErrorKind::Denied, "refused on purpose".into());
+            return Err(OriginError { kind, operation: "list", key: prefix.to_owned(), source });
         }
         self.inner.list(prefix, after).await
     }

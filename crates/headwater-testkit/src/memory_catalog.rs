@@ -5,6 +5,7 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
@@ -178,6 +179,33 @@ impl Catalog for MemoryCatalog {
 
     async fn is_busy(&self, package: &PackageId) -> Result<bool, CatalogError> {
         Ok(self.state().is_busy(package))
+    }
+
+    async fn archive(&self, package: &PackageId) -> Result<bool, CatalogError> {
+        Ok(self.state().archive(package, self.clock.now()))
+    }
+
+    async fn master(
+        &self,
+        tenant: &Tenant,
+        sha256: Sha256,
+    ) -> Result<Option<MasterRecord>, CatalogError> {
+        Ok(self.state().master(tenant, sha256))
+    }
+
+    async fn masters(
+        &self,
+        tenant: &Tenant,
+        after: Option<Sha256>,
+        limit: u32,
+    ) -> Result<Vec<MasterRecord>, CatalogError> {
+        Ok(self.state().masters(tenant, after, limit))
+    }
+
+    async fn keep_copy(&self, tenant: &Tenant, copy: &MasterCopy) -> Result<(), CatalogError> {
+        let found = (copy.clone(), None);
+        self.state().copies.entry((tenant.to_string(), copy.sha256)).or_insert(found);
+        Ok(())
     }
 
     async fn holdings(

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::{
-    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put,
+    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put, PutFile,
+    StoredFile,
 };
 
 use crate::digest::{md5, sha256};
@@ -21,6 +22,7 @@ pub struct MemoryOrigin {
     name: String,
     grade: ProofGrade,
     page: usize,
+    storage_class: Option<String>,
     state: Mutex<State>,
 }
 
@@ -36,12 +38,20 @@ struct Stored {
     /// What reading gives; `None` when reading fails.
     body: Option<Bytes>,
     cache_control: &'static str,
+    /// It has to be restored before it can be read.
+    is_cold: bool,
 }
 
 impl MemoryOrigin {
     /// An empty origin, grade B.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), grade: ProofGrade::B, page: PAGE, state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            grade: ProofGrade::B,
+            page: PAGE,
+            storage_class: None,
+            state: Mutex::default(),
+        }
     }
 
     /// The same with another grade; at C neither listing nor head tell an MD5.
@@ -52,6 +62,18 @@ impl MemoryOrigin {
     /// The same with at most `objects` in a page of a listing.
     pub fn with_page(self, objects: usize) -> Self {
         Self { page: objects, ..self }
+    }
+
+    /// The same with a storage class for what is stored. Of `GLACIER`, nothing can be read until [`MemoryOrigin::thaw`].
+    pub fn with_storage_class(self, class: &str) -> Self {
+        Self { storage_class: Some(class.to_owned()), ..self }
+    }
+
+    /// Restores an object from cold storage: it can be read, and keeps its class.
+    pub fn thaw(&self, key: &ObjectKey) {
+        if let Some(stored) = self.state().objects.get_mut(key) {
+            stored.is_cold = false;
+        }
     }
 
     /// Keys of all objects, in order.
@@ -127,7 +149,8 @@ impl MemoryOrigin {
 
     fn told(&self, info: &ObjectInfo) -> ObjectInfo {
         let md5 = info.md5.filter(|_| self.grade != ProofGrade::C);
-        ObjectInfo { md5, ..info.clone() }
+        let etag = info.etag.clone().filter(|_| self.grade != ProofGrade::C);
+        ObjectInfo { md5, etag, ..info.clone() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,6 +201,8 @@ impl Origin for MemoryOrigin {
         let mut info = ObjectInfo::new(put.key.clone(), put.body.len() as u64);
         info.md5 = Some(md5);
         info.etag = Some(md5.to_string());
+        info.storage_class.clone_from(&self.storage_class);
+        let is_cold = self.storage_class.as_deref() == Some("GLACIER");
         let body = Some(put.body);
         let mut state = self.state();
         let there = state.objects.get(&put.key).and_then(|stored| stored.info.etag.as_deref());
@@ -190,8 +215,29 @@ impl Origin for MemoryOrigin {
             return Err(error(OriginErrorKind::Changed, "store", &put.key, "it was changed"));
         }
         state.stored.push(put.key.clone());
-        state.objects.insert(put.key, Stored { info, body, cache_control: put.cache_control });
+        let cache_control = put.cache_control;
+        state.objects.insert(put.key, Stored { info, body, cache_control, is_cold });
         Ok(())
+    }
+
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        let read = std::fs::read(&put.path);
+        let body = read.map_err(|source| OriginError {
+            kind: OriginErrorKind::Unavailable,
+            operation: "store",
+            key: put.key.to_string(),
+            source: source.into(),
+        })?;
+        if sha256(&body) != put.sha256 {
+            let why = "the file is not what it was said to be";
+            return Err(error(OriginErrorKind::Corrupt, "store", &put.key, why));
+        }
+        let md5 = md5(&body);
+        let PutFile { key, sha256, cache_control, .. } = put;
+        let before = Before::Anything;
+        self.put(Put { key, body: body.into(), sha256, md5, cache_control, before }).await?;
+        let etag = (self.grade != ProofGrade::C).then(|| md5.to_string());
+        Ok(StoredFile { etag, storage_class: self.storage_class.clone() })
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
@@ -199,6 +245,10 @@ impl Origin for MemoryOrigin {
         let stored = state.objects.get(key).ok_or_else(|| {
             error(OriginErrorKind::NotFound, "read", key, "there is no such object")
         })?;
+        if stored.is_cold {
+            let why = "it has to be restored from cold storage";
+            return Err(error(OriginErrorKind::Cold, "read", key, why));
+        }
         let body = stored.body.as_ref().ok_or_else(|| {
             error(OriginErrorKind::Unavailable, "read", key, "the object cannot be read")
         })?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use headwater_model::key::ObjectKey;
-use headwater_ports::origin::{Origin, OriginErrorKind, ProofGrade};
+use headwater_model::key::{CACHE_NEVER, ObjectKey};
+use headwater_ports::origin::{Origin, OriginErrorKind, ProofGrade, PutFile};
 
 use crate::digest::{key, md5, put, sha256};
 
@@ -25,6 +25,7 @@ pub async fn origin_suite(origin: Arc<dyn Origin>) {
     a_listing_goes_on_after_any_key(o).await;
     a_range_is_clipped_to_the_object(o).await;
     a_head_says_what_was_stored(o).await;
+    a_file_is_stored_whole_or_not_at_all(o).await;
     an_overwrite_shows_the_old_bytes_or_the_new(&origin).await;
     writers_of_one_key_do_not_mix(&origin).await;
 }
@@ -147,6 +148,40 @@ async fn a_head_says_what_was_stored(o: &dyn Origin) {
     assert_eq!(proves, o.grade() != ProofGrade::C, "HEAD tells a hash, or reading is needed");
     assert_eq!(o.head(&key("head")).await.expect("head"), None, "a folder is no object");
     assert!(o.address(&key("head/object")).ends_with("head/object"));
+}
+
+async fn a_file_is_stored_whole_or_not_at_all(o: &dyn Origin) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("film.mov");
+    // Longer than what is copied or hashed at once.
+    let body: Vec<u8> = (0..3_000_001u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(&path, &body).expect("write");
+    let file = |at: &str, sha256| PutFile {
+        key: key(at),
+        path: path.clone(),
+        bytes: body.len() as u64,
+        sha256,
+        cache_control: CACHE_NEVER,
+    };
+    let stored = o.put_file(file("file/film.mov", sha256(&body))).await.expect("put_file");
+    let info = o.head(&key("file/film.mov")).await.expect("head").expect("it is there");
+    assert_eq!(info.bytes, body.len() as u64);
+    let bare = |etag: Option<String>| etag.map(|etag| etag.trim_matches('"').to_owned());
+    let (said, found) = (bare(stored.etag), bare(info.etag));
+    assert!(said.is_none() || said == found, "the ETag is what was foretold: {said:?}, {found:?}");
+    assert_eq!(o.get(&key("file/film.mov"), None).await.expect("get"), body);
+
+    let other = sha256(b"another film");
+    let error = o.put_file(file("file/film.mov", other)).await.expect_err("another content");
+    assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
+    assert_eq!(
+        o.get(&key("file/film.mov"), None).await.expect("get"),
+        body,
+        "what was there stays"
+    );
+    o.put_file(file("file/none.mov", other)).await.expect_err("another content");
+    assert_eq!(keys(o, "file/").await, ["file/film.mov"]);
+    assert_eq!(std::fs::read(&path).expect("read"), body, "the file itself is left alone");
 }
 
 async fn an_overwrite_shows_the_old_bytes_or_the_new(origin: &Arc<dyn Origin>) {

@@ -92,6 +92,7 @@ impl App {
             EngineConfig {
                 worker: format!("worker-{}", std::process::id()),
                 spool: data.join("spool"),
+                masters: data.join("masters"),
                 slots: config.worker.slots.get(),
                 lease: LEASE,
             },

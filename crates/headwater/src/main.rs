@@ -1,6 +1,7 @@
 //! Headwater: from a source master to a proven HLS and DASH package.
 
 mod app;
+mod archived;
 mod cli;
 mod commands;
 mod config;

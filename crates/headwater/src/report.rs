@@ -8,6 +8,7 @@ use headwater_model::refusal::Refusal;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::archived::ArchiveReport;
 
 /// Incidents that are shown of one title. A person reads no more; `headwater incidents` has them all.
 const INCIDENTS: u32 = 1000;
@@ -57,6 +58,9 @@ pub(crate) struct TitleReport {
     pub(crate) working_seconds: f64,
     /// Processor seconds that the transcoder took so far.
     pub(crate) cpu_seconds: f64,
+    /// Where its master stands in the archive, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<ArchiveReport>,
     /// Open incidents: what is wrong with objects on origins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) findings: Vec<Finding>,
@@ -161,6 +165,7 @@ impl TitleReport {
             seconds: p.duration_ms as f64 / 1000.0,
             working_seconds: p.working_ms as f64 / 1000.0,
             cpu_seconds: p.cpu_ms as f64 / 1000.0,
+            archive: None,
             findings: vec![],
             last_words: None,
             events: vec![],
@@ -174,6 +179,7 @@ impl TitleReport {
         let open =
             app.catalog.incidents(&record.tenant, Some(&record.title), false, INCIDENTS).await?;
         report.findings = open.into_iter().map(|incident| incident.finding).collect();
+        report.archive = ArchiveReport::of(app, record).await?;
         report.events = app.catalog.events(&record.tenant, &record.title).await?;
         if matches!(record.state, TitleState::Failed(_)) {
             report.last_words = app.catalog.last_words(&package).await?;
@@ -213,6 +219,9 @@ impl TitleReport {
             );
         } else {
             row("master", &self.master);
+        }
+        if let Some(archive) = &self.archive {
+            row("archive", &archive.message);
         }
         row("pipeline", &self.pipeline);
         if self.spans > 0 {

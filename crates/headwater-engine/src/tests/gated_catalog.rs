@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::{Incident, Look};
@@ -113,6 +114,10 @@ gated! {
     heal(package: &PackageId) -> bool;
     roll_back(package: &PackageId) -> bool;
     is_busy(package: &PackageId) -> bool;
+    archive(package: &PackageId) -> bool;
+    master(tenant: &Tenant, sha256: Sha256) -> Option<MasterRecord>;
+    masters(tenant: &Tenant, after: Option<Sha256>, limit: u32) -> Vec<MasterRecord>;
+    keep_copy(tenant: &Tenant, copy: &MasterCopy) -> ();
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
     checkpoint(name: &str) -> Option<String>;

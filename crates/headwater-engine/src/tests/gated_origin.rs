@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use headwater_model::key::ObjectKey;
-use headwater_ports::origin::{ObjectInfo, Origin, OriginError, Page, ProofGrade, Put};
+use headwater_ports::origin::{
+    ObjectInfo, Origin, OriginError, Page, ProofGrade, Put, PutFile, StoredFile,
+};
 use headwater_testkit::memory_origin::MemoryOrigin;
 use tokio::sync::Notify;
 
@@ -23,11 +25,12 @@ pub(super) struct GatedOrigin {
     inner: Arc<MemoryOrigin>,
     gate: Gate,
     operations: AtomicUsize,
+    reads: Arc<AtomicU32>,
 }
 
 impl GatedOrigin {
     pub(super) fn new(inner: Arc<MemoryOrigin>, gate: Gate) -> Arc<Self> {
-        Arc::new(Self { inner, gate, operations: AtomicUsize::new(0) })
+        Arc::new(Self { inner, gate, operations: AtomicUsize::new(0), reads: Arc::default() })
     }
 
     /// One that hangs at operation `n`, and the bell that says when.
@@ -42,6 +45,11 @@ impl GatedOrigin {
         damage: impl Fn(&MemoryOrigin) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Self::new(inner, Gate::AfterPut("inventory.jsonl", Box::new(damage)))
+    }
+
+    /// How often something was read.
+    pub(super) fn reads(&self) -> Arc<AtomicU32> {
+        self.reads.clone()
     }
 
     async fn pass(&self) {
@@ -81,8 +89,14 @@ impl Origin for GatedOrigin {
         Ok(())
     }
 
+    async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
+        self.pass().await;
+        self.inner.put_file(put).await
+    }
+
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
         self.pass().await;
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.get(key, range).await
     }
 

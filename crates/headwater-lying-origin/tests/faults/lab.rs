@@ -123,6 +123,7 @@ impl Lab {
         let config = Config {
             worker: "w1".to_owned(),
             spool: folder.path().join("spool"),
+            masters: folder.path().join("masters"),
             slots: 2,
             lease: LEASE,
         };
@@ -130,7 +131,7 @@ impl Lab {
         let running = tokio::spawn({
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
             async move {
-                let roles = [Role::Worker, Role::Verifier, Role::Publisher];
+                let roles = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
                 engine.run(&roles, shutdown).await.unwrap();
             }
         });

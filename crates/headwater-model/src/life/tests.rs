@@ -1,6 +1,8 @@
 //! The life of a title as a table.
 
 use super::*;
+use crate::archive::MasterCopy;
+use crate::key::ObjectKey;
 use crate::refusal::Code;
 
 #[test]
@@ -16,9 +18,25 @@ fn each_outcome_leads_on() {
     ] {
         assert_eq!(
             after(outcome, left, false),
-            Next { state, tasks },
+            Next { state: Some(state), tasks },
             "{outcome:?} with {left} left"
         );
+    }
+}
+
+#[test]
+fn a_master_is_archived_beside_whatever_the_title_does() {
+    let copy = MasterCopy {
+        origin: "glacier".to_owned(),
+        key: ObjectKey::new("main/masters/a.mp4").unwrap(),
+        bytes: 1,
+        sha256: Sha256([1; 32]),
+        etag: None,
+        storage_class: None,
+    };
+    for (left, healing) in [(0, false), (3, false), (0, true)] {
+        let next = after(&Outcome::Archived { copy: copy.clone() }, left, healing);
+        assert_eq!(next, Next { state: None, tasks: vec![] });
     }
 }
 
@@ -30,7 +48,11 @@ fn viewers_keep_a_title_while_it_is_healed() {
         [(&made, 1, vec![]), (&made, 0, vec![TaskKind::Heal]), (&healed, 0, vec![])]
     {
         let next = after(outcome, left, true);
-        assert_eq!(next, Next { state: TitleState::Published, tasks }, "{outcome:?}, {left} left");
+        assert_eq!(
+            next,
+            Next { state: Some(TitleState::Published), tasks },
+            "{outcome:?}, {left} left"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! The blocking side of the directory origin: keys to files, step by step below one open directory.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,10 +10,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use headwater_model::id::Sha256;
 use headwater_model::key::ObjectKey;
-use headwater_ports::origin::Page;
+use headwater_ports::origin::{Page, PutFile};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use sha2::Digest as _;
 
 use super::{aside, list};
 
@@ -27,6 +30,9 @@ const OBJECT: OFlags =
 /// Times a write is begun. Each further one means that another process pruned the folder between its making and the
 /// rename, or swept the file written aside on a file system that does not share locks; thrice in a row is no accident.
 const TRIES: u32 = 3;
+
+/// Bytes that are copied at once.
+const BLOCK: usize = 1024 * 1024;
 
 /// Folders remembered as synced. A title being made uses about ten; forgetting all of them costs one sync each.
 const REMEMBERED: usize = 4096;
@@ -59,26 +65,63 @@ impl Store {
     }
 
     pub(super) fn put(&self, key: &ObjectKey, body: &[u8]) -> io::Result<()> {
+        self.put_by(key, &|file| file.write_all(body))
+    }
+
+    /// Stores a copy of a file while `is_wanted`, if it still is what it should be ([`io::ErrorKind::InvalidData`] else).
+    pub(super) fn put_file(&self, put: &PutFile, is_wanted: &dyn Fn() -> bool) -> io::Result<()> {
+        let mut source = File::open(&put.path).map_err(io::Error::other)?;
+        if !source.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a plain file"));
+        }
+        let source = RefCell::new(&mut source);
+        self.put_by(&put.key, &|file| {
+            let source = &mut **source.borrow_mut();
+            source.rewind()?;
+            let found = copy(source, file, is_wanted)?;
+            if found == (put.bytes, put.sha256) {
+                return Ok(());
+            }
+            let path = put.path.display();
+            let why = format!(
+                "the file `{path}` is not what it was when it was hashed: its SHA-256 is {} instead of {}",
+                found.1, put.sha256
+            );
+            Err(io::Error::new(io::ErrorKind::InvalidData, why))
+        })
+    }
+
+    /// Stores what `write` writes.
+    fn put_by(
+        &self,
+        key: &ObjectKey,
+        write: &dyn Fn(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let Some((folder, name)) = split(key) else {
             let reason = "names that start with a dot are the origin's own";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         };
         for _ in 1..TRIES {
-            match self.put_once(folder, name, body) {
+            match self.put_once(folder, name, write) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => return done,
             }
         }
         // `NotFound` would tell the caller that an object is missing; what is missing is the ground under it.
-        self.put_once(folder, name, body).map_err(|error| match error.kind() {
+        self.put_once(folder, name, write).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(error),
             _ => error,
         })
     }
 
-    fn put_once(&self, folder: &str, name: &str, body: &[u8]) -> io::Result<()> {
+    fn put_once(
+        &self,
+        folder: &str,
+        name: &str,
+        write: &dyn Fn(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut written = aside::Aside::create(self.make_folder(aside::FOLDER)?)?;
-        written.file().write_all(body)?;
+        write(written.file())?;
         written.file().sync_all()?;
         let folder = self.make_folder(folder)?;
         written.place(&folder, name)?;
@@ -213,6 +256,26 @@ impl Store {
 
     fn forget(&self, path: &str) {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+}
+
+/// Copies a file block by block; gives its size in bytes and its SHA-256. Ends early when nobody wants it any more.
+fn copy(from: &mut File, to: &mut File, is_wanted: &dyn Fn() -> bool) -> io::Result<(u64, Sha256)> {
+    let (mut block, mut bytes, mut hasher) = (vec![0; BLOCK], 0, sha2::Sha256::new());
+    loop {
+        if !is_wanted() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        let n = match from.read(&mut block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if n == 0 {
+            return Ok((bytes, Sha256(hasher.finalize().into())));
+        }
+        hasher.update(&block[..n]);
+        to.write_all(&block[..n])?;
+        bytes += n as u64;
     }
 }
 

@@ -83,6 +83,22 @@ impl Failed {
         Self { trouble: Trouble::Garbled, kind, code: None, lacks_credentials: false, message }
     }
 
+    /// The origin does not do what has to be done.
+    pub(super) fn unable(message: &str) -> Self {
+        Self {
+            trouble: Trouble::Lasting,
+            kind: OriginErrorKind::Denied,
+            code: None,
+            lacks_credentials: false,
+            message: message.to_owned(),
+        }
+    }
+
+    /// Whether there is no upload in parts of that id any more.
+    pub(super) fn is_no_such_upload(&self) -> bool {
+        self.code.as_deref() == Some("NoSuchUpload")
+    }
+
     /// Whether the origin understood and said no.
     pub(super) fn is_refusal(&self) -> bool {
         self.trouble == Trouble::Lasting || self.kind == OriginErrorKind::Corrupt
@@ -153,6 +169,7 @@ fn of_answer(
     };
     use OriginErrorKind as Kind;
     let (trouble, kind) = match status {
+        _ if is(&["InvalidObjectState"]) => (Trouble::Lasting, Kind::Cold),
         _ if is(&FULL) => (Trouble::Lasting, Kind::Full),
         507 => (Trouble::Lasting, Kind::Full),
         _ if is(&THROTTLED) => (Trouble::Throttled(retry_after()), Kind::Unavailable),

@@ -12,7 +12,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::error::Failed;
-use super::{CALL_LIMIT, LIMIT_PER_MB, S3Origin, base64, client};
+use super::{CALL_LIMIT, LIMIT_PER_MB, S3Origin, base64, client, file};
 
 /// What is stored: long enough for ranges, short enough for anybody's egress bill.
 const BODY: &[u8; 1000] = &[0x48; 1000];
@@ -64,13 +64,9 @@ impl Probe<'_> {
         let (client, bucket) = (&self.origin.client, self.origin.settings.bucket.clone());
         let md5: [u8; 16] = Md5::digest(BODY).into();
         let sha256: [u8; 32] = Sha256::digest(BODY).into();
+        // Without the storage class of the settings: what is in cold storage could not be read back.
         let put = |key: String| {
-            client
-                .put_object()
-                .bucket(&bucket)
-                .key(key)
-                .body(ByteStream::from_static(BODY))
-                .set_storage_class(self.origin.storage_class())
+            client.put_object().bucket(&bucket).key(key).body(ByteStream::from_static(BODY))
         };
         let plain = self.key("plain");
         let stored = once(put(plain.clone()).send()).await?;
@@ -133,8 +129,15 @@ impl Probe<'_> {
         let guarded = once(put(plain.clone()).if_match(format!("\"{:032x}\"", 1)).send()).await;
         self.refusal(Question::HonoursIfMatch, guarded)?;
 
-        let whole = self.upload_in_parts().await;
+        let mut etag = None;
+        let whole = self.upload_in_parts(&mut etag).await;
         self.arrival(Question::TakesParts, whole)?;
+        let note = match &etag {
+            Some(etag) if *etag == parts_etag() => String::new(),
+            Some(etag) => format!("it is {etag}"),
+            None => "there is none".to_owned(),
+        };
+        self.answer(Question::PartsEtagIsMd5, note.is_empty(), note);
         let copied = self.copy(&plain).await;
         self.arrival(Question::Copies, copied)?;
 
@@ -187,11 +190,11 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// Whether an object in two parts is what was sent.
-    async fn upload_in_parts(&self) -> Result<bool, Failed> {
+    /// Whether an object in two parts is what was sent; with its ETag.
+    async fn upload_in_parts(&self, etag: &mut Option<String>) -> Result<bool, Failed> {
         let (client, bucket, key) =
             (&self.origin.client, &self.origin.settings.bucket, self.key("parts"));
-        let bodies = [Bytes::from(vec![0x48; PART]), Bytes::from_static(BODY)];
+        let bodies = parts();
         let begun = client.create_multipart_upload().bucket(bucket).key(&key);
         let begun = once(begun.send()).await?;
         let id = begun.upload_id().unwrap_or_default();
@@ -228,8 +231,9 @@ impl Probe<'_> {
             let _ = once(given_up.send()).await;
             return Err(failed);
         }
-        let size = once(client.head_object().bucket(bucket).key(&key).send()).await?;
-        Ok(size.content_length() == Some((PART + BODY.len()) as i64))
+        let found = once(client.head_object().bucket(bucket).key(&key).send()).await?;
+        *etag = found.e_tag().map(str::to_owned);
+        Ok(found.content_length() == Some((PART + BODY.len()) as i64))
     }
 
     async fn copy(&self, from: &str) -> Result<bool, Failed> {
@@ -269,6 +273,16 @@ impl Probe<'_> {
         }
         Ok(())
     }
+}
+
+/// The parts of an object that does not go up in one.
+fn parts() -> [Bytes; 2] {
+    [Bytes::from(vec![0x48; PART]), Bytes::from_static(BODY)]
+}
+
+/// The ETag of that object where ETags are MD5s.
+fn parts_etag() -> String {
+    file::etag_of(&parts().map(|part| headwater_model::id::Md5(Md5::digest(&part).into())))
 }
 
 /// One try of a call, within the time that any of them may take.

@@ -13,7 +13,7 @@ use headwater_testkit::origin_suite::origin_suite;
 use super::*;
 
 /// What an origin that does these things is found to do.
-fn doing(questions: &[Question]) -> Profile {
+pub(super) fn doing(questions: &[Question]) -> Profile {
     let answers =
         questions.iter().map(|&question| Answer { question, yes: true, note: String::new() });
     Profile { answers: answers.collect() }
@@ -27,7 +27,7 @@ fn grade_b() -> Profile {
     doing(&[Question::RefusesWrongMd5, Question::RefusesWrongSignedHash, Question::EtagIsMd5])
 }
 
-fn settings(server: &LyingOrigin) -> S3Settings {
+pub(super) fn settings(server: &LyingOrigin) -> S3Settings {
     S3Settings {
         name: "lab".to_owned(),
         bucket: server.manners().bucket.clone(),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use headwater_model::archive::MasterCopy;
 use headwater_model::id::{Md5, Sha256, Tenant, TitleId, Version};
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::inventory::{Object, ObjectRole};
-use headwater_model::key::PackageId;
+use headwater_model::key::{ObjectKey, PackageId};
 use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
 use headwater_model::pipeline::Pipeline;
@@ -28,7 +29,7 @@ pub const LONG_MS: i64 = 3_600_000;
 pub const SPAN_FRAMES: u64 = 300;
 
 /// All there are.
-pub const ALL: [Role; 3] = [Role::Worker, Role::Verifier, Role::Publisher];
+pub const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 
 /// A catalog under test and the clock that it goes by.
 pub struct Scene {
@@ -162,6 +163,7 @@ pub fn good(kind: TaskKind) -> Outcome {
         TaskKind::Verify => Outcome::Proven { origins: vec!["local".to_owned()] },
         TaskKind::Publish => Outcome::Published { pointers: vec![object("index.m3u8", 7)] },
         TaskKind::Heal => Outcome::Healed { pointers: vec![] },
+        TaskKind::Archive => Outcome::Archived { copy: copy_of(1) },
     }
 }
 
@@ -171,6 +173,30 @@ pub fn prepared(seed: u8, spans: u64) -> Outcome {
         facts: Box::new(facts()),
         plan: Box::new(plan_of(seed, spans)),
         cpu_ms: 400,
+        archives: false,
+    }
+}
+
+/// What `Prepare` hands in for the master `[seed; 32]` where masters are archived.
+pub fn prepared_to_archive(seed: u8) -> Outcome {
+    Outcome::Prepared {
+        facts: Box::new(facts()),
+        plan: Box::new(plan_of(seed, 1)),
+        cpu_ms: 400,
+        archives: true,
+    }
+}
+
+/// A copy of the master `[seed; 32]` in an archive.
+pub fn copy_of(seed: u8) -> MasterCopy {
+    let sha256 = Sha256([seed; 32]);
+    MasterCopy {
+        origin: "glacier".to_owned(),
+        key: ObjectKey::new(format!("main/masters/{sha256}.mp4")).expect("a digest is a name"),
+        bytes: 1_000_000,
+        sha256,
+        etag: Some("\"e-2\"".to_owned()),
+        storage_class: Some("DEEP_ARCHIVE".to_owned()),
     }
 }
 

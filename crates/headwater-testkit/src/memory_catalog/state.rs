@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use headwater_model::archive::MasterCopy;
 use headwater_model::history::Line;
-use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
@@ -19,6 +20,7 @@ use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, R
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{CatalogError, SeenFile, Submitted};
 
+mod archived;
 mod healing;
 
 /// The tables. Keys are ids, so that iterating is the order of the queue.
@@ -31,6 +33,8 @@ pub(super) struct State {
     pub(super) checkpoints: HashMap<String, String>,
     /// By origin, with the settings that they are of.
     pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
+    /// By tenant and master, with when they were proven.
+    pub(super) copies: BTreeMap<(String, Sha256), (MasterCopy, Option<Timestamp>)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
     last_id: i64,
@@ -52,6 +56,8 @@ pub(super) struct Package {
     state: TitleState,
     new: NewTitle,
     facts: Option<MasterFacts>,
+    /// Known once it was prepared, or from the inventory of one that was taken over.
+    master: Option<Sha256>,
     pub(super) record: PackageRecord,
     pub(super) codecs: BTreeMap<String, String>,
     pub(super) objects: BTreeMap<String, Object>,
@@ -74,13 +80,15 @@ struct Task {
     frames_done: u64,
     cpu_ms: u64,
     started: Option<Timestamp>,
+    /// Why its last try failed.
+    trouble: Option<Refusal>,
 }
 
 enum TaskState {
     Queued { due: Timestamp },
     Leased { until: Timestamp, worker: String },
     Done { at: Timestamp },
-    Failed,
+    Failed { at: Timestamp },
     Cancelled,
 }
 
@@ -93,12 +101,17 @@ impl Task {
         match self.state {
             TaskState::Queued { due } => due <= now,
             TaskState::Leased { until, .. } => until <= now,
-            TaskState::Done { .. } | TaskState::Failed | TaskState::Cancelled => false,
+            TaskState::Done { .. } | TaskState::Failed { .. } | TaskState::Cancelled => false,
         }
     }
 
     fn is_done(&self) -> bool {
         matches!(self.state, TaskState::Done { .. })
+    }
+
+    /// Whether the package's state depends on it and it is not done.
+    fn is_left(&self) -> bool {
+        !self.is_done() && !self.kind.is_beside()
     }
 
     fn requeue(&mut self, due: Timestamp) {
@@ -166,6 +179,7 @@ impl State {
             frames_done: 0,
             cpu_ms: 0,
             started: None,
+            trouble: None,
         };
         let before = self.tasks.values_mut().find(|t| t.package == package && t.kind == kind);
         if let Some(before) = before {
@@ -181,6 +195,7 @@ impl State {
         self.add_task(package, kind, frames, due);
         for task in self.tasks_of(package).filter(|t| t.kind == kind) {
             (task.tries, task.failures, task.losses) = (0, 0, 0);
+            task.trouble = None;
         }
     }
 
@@ -194,13 +209,13 @@ impl State {
 
     /// Takes for done whatever a package that viewers have still has in the queue.
     fn close(&mut self, package: i64, now: Timestamp) {
-        for task in self.tasks_of(package).filter(|t| !t.is_done()) {
+        for task in self.tasks_of(package).filter(|t| t.is_left()) {
             task.state = TaskState::Done { at: now };
         }
     }
 
     fn cancel(&mut self, package: i64) {
-        for task in self.tasks_of(package).filter(|t| t.is_open()) {
+        for task in self.tasks_of(package).filter(|t| t.is_open() && !t.kind.is_beside()) {
             task.state = TaskState::Cancelled;
             task.frames_done = 0;
         }
@@ -267,6 +282,7 @@ impl State {
             state: TitleState::Queued,
             new: new.clone(),
             facts: None,
+            master: None,
             record: PackageRecord {
                 plan: None,
                 codecs: vec![],
@@ -301,10 +317,12 @@ impl State {
         for task in self.tasks_of(package).filter(|t| !t.is_done()) {
             task.requeue(now);
             (task.tries, task.failures, task.losses) = (0, 0, 0);
+            task.trouble = None;
             reopened.push(task.kind);
         }
         let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
-        let first = reopened.iter().min().expect("a package that stopped has a task to go on with");
+        let first = reopened.iter().filter(|kind| !kind.is_beside()).min();
+        let first = first.expect("a package that stopped has a task to go on with");
         self.set_state(package, state_before(*first), now);
         self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
         Submitted::Queued(self.package(package).id.version)
@@ -343,6 +361,10 @@ impl State {
                 let title = self.package(package).title;
                 self.record(title, now, Line::WorkerLost { kind, worker: &lost });
                 if let Some(refusal) = lost_too_often(kind, losses) {
+                    if kind.is_beside() {
+                        self.give_up_archiving(id, &refusal, now);
+                        continue;
+                    }
                     if self.package(package).is_healing() {
                         self.end_healing(package, kind, &refusal, now);
                         continue;
@@ -361,6 +383,7 @@ impl State {
             task.started.get_or_insert(now);
             let lease = Lease { task: id, token: task.token, until };
             let attempt = task.tries;
+            let known_master = self.known_master(package);
             let package = self.package(package);
             return Some(Claimed {
                 lease,
@@ -372,6 +395,7 @@ impl State {
                 again: package.new.again,
                 remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
+                known_master,
                 published_as: package.record.inventory.filter(|_| package.published),
                 differs: package.differs.iter().cloned().collect(),
             });
@@ -443,7 +467,8 @@ impl State {
         held.state = TaskState::Done { at: now };
         held.frames_done = held.frames;
         held.cpu_ms = outcome.cpu_ms();
-        let left = self.tasks_of(package_id).filter(|t| !t.is_done()).count() as u64;
+        held.trouble = None;
+        let left = self.tasks_of(package_id).filter(|t| t.is_left()).count() as u64;
         let healing = self.package(package_id).is_healing();
         let next = after(outcome, left, healing);
 
@@ -454,6 +479,7 @@ impl State {
             Outcome::Prepared { facts, plan, .. } => {
                 package.facts = Some((**facts).clone());
                 package.record.plan = Some((**plan).clone());
+                package.master = Some(plan.master);
                 frames = next.tasks.iter().map(|kind| frames_of(*kind, plan)).collect();
                 let base = cut_otherwise(package.new.remake.as_ref(), plan);
                 self.record(title, now, Line::Prepared { facts, plan });
@@ -500,12 +526,19 @@ impl State {
                 self.settle(title, now);
                 self.record(title, now, Line::Healed);
             }
+            Outcome::Archived { copy } => {
+                let tenant = package.id.tenant.to_string();
+                self.copies.insert((tenant, copy.sha256), (copy.clone(), Some(now)));
+                self.record(title, now, Line::Archived { copy });
+            }
             Outcome::AlreadyPublished { .. } => {}
         }
         for (kind, frames) in next.tasks.into_iter().zip(frames) {
             self.add_task(package_id, kind, frames, now);
         }
-        self.set_state(package_id, next.state, now);
+        if let Some(state) = next.state {
+            self.set_state(package_id, state, now);
+        }
         Ok(())
     }
 
@@ -550,10 +583,11 @@ impl State {
         let again = try_again_at(failure, held.failures, lease, now);
         let Failure { refusal, last_words, retry } = failure;
         match (again, retry) {
-            (None, _) => held.state = TaskState::Failed,
+            (None, _) => held.state = TaskState::Failed { at: now },
             (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
             (Some(due), Retry::Later | Retry::Never | Retry::NewVersion(_)) => held.requeue(due),
         }
+        held.trouble = Some(refusal.clone());
         let package = self.package(package_id);
         let (title, healing) = (package.title, package.is_healing());
         package.last_words = last_words.clone();
@@ -566,6 +600,9 @@ impl State {
             (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
+            }
+            (None, _) if kind.is_beside() => {
+                self.record(title, now, Line::NotArchived { refusal });
             }
             (None, Retry::NewVersion(remake)) if healing => {
                 self.replace(package_id, kind, remake, refusal, now);

@@ -1,8 +1,11 @@
 //! `headwater audit`: compares what origins hold with what they should.
 
+use std::sync::Arc;
+
 use headwater_engine::audit::{Budget, Method, News, Scope, Source};
 use headwater_model::audit::Tally;
 use headwater_model::origin::ProofGrade;
+use headwater_ports::origin::Origin;
 use serde_json::json;
 
 use crate::app::App;
@@ -22,9 +25,10 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
             return Ok(Outcome::Refused);
         }
     }
-    let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
+    let all = app.stores.iter().chain(app.stores.archive());
+    let names: Vec<String> = all.map(|o| o.name().to_owned()).collect();
     if let Some(unknown) = args.origin.iter().find(|name| !names.contains(name)) {
-        complain(&format!("there is no origin `{unknown}` that holds packages"));
+        complain(&format!("there is no origin `{unknown}` that holds packages or masters"));
         news(&format!("hint: there are: {}", names.join(", ")));
         return Ok(Outcome::Refused);
     }
@@ -86,7 +90,11 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
                 .to_string());
         }
         News::Orphan { origin, key, bytes } => {
-            say(&format!("`{key}` on origin {origin} is named by no inventory ({bytes} bytes)"));
+            let whose = match app.stores.archive() {
+                Some(archive) if archive.name() == origin => "belongs to no known master",
+                _ => "is named by no inventory",
+            };
+            say(&format!("`{key}` on origin {origin} {whose} ({bytes} bytes)"));
         }
         News::Progress(_) => {}
     };
@@ -100,14 +108,38 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
             });
             say(&line.to_string());
         } else {
-            let grade = app.stores.iter().find(|o| o.name() == origin).map(|o| o.grade());
-            say(&in_words(&origin, grade.unwrap_or(ProofGrade::C), &tally));
+            let find = |o: &&Arc<dyn Origin>| o.name() == origin;
+            let archive = app.stores.archive().filter(find);
+            let grade = archive.or(app.stores.iter().find(find)).map(|o| o.grade());
+            let grade = grade.unwrap_or(ProofGrade::C);
+            match archive {
+                Some(_) => say(&archive_in_words(&origin, grade, &tally)),
+                None => say(&in_words(&origin, grade, &tally)),
+            }
         }
     }
     if !sound && !json && !args.heal {
         news("hint: `headwater heal --all` puts it right; `headwater incidents` shows it again");
     }
     Ok(if sound { Outcome::Done } else { Outcome::Refused })
+}
+
+/// Nothing of an archive is read: its copies were proven when they were stored, and have to be what they were.
+fn archive_in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {
+    let Tally { objects, bytes, findings, orphans, orphan_bytes, .. } = tally;
+    let verdict = match findings {
+        0 if grade == ProofGrade::C => "complete by names and sizes".to_owned(),
+        0 => "as it was proven".to_owned(),
+        wrong => format!("{wrong} wrong"),
+    };
+    let grade = self::grade(grade);
+    let mut text =
+        format!("archive {origin} (grade {grade}): {verdict}, {objects} masters, {bytes} bytes");
+    if *orphans > 0 {
+        text +=
+            &format!("; {orphans} objects ({orphan_bytes} bytes) that belong to no known master");
+    }
+    text
 }
 
 fn in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {

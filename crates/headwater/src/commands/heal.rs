@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
@@ -128,6 +129,14 @@ async fn one(
             () = tokio::time::sleep(REFRESH) => {}
         }
     }
+    let archive = match app.catalog.title(&app.config.tenant, title).await? {
+        Some(record) => {
+            archived::wait(app, &record, stop).await?;
+            ArchiveReport::of(app, &record).await?
+        }
+        None => None,
+    };
+    let archive = archive.filter(|archive| !archive.proven || archive.code.is_some());
     let all = app.catalog.incidents(&app.config.tenant, Some(title), true, u32::MAX).await?;
     let closed_now = |incident: &&Incident| incident.closed.is_some_and(|closed| closed >= began);
     let put_right: Vec<&Incident> = all.iter().filter(closed_now).collect();
@@ -140,7 +149,7 @@ async fn one(
     if json {
         say(&json!({
             "title": title, "version": version, "healed": healed, "put_right": put_right.len(),
-            "open_incidents": open.len(), "message": last,
+            "open_incidents": open.len(), "archive": archive, "message": last,
         })
         .to_string());
     } else {
@@ -154,6 +163,9 @@ async fn one(
         }
         for incident in open {
             say(&format!("  open        {}", incident.finding));
+        }
+        if let Some(archive) = archive {
+            say(&format!("  master      {}", archive.message));
         }
     }
     Ok(if healed { Outcome::Done } else { Outcome::Refused })

@@ -12,6 +12,7 @@ use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
 
 use crate::app::{self, App};
+use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
@@ -118,7 +119,8 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 /// With less than this on its disk the catalog may be unable to write.
 const FULL_BYTES: u64 = 32 * 1024;
 
-/// Waits until the title, of which version `asked_for` was queued, is published or refused; does the work itself when nobody else does.
+/// Waits until the title, of which version `asked_for` was queued, is published and its master archived, or until it is
+/// refused; does the work itself when nobody else does.
 pub(crate) async fn see_through(
     app: &App,
     title: &TitleId,
@@ -160,6 +162,9 @@ pub(crate) async fn see_through(
             if record.state.is_final() || shutdown.is_cancelled() {
                 // The result says how it ended.
                 progress.clear();
+                if record.state == TitleState::Published {
+                    archived::wait(app, &record, &shutdown).await?;
+                }
                 shutdown.cancel();
                 return anyhow::Ok(Some(record));
             }
@@ -189,6 +194,9 @@ pub(crate) async fn see_through(
         ));
     }
     if json {
+        if let Some(archive) = report.archive.as_ref().filter(|archive| !archive.proven) {
+            news(&format!("{title}  its master is {}", archive.message));
+        }
         say(&serde_json::to_string(&Verdict::from(report))?);
     } else {
         say(&TitleReport { events: vec![], ..report }.text());

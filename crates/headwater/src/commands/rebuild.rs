@@ -38,13 +38,16 @@ pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow:
     if json {
         let line = json!({
             "origin": origin, "titles": titles, "packages": packages, "objects": objects,
-            "problems": rebuilt.problems,
+            "masters": rebuilt.masters, "problems": rebuilt.problems,
         });
         say(&line.to_string());
     } else {
         say(&format!(
             "taken over from origin {origin}: {titles} titles, {packages} packages, {objects} objects"
         ));
+        if let Some(archive) = app.stores.archive() {
+            say(&format!("found on origin {}: {} masters", archive.name(), rebuilt.masters));
+        }
         for problem in &rebuilt.problems {
             say(&format!("  not taken over: {problem}"));
         }

@@ -181,7 +181,7 @@ impl Request<'_> {
                 format!("title `{}` is not published: ingest its master", self.title()),
             );
         };
-        if self.record.master_path.is_empty() {
+        if self.record.master_path.is_empty() && !self.has_copy().await? {
             let text = "the catalog was rebuilt and does not know where the master is: ingest it again to tell";
             return self.refuse(Code::MasterGone, text.to_owned());
         }
@@ -207,6 +207,17 @@ impl Request<'_> {
             ));
         }
         Ok(Outcome::Done)
+    }
+
+    /// Whether the archive has a copy of the master.
+    async fn has_copy(&self) -> anyhow::Result<bool> {
+        let (Some(archive), Some(sha256)) =
+            (self.app.config.policy.archive.as_deref(), self.record.master)
+        else {
+            return Ok(false);
+        };
+        let known = self.app.catalog.master(&self.record.tenant, sha256).await?;
+        Ok(known.is_some_and(|known| known.copy_on(archive).is_some()))
     }
 
     /// What it would take: the share of spans and renditions that are made, of what the live version took.

@@ -22,7 +22,8 @@ use crate::terminal::news;
 const SHOWN: u32 = 50;
 
 /// Every role.
-pub(crate) const ALL_ROLES: [Role; 3] = [Role::Worker, Role::Verifier, Role::Publisher];
+pub(crate) const ALL_ROLES: [Role; 4] =
+    [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 
 /// Runs until it is told to stop.
 pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {

@@ -14,13 +14,13 @@ use crate::masters;
 use crate::run::{Ran, Site};
 
 /// An S3 server that runs as long as this lives.
-struct Server {
+pub(crate) struct Server {
     _runtime: Runtime,
-    origin: LyingOrigin,
+    pub(crate) origin: LyingOrigin,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let origin = runtime.block_on(LyingOrigin::start(Manners::default())).unwrap();
         Self { _runtime: runtime, origin }
@@ -28,6 +28,11 @@ impl Server {
 
     /// Variables that make it the origin `lab`.
     fn variables(&self) -> Vec<(String, String)> {
+        self.variables_of("LAB")
+    }
+
+    /// Variables that make it an origin of this name, in capitals.
+    pub(crate) fn variables_of(&self, name: &str) -> Vec<(String, String)> {
         let Manners { bucket, region, .. } = self.origin.manners();
         [
             ("KIND", "s3"),
@@ -38,7 +43,7 @@ impl Server {
             ("ACCESS_KEY_ID", LyingOrigin::ACCESS_KEY),
             ("SECRET_ACCESS_KEY", LyingOrigin::SECRET_KEY),
         ]
-        .map(|(key, value)| (format!("HEADWATER_ORIGINS_LAB_{key}"), value.to_owned()))
+        .map(|(key, value)| (format!("HEADWATER_ORIGINS_{name}_{key}"), value.to_owned()))
         .to_vec()
     }
 

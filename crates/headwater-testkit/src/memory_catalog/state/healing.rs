@@ -16,7 +16,7 @@ use headwater_model::task::{NewTitle, Remake, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 
-use super::{Package, State, Title, contradiction};
+use super::{Package, State, Task, Title, contradiction};
 
 impl State {
     pub(in super::super) fn holding(&self, id: i64, title: &Title) -> Holding {
@@ -133,7 +133,7 @@ impl State {
     ) -> bool {
         let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
         let Some((id, title)) = found.map(|(id, p)| (*id, p.title)) else { return false };
-        if self.tasks_of(id).any(|t| t.is_open()) {
+        if self.tasks_of(id).any(|t| t.is_open() && !t.kind.is_beside()) {
             return false;
         }
         self.start_over(id, kind, 0, now);
@@ -205,6 +205,7 @@ impl State {
                         remake: None,
                     },
                     facts: None,
+                    master: Some(package.master),
                     record: PackageRecord { codecs: vec![], ..package.record.clone() },
                     codecs: package.record.codecs.iter().cloned().collect(),
                     objects: BTreeMap::new(),
@@ -224,7 +225,8 @@ impl State {
 
     pub(in super::super) fn is_busy(&self, package: &PackageId) -> bool {
         let id = self.packages.iter().find(|(_, p)| &p.id == package).map(|(id, _)| *id);
-        self.tasks.values().any(|t| Some(t.package) == id && t.is_open())
+        let works = |t: &Task| Some(t.package) == id && t.is_open() && !t.kind.is_beside();
+        self.tasks.values().any(works)
     }
 
     pub(in super::super) fn note(

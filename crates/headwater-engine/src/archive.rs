@@ -1,0 +1,261 @@
+//! The archive: copies masters there, proves the copies, and knows which are missing (R9).
+//!
+//! A copy is made beside the life of its title. An archive that is away keeps no title from viewers; its task is tried
+//! again like all work that waits for an origin, and what was given up is found by the next audit.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use headwater_model::archive::{
+    Archiving, Expected, MasterCopy, Told, Word, judge, key_of, master_of, prefix,
+};
+use headwater_model::finding::{Finding, FindingKind};
+use headwater_model::id::{Sha256, Tenant};
+use headwater_model::incident::{How, Look, Mended};
+use headwater_model::key::{CACHE_NEVER, ObjectKey, PackageId};
+use headwater_model::refusal::Code;
+use headwater_model::task::{Claimed, Failure, Outcome};
+use headwater_ports::catalog::{Catalog, CatalogError};
+use headwater_ports::origin::{
+    ObjectInfo, Origin, OriginError, OriginErrorKind, ProofGrade, PutFile,
+};
+use tracing::{info, warn};
+
+use crate::blocks;
+use crate::failure::{Halt, later, never, of_origin};
+use crate::life::Ports;
+use crate::master;
+
+/// Does `Archive`.
+pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+    let Some(archive) = ports.stores.archive() else {
+        return Err(never(Code::OriginUnavailable, "no archive is configured any more").into());
+    };
+    let plan =
+        claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
+    let (tenant, sha256) = (&claimed.package.tenant, plan.master);
+    let known = ports.catalog.master(tenant, sha256).await?;
+    let copy = known.as_ref().and_then(|known| known.copy_on(archive.name()));
+    if let Some((copy, proven)) = copy
+        && !is_rotten(&*ports.catalog, tenant, copy).await?
+    {
+        // An ETag that was only found says nothing about the bytes.
+        let etag = copy.etag.clone().filter(|_| proven.is_some());
+        let storage_class = copy.storage_class.clone();
+        let expected = Expected { bytes: copy.bytes, sha256, etag, storage_class };
+        match prove(&**archive, &copy.key, &expected).await {
+            Ok(info) => {
+                info!(key = %copy.key, "archived before");
+                close(&*ports.catalog, tenant, archive.name(), &copy.key, None).await?;
+                return Ok(Outcome::Archived { copy: of_info(archive.name(), sha256, info) });
+            }
+            Err(kind @ FindingKind::NotAnswered { .. }) => {
+                return Err(not_proven(archive.name(), &copy.key, kind).into());
+            }
+            Err(kind) => warn!(key = %copy.key, ?kind, "sent again"),
+        }
+    }
+    let again = copy.is_some();
+    let key = key_of(tenant, sha256, &claimed.master_path);
+    let key = copy.map(|(copy, _)| copy.key.clone()).or(key);
+    let key = key.ok_or_else(|| never(Code::Internal, "the master's copy has no key"))?;
+    let expected = send(ports, &**archive, claimed, sha256, &key).await?;
+    match prove(&**archive, &key, &expected).await {
+        Ok(info) => {
+            let how = again.then_some(How::SentAgain);
+            close(&*ports.catalog, tenant, archive.name(), &key, how).await?;
+            let info =
+                ObjectInfo { storage_class: info.storage_class.or(expected.storage_class), ..info };
+            Ok(Outcome::Archived { copy: of_info(archive.name(), sha256, info) })
+        }
+        Err(kind) => {
+            let finding = finding(archive.name(), &key, kind.clone());
+            let look = Look { findings: vec![finding], ..Look::default() };
+            ports.catalog.note(&claimed.package, &look).await?;
+            Err(not_proven(archive.name(), &key, kind).into())
+        }
+    }
+}
+
+/// Whether somebody who read a copy found other bytes in it: then what the archive says about it is no proof.
+async fn is_rotten(
+    catalog: &dyn Catalog,
+    tenant: &Tenant,
+    copy: &MasterCopy,
+) -> Result<bool, CatalogError> {
+    let open = catalog.incidents(tenant, None, false, u32::MAX).await?;
+    let is_it = |f: &Finding| f.origin == copy.origin && f.object == copy.key.as_str();
+    Ok(open.iter().any(|i| is_it(&i.finding) && is_found_by_reading(&i.finding.kind)))
+}
+
+/// Whether only reading finds this: no listing and no HEAD can say that it is over.
+pub(crate) fn is_found_by_reading(kind: &FindingKind) -> bool {
+    matches!(kind, FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. })
+}
+
+/// Sends the master; gives what the copy has to be.
+async fn send(
+    ports: &Ports,
+    archive: &dyn Origin,
+    claimed: &Claimed,
+    sha256: Sha256,
+    key: &ObjectKey,
+) -> Result<Expected, Halt> {
+    let stamp = master::same(ports, claimed, sha256).await?;
+    let path = Path::new(&claimed.master_path);
+    let put = PutFile {
+        key: key.clone(),
+        path: path.to_owned(),
+        bytes: stamp.bytes,
+        sha256,
+        cache_control: CACHE_NEVER,
+    };
+    match archive.put_file(put).await {
+        Ok(stored) => Ok(Expected {
+            bytes: stamp.bytes,
+            sha256,
+            etag: stored.etag,
+            storage_class: stored.storage_class,
+        }),
+        Err(error) => {
+            // A master that vanished or was replaced explains whatever went wrong; one that was replaced by a file of the
+            // same size and time is only told by its content.
+            master::check_unchanged(path, stamp).await?;
+            if error.kind == OriginErrorKind::Corrupt && master::hash(path).await?.1 != sha256 {
+                return Err(master::changed(path, stamp.bytes, stamp.bytes).into());
+            }
+            Err(of_origin(archive.name(), &error).into())
+        }
+    }
+}
+
+/// Asks an archive for proof of a copy, and reads it where its word is not enough; else says what is wrong.
+pub(crate) async fn prove(
+    archive: &dyn Origin,
+    key: &ObjectKey,
+    expected: &Expected,
+) -> Result<ObjectInfo, FindingKind> {
+    let info = archive.head(key).await.map_err(|error| unanswered(&error))?;
+    let info = info.ok_or(FindingKind::Missing)?;
+    match judge(expected, &told(&info)) {
+        Word::Contradicts(kind) => return Err(kind),
+        Word::Proves if archive.grade() != ProofGrade::C => return Ok(info),
+        Word::Proves | Word::SaysNothing => {}
+    }
+    match blocks::hash(archive, key, expected.bytes).await {
+        Ok(found) if found == expected.sha256 => Ok(info),
+        Ok(found) => Err(FindingKind::Altered { expected: expected.sha256, found }),
+        Err(error) if error.kind == OriginErrorKind::Cold => {
+            let reason = "its ETag proves nothing there, and its storage class keeps it from being read back";
+            Err(FindingKind::ListedButUnreadable { reason: reason.to_owned() })
+        }
+        Err(error) => Err(unanswered(&error)),
+    }
+}
+
+/// What an origin said about a copy.
+pub(crate) fn told(info: &ObjectInfo) -> Told {
+    Told {
+        bytes: info.bytes,
+        sha256: info.sha256,
+        etag: info.etag.clone(),
+        storage_class: info.storage_class.clone(),
+    }
+}
+
+fn of_info(archive: &str, sha256: Sha256, info: ObjectInfo) -> MasterCopy {
+    let ObjectInfo { key, bytes, etag, storage_class, .. } = info;
+    MasterCopy { origin: archive.to_owned(), key, bytes, sha256, etag, storage_class }
+}
+
+pub(crate) fn unanswered(error: &OriginError) -> FindingKind {
+    FindingKind::NotAnswered { reason: error.source.to_string() }
+}
+
+fn finding(archive: &str, key: &ObjectKey, kind: FindingKind) -> Finding {
+    Finding { origin: archive.to_owned(), object: key.to_string(), kind }
+}
+
+fn not_proven(archive: &str, key: &ObjectKey, kind: FindingKind) -> Failure {
+    let code = match kind {
+        FindingKind::NotAnswered { .. } => Code::OriginUnavailable,
+        _ => Code::NotProven,
+    };
+    later(code, finding(archive, key, kind).to_string())
+}
+
+/// Closes what was found wrong with a copy, for every package that has it as an incident.
+pub(crate) async fn close(
+    catalog: &dyn Catalog,
+    tenant: &Tenant,
+    archive: &str,
+    key: &ObjectKey,
+    how: Option<How>,
+) -> Result<(), CatalogError> {
+    let open = catalog.incidents(tenant, None, false, u32::MAX).await?;
+    let is_it = |f: &Finding| f.origin == archive && f.object == key.as_str();
+    let packages = open.into_iter().filter(|i| is_it(&i.finding)).map(|i| i.package);
+    let packages: BTreeSet<PackageId> = packages.collect();
+    for package in packages {
+        let (origin, object) = (archive.to_owned(), key.to_string());
+        let mended = how.clone().map(|how| Mended { origin, object, how });
+        let mended = mended.into_iter().collect();
+        let look = Look { whole: vec![archive.to_owned()], mended, ..Look::default() };
+        catalog.note(&package, &look).await?;
+    }
+    Ok(())
+}
+
+/// Queues the archiving of a package's master when there is an archive that does not have it for certain. False when
+/// nothing was queued.
+pub(crate) async fn queue(ports: &Ports, package: &PackageId) -> Result<bool, CatalogError> {
+    let Some(archive) = ports.stores.archive() else { return Ok(false) };
+    let plan = ports.catalog.package(package).await?.and_then(|record| record.plan);
+    let Some(plan) = plan else { return Ok(false) };
+    let Some(known) = ports.catalog.master(&package.tenant, plan.master).await? else {
+        return Ok(false);
+    };
+    if let Some((copy, Some(_))) = known.copy_on(archive.name()) {
+        let open = ports.catalog.incidents(&package.tenant, None, false, u32::MAX).await?;
+        let is_it = |f: &Finding| f.origin == copy.origin && f.object == copy.key.as_str();
+        if !open.iter().any(|incident| is_it(&incident.finding)) {
+            return Ok(false);
+        }
+    }
+    if matches!(known.archiving, Archiving::UnderWay(_)) {
+        return Ok(false);
+    }
+    ports.catalog.archive(package).await
+}
+
+/// Finds the copies that an archive has, for a catalog that was lost; gives how many, and takes none of them for proven.
+pub(crate) async fn find_copies(
+    ports: &Ports,
+    archive: &dyn Origin,
+    tenant: &Tenant,
+) -> Result<Result<u64, OriginError>, CatalogError> {
+    let (prefix, mut after, mut found) = (prefix(tenant), None, 0);
+    loop {
+        let page = match archive.list(&prefix, after.as_ref()).await {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        for listed in page.objects {
+            let Some(sha256) = master_of(tenant, &listed.key) else { continue };
+            // A listing does not say everything, and may list what is not there.
+            let info = match archive.head(&listed.key).await {
+                Ok(info) => info,
+                Err(error) => return Ok(Err(error)),
+            };
+            if let Some(info) = info.filter(|info| info.bytes > 0) {
+                let copy = of_info(archive.name(), sha256, info);
+                ports.catalog.keep_copy(tenant, &copy).await?;
+                found += 1;
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(Ok(found));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Audits the archive: compares what it lists with the copies of masters that it should have. Nothing is read, since what
+//! is archived may be cold; the bytes were proven when they were stored, and their ETags have to stay what they were.
+
+use std::collections::BTreeSet;
+
+use headwater_model::archive::{
+    Archiving, Expected, MasterRecord, Word, judge, key_of, prefix, prefix_of,
+};
+use headwater_model::audit::Tally;
+use headwater_model::finding::FindingKind;
+use headwater_model::incident::Look;
+use headwater_model::key::ObjectKey;
+use headwater_ports::origin::ObjectInfo;
+
+use super::{Audit, AuditError, News, Stretch};
+use crate::archive::{close, is_found_by_reading, told, unanswered};
+
+/// Masters whose copies are compared at once: as many as a page of a listing has.
+const MASTERS: u32 = 1000;
+
+impl Audit<'_> {
+    /// All copies of masters, and everything beside them. An archive that cannot be listed is a finding: it keeps nobody
+    /// from hearing about the others.
+    pub(super) async fn masters(&self) -> Result<Tally, AuditError> {
+        let mut tally = Tally::default();
+        match self.masters_listed(&mut tally).await {
+            Err(AuditError::Origin { source, .. }) => {
+                let kind = unanswered(&source);
+                let finding = super::finding_on(self.origin, prefix(self.tenant), kind);
+                tally.findings += 1;
+                (self.tell)(News::Finding(finding));
+            }
+            done => done?,
+        }
+        (self.tell)(News::Progress(tally));
+        Ok(tally)
+    }
+
+    async fn masters_listed(&self, tally: &mut Tally) -> Result<(), AuditError> {
+        let archive = self.origin.name();
+        let open = self.ports.catalog.incidents(self.tenant, None, false, u32::MAX).await?;
+        let here = open.into_iter().map(|incident| incident.finding);
+        let here = here.filter(|f| f.origin == archive && !is_found_by_reading(&f.kind));
+        // What was found by reading is not over because a listing looks right.
+        let closable: BTreeSet<String> = here.map(|finding| finding.object).collect();
+        let root = prefix(self.tenant);
+        let mut listing = Stretch::new(self, &root, None, &root);
+        let mut after = None;
+        loop {
+            let masters = self.ports.catalog.masters(self.tenant, after, MASTERS).await?;
+            let Some(last) = masters.last() else { break };
+            after = Some(last.sha256);
+            for master in masters {
+                let prefix = prefix_of(self.tenant, master.sha256);
+                for stranger in listing.before(&prefix).await? {
+                    self.orphan(&stranger, tally);
+                }
+                let listed = listing.within(&prefix).await?;
+                self.compare_master(master, listed, &closable, tally).await?;
+            }
+        }
+        for stranger in listing.rest().await? {
+            self.orphan(&stranger, tally);
+        }
+        Ok(())
+    }
+
+    /// Compares one master with what is listed of it.
+    async fn compare_master(
+        &self,
+        master: MasterRecord,
+        listed: Vec<ObjectInfo>,
+        closable: &BTreeSet<String>,
+        tally: &mut Tally,
+    ) -> Result<(), AuditError> {
+        // What is being stored is judged when it is there.
+        if matches!(master.archiving, Archiving::UnderWay(_)) {
+            return Ok(());
+        }
+        let copy = master.copy_on(self.origin.name()).map(|(copy, _)| copy);
+        let key = copy.map(|copy| copy.key.clone());
+        let key = key.or_else(|| key_of(self.tenant, master.sha256, &master.path));
+        let Some(key) = key else { return Ok(()) };
+        let mut found = None;
+        for info in listed {
+            if info.key == key {
+                found = Some(info);
+            } else {
+                self.orphan(&info, tally);
+            }
+        }
+        tally.objects += 1;
+        let wrong = match copy {
+            Some(copy) => {
+                tally.bytes += copy.bytes;
+                let expected = Expected {
+                    bytes: copy.bytes,
+                    sha256: copy.sha256,
+                    etag: copy.etag.clone(),
+                    storage_class: copy.storage_class.clone(),
+                };
+                self.judge_copy(&key, &expected, found).await
+            }
+            // Never copied, or to another archive; what lies there was not proven.
+            None => Some(FindingKind::Missing),
+        };
+        match (wrong, &master.package) {
+            (None, _) => {
+                if closable.contains(key.as_str()) {
+                    let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
+                    close(catalog, self.tenant, archive, &key, None).await?;
+                }
+            }
+            (Some(kind), package) => {
+                let finding = self.finding(&key, kind);
+                tally.findings += 1;
+                (self.tell)(News::Finding(finding.clone()));
+                // A copy that no package is left of cannot be sent again by anybody.
+                if let Some(package) = package {
+                    let look = Look { findings: vec![finding], ..Look::default() };
+                    self.ports.catalog.note(package, &look).await?;
+                    if self.method.heals {
+                        self.ports.catalog.archive(package).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a copy, by the listing and, where that says something is, by asking for the object.
+    async fn judge_copy(
+        &self,
+        key: &ObjectKey,
+        expected: &Expected,
+        listed: Option<ObjectInfo>,
+    ) -> Option<FindingKind> {
+        if let Some(info) = listed
+            && !matches!(judge(expected, &told(&info)), Word::Contradicts(_))
+        {
+            return None;
+        }
+        // Some origins list late.
+        self.purse.pay(1, 0).await;
+        match self.origin.head(key).await {
+            Ok(Some(info)) => match judge(expected, &told(&info)) {
+                Word::Contradicts(kind) => Some(kind),
+                Word::Proves | Word::SaysNothing => None,
+            },
+            Ok(None) => Some(FindingKind::Missing),
+            Err(error) => Some(unanswered(&error)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One call to an origin, made until it is answered: it waits for its turn, has its time, and is tried again.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use headwater_ports::origin::OriginError;
+use tracing::debug;
+
+use super::error::Failed;
+use super::gate::Gate;
+use super::pace::Ended;
+use super::retry::{self, Trouble};
+
+/// The calls to one origin. Clones wait at the same gate.
+#[derive(Debug, Clone)]
+pub(super) struct Calls {
+    origin: String,
+    gate: Gate,
+    haste: u32,
+}
+
+impl Calls {
+    /// Calls to the origin of this name, `haste` times as impatient as they should be.
+    pub(super) fn new(origin: &str, haste: u32) -> Self {
+        let haste = haste.max(1);
+        Self { origin: origin.to_owned(), gate: Gate::new(haste), haste }
+    }
+
+    /// A limit as it counts here.
+    pub(super) fn hasten(&self, limit: Duration) -> Duration {
+        limit / self.haste
+    }
+
+    /// Makes `call` until it is answered, or failed in a way that another try cannot change.
+    pub(super) async fn ask<T, F: Future<Output = Result<T, Failed>>>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        limit: Duration,
+        call: impl Fn() -> F,
+    ) -> Result<T, OriginError> {
+        let began = Instant::now();
+        let mut failures = 0;
+        loop {
+            let place = self.gate.enter().await;
+            let result = tokio::time::timeout(self.hasten(limit), call()).await;
+            let failed = match result {
+                Ok(Ok(answer)) => {
+                    place.leave(Ended::Well, None);
+                    return Ok(answer);
+                }
+                Ok(Err(failed)) => failed,
+                Err(_) => Failed::too_late(limit),
+            };
+            let (ended, pause) = match failed.trouble {
+                Trouble::Throttled(pause) => (Ended::Throttled, pause),
+                Trouble::Fault | Trouble::Reset | Trouble::Timeout => (Ended::Badly, None),
+                Trouble::Garbled | Trouble::Lasting => (Ended::Well, None),
+            };
+            place.leave(ended, pause);
+            failures += 1;
+            let elapsed = began.elapsed() * self.haste;
+            let Some(wait) = retry::again(failed.trouble, failures, elapsed, random()) else {
+                return Err(failed.into_error(operation, key));
+            };
+            let wait = self.hasten(wait);
+            debug!(origin = self.origin, operation, key, failures, ?wait, why = %failed, "again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    f64::from(fastrand::u32(..)) / f64::from(u32::MAX)
+}
