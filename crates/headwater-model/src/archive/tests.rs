@@ -58,7 +58,7 @@ fn an_origin_proves_a_copy_by_its_hash_or_by_the_etag_of_its_bytes() {
             Told { sha256: Some(other), ..told.clone() },
             wrong(FindingKind::Altered { expected: sha256(), found: other }),
         ),
-        (Told { bytes: 0, ..told.clone() }, wrong(FindingKind::Empty { expected: 10 })),
+        (Told { bytes: 0, ..told.clone() }, wrong(FindingKind::Empty { expected: Some(10) })),
         (
             Told { bytes: 9, ..told.clone() },
             wrong(FindingKind::Truncated { expected: 10, found: 9 }),
