@@ -234,7 +234,8 @@ async fn under_a_limiter(in_flight: usize) {
     let rate = UPLOADS as f64 / began.elapsed().as_secs_f64();
     let refused = server.calls(Call::Put) - UPLOADS as u64;
     assert_eq!(server.keys().len(), UPLOADS);
-    assert!(rate >= 190.0, "{rate:.0} a second, {refused} refused");
+    // On a quiet machine it is more than 190 (`cargo xtask bench origin`); this has to hold beside a compiler.
+    assert!(rate >= 140.0, "{rate:.0} a second, {refused} refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
