@@ -6,8 +6,6 @@
 //! the size of the library. After each group the place is kept, so that an audit that was stopped goes on from there.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::stream::{self, FuturesOrdered, StreamExt};
 use headwater_model::audit::{Compared, Content, Holding, Tally, is_sampled, merge};
@@ -21,8 +19,6 @@ use headwater_ports::edge::Edge;
 use headwater_ports::origin::{ObjectInfo, Origin, OriginError, OriginErrorKind, ProofGrade};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::time::Instant;
-use tracing::warn;
 
 use crate::life::{Engine, Ports};
 use crate::listing::{self, Verdict};
@@ -30,6 +26,15 @@ use crate::through_edge::{self, Lasts};
 use crate::{mend, verify};
 
 mod masters;
+mod purse;
+mod schedule;
+mod stretch;
+
+pub use purse::Budget;
+pub use schedule::Schedule;
+
+use purse::Purse;
+use stretch::Stretch;
 
 /// Titles in a group: with a hundred objects each, one page of a listing and a bit. Films of 18,000 objects are a few
 /// MB each while their group is under way.
@@ -75,20 +80,6 @@ pub enum Source {
     /// From its edge, past the cache and as the cache has it. What the origin itself says is compared before. An origin
     /// without an edge is only listed.
     Edge,
-}
-
-/// The most that one origin is asked and read in a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Requests; `u32::MAX` is no limit.
-    pub requests: u32,
-    /// Bytes; `u64::MAX` is no limit.
-    pub bytes: u64,
-}
-
-impl Budget {
-    /// No limit.
-    pub const NONE: Self = Self { requests: u32::MAX, bytes: u64::MAX };
 }
 
 /// What an audit tells while it goes on.
@@ -514,214 +505,6 @@ impl<'a> Audit<'a> {
 
 fn finding_on(origin: &dyn Origin, object: String, kind: FindingKind) -> Finding {
     Finding { origin: origin.name().to_owned(), object, kind }
-}
-
-/// A stretch of an origin's listing, taken page by page.
-struct Stretch<'s, 'a> {
-    audit: &'s Audit<'a>,
-    prefix: String,
-    to: String,
-    after: Option<ObjectKey>,
-    page: std::vec::IntoIter<ObjectInfo>,
-    ended: bool,
-    peeked: Option<ObjectInfo>,
-}
-
-impl<'s, 'a> Stretch<'s, 'a> {
-    /// The keys with `prefix` from behind the prefix `from` up to the end of the prefix `to`.
-    fn new(audit: &'s Audit<'a>, prefix: &str, from: Option<&str>, to: &str) -> Self {
-        Self {
-            audit,
-            prefix: prefix.to_owned(),
-            to: last_of(to),
-            after: from.map(last_of).and_then(ObjectKey::new),
-            page: Vec::new().into_iter(),
-            ended: false,
-            peeked: None,
-        }
-    }
-
-    /// Objects before those that start with `prefix`.
-    async fn before(&mut self, prefix: &str) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|key| key < prefix).await
-    }
-
-    /// Objects that start with `prefix`.
-    async fn within(&mut self, prefix: &str) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|key| key.starts_with(prefix)).await
-    }
-
-    /// What is left.
-    async fn rest(&mut self) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|_| true).await
-    }
-
-    async fn while_true(
-        &mut self,
-        is: impl Fn(&str) -> bool,
-    ) -> Result<Vec<ObjectInfo>, AuditError> {
-        let mut taken = Vec::new();
-        while let Some(info) = self.next().await? {
-            if !is(info.key.as_str()) {
-                self.peeked = Some(info);
-                break;
-            }
-            taken.push(info);
-        }
-        Ok(taken)
-    }
-
-    async fn next(&mut self) -> Result<Option<ObjectInfo>, AuditError> {
-        loop {
-            let next = self.peeked.take().or_else(|| self.page.next());
-            if let Some(info) = next {
-                if info.key.as_str() > self.to.as_str() {
-                    self.ended = true;
-                    self.page = Vec::new().into_iter();
-                    return Ok(None);
-                }
-                return Ok(Some(info));
-            }
-            if self.ended {
-                return Ok(None);
-            }
-            self.audit.purse.pay(1, 0).await;
-            let origin = self.audit.origin;
-            let page = origin.list(&self.prefix, self.after.as_ref()).await.map_err(|source| {
-                AuditError::Origin { origin: origin.name().to_owned(), source }
-            })?;
-            self.ended = page.next.is_none();
-            self.after = page.next;
-            self.page = page.objects.into_iter();
-        }
-    }
-}
-
-/// The key right behind all that start with this prefix, which ends in `/`: `0` is the next character.
-fn last_of(prefix: &str) -> String {
-    format!("{}0", prefix.strip_suffix('/').unwrap_or(prefix))
-}
-
-/// Spends a budget evenly: each payment waits until it is earned.
-struct Purse {
-    budget: Budget,
-    /// When the next request, and the next byte, may start.
-    next: Mutex<(Instant, Instant)>,
-}
-
-impl Purse {
-    fn new(budget: Budget) -> Self {
-        let now = Instant::now();
-        Self { budget, next: Mutex::new((now, now)) }
-    }
-
-    async fn pay(&self, requests: u32, bytes: u64) {
-        let wait = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let (request, byte) = (next.0.max(now), next.1.max(now));
-            if self.budget.requests != u32::MAX {
-                let each = Duration::from_secs(1) / self.budget.requests.max(1);
-                next.0 = request + each * requests;
-            }
-            if self.budget.bytes != u64::MAX {
-                let seconds = bytes as f64 / self.budget.bytes.max(1) as f64;
-                next.1 = byte + Duration::from_secs_f64(seconds);
-            }
-            request.max(byte) - now
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-    }
-}
-
-/// Audits that go on by themselves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Schedule {
-    /// Every object of every live title is listed once in this time.
-    pub list: Duration,
-    /// Every byte is read once in this time; never when there is none.
-    pub read: Option<Duration>,
-    /// The most that each origin is asked and read.
-    pub budget: Budget,
-    /// Whether what is found is put right at once.
-    pub heals: bool,
-}
-
-/// How often the schedule looks whether something is due.
-const TICK: Duration = Duration::from_secs(30);
-
-impl Engine {
-    /// Audits by `schedule` until `stop`. An audit that was interrupted goes on where it was.
-    pub async fn audit_for_ever(
-        &self,
-        tenant: &Tenant,
-        schedule: Schedule,
-        now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
-        stop: tokio_util::sync::CancellationToken,
-    ) {
-        let rounds = [Some(("list", schedule.list, 0.0)), schedule.read.map(|r| ("read", r, 1.0))];
-        loop {
-            for (name, every, read) in rounds.iter().flatten() {
-                let due = self.round(tenant, name, *every, *read, schedule, &*now_ms);
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    done = due => if let Err(error) = done {
-                        warn!(%error, "an audit stopped early; it goes on later");
-                    },
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(TICK) => {}
-            }
-        }
-    }
-
-    /// Does a round that is due, or goes on with one that was interrupted.
-    async fn round(
-        &self,
-        tenant: &Tenant,
-        name: &str,
-        every: Duration,
-        read: f64,
-        schedule: Schedule,
-        now_ms: &(dyn Fn() -> i64 + Send + Sync),
-    ) -> Result<(), AuditError> {
-        let catalog = &self.ports().catalog;
-        let (key, now) = (format!("audit/{name}/{tenant}"), now_ms());
-        let kept = catalog.checkpoint(&key).await?;
-        let (began, done) = kept.as_deref().and_then(began_and_done).unwrap_or((now, false));
-        let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
-        let begins = match (&kept, done) {
-            (None, _) => now,
-            (Some(_), false) => began,
-            (Some(_), true) if began.saturating_add(every) <= now => now,
-            (Some(_), true) => return Ok(()),
-        };
-        catalog.keep_checkpoint(&key, Some(&format!("{begins} under way"))).await?;
-        let method = Method {
-            read,
-            from: Source::Origin,
-            round: 0,
-            heals: schedule.heals,
-            budget: schedule.budget,
-            checkpoint: Some(format!("{key}/place")),
-        };
-        let tallies = self.audit(tenant, &Scope::default(), &method, &|_| {}).await?;
-        for (origin, tally) in tallies {
-            tracing::info!(origin, round = name, ?tally, "audited");
-        }
-        catalog.keep_checkpoint(&key, Some(&format!("{begins} done"))).await?;
-        Ok(())
-    }
-}
-
-/// Reads back what [`Engine::round`] has written down.
-fn began_and_done(text: &str) -> Option<(i64, bool)> {
-    let (began, state) = text.split_once(' ')?;
-    Some((began.parse().ok()?, state == "done"))
 }
 
 #[cfg(test)]

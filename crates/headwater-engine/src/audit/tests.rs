@@ -1,11 +1,14 @@
 //! Audits of small worlds: what is wrong is found, exactly that, on every page size, and a stopped audit goes on.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use headwater_model::key::ObjectKey;
 use headwater_ports::catalog::Catalog;
 
 use headwater_testkit::flaky::{Fail, Flaky};
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::tests::Lab;
