@@ -41,13 +41,15 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     {
         // An ETag that was only found says nothing about the bytes.
         let etag = copy.etag.clone().filter(|_| proven.is_some());
-        let storage_class = copy.storage_class.clone();
-        let expected = Expected { bytes: copy.bytes, sha256, etag, storage_class };
+        // A rule of the bucket may have moved it to another class since.
+        let expected = Expected { bytes: copy.bytes, sha256, etag, storage_class: None };
         match prove(&**archive, &copy.key, &expected).await {
             Ok(info) => {
                 info!(key = %copy.key, "archived before");
                 close(&*ports.catalog, tenant, archive.name(), &copy.key, None).await?;
-                return Ok(Outcome::Archived { copy: of_info(archive.name(), sha256, info) });
+                let class = info.storage_class.clone().or(copy.storage_class.clone());
+                let copy = of_info(archive.name(), sha256, info);
+                return Ok(Outcome::Archived { copy: MasterCopy { storage_class: class, ..copy } });
             }
             Err(kind @ FindingKind::NotAnswered { .. }) => {
                 return Err(not_proven(archive.name(), &copy.key, kind).into());
@@ -228,7 +230,7 @@ pub(crate) async fn queue(ports: &Ports, package: &PackageId) -> Result<bool, Ca
     ports.catalog.archive(package).await
 }
 
-/// Finds the copies that an archive has, for a catalog that was lost; gives how many, and takes none of them for proven.
+/// Finds the copies that an archive lists, for a catalog that was lost; gives how many, and takes none of them for proven.
 pub(crate) async fn find_copies(
     ports: &Ports,
     archive: &dyn Origin,
@@ -242,13 +244,8 @@ pub(crate) async fn find_copies(
         };
         for listed in page.objects {
             let Some(sha256) = master_of(tenant, &listed.key) else { continue };
-            // A listing does not say everything, and may list what is not there.
-            let info = match archive.head(&listed.key).await {
-                Ok(info) => info,
-                Err(error) => return Ok(Err(error)),
-            };
-            if let Some(info) = info.filter(|info| info.bytes > 0) {
-                let copy = of_info(archive.name(), sha256, info);
+            if listed.bytes > 0 {
+                let copy = of_info(archive.name(), sha256, listed);
                 ports.catalog.keep_copy(tenant, &copy).await?;
                 found += 1;
             }

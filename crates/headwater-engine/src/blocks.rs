@@ -28,7 +28,8 @@ pub(crate) fn read<'o>(
         if block.len() as u64 == end - start {
             return Ok(block);
         }
-        let source = format!("it ends {} bytes into block {start}", block.len()).into();
+        let there = start + block.len() as u64;
+        let source = format!("it ends after {there} of {bytes} bytes").into();
         let (kind, operation) = (OriginErrorKind::Corrupt, "read");
         Err(OriginError { kind, operation, key: key.to_string(), source })
     });

@@ -155,7 +155,7 @@ pub struct Config {
     /// Folder for the files of transcoder children. Of this process alone: what it finds there at the start is removed.
     pub spool: PathBuf,
     /// Folder for masters that come back from the archive. Of this process alone, likewise.
-    pub masters: PathBuf,
+    pub retrieved: PathBuf,
     /// Prepare, span and audio tasks at once: as many as the machine has cores for.
     pub slots: usize,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
@@ -175,7 +175,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that does nothing yet.
     pub fn new(ports: Ports, config: Config) -> Self {
-        let masters = Retrieved::new(config.masters.clone());
+        let masters = Retrieved::new(config.retrieved.clone());
         Self { ports, config: Arc::new(config), masters, wake: watch::Sender::new(()) }
     }
 

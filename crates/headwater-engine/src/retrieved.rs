@@ -21,6 +21,7 @@ use headwater_model::task::{Claimed, Failure, Retry};
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
+use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::blocks::{self, Hasher};
@@ -76,13 +77,18 @@ impl Retrieved {
         Self { folder, slots: Arc::default() }
     }
 
-    /// Removes what an earlier process left.
+    /// Removes what an earlier process left: files that are named like copies, and nothing else that somebody may have
+    /// put there.
     pub(crate) async fn sweep(&self) {
-        match fs::remove_dir_all(&self.folder).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!(folder = %self.folder.display(), %error, "copies of masters not removed");
+        let Ok(mut entries) = fs::read_dir(&self.folder).await else { return };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let name = entry.file_name();
+            if !is_copy(&name.to_string_lossy()) {
+                continue;
             }
-            _ => {}
+            if let Err(error) = fs::remove_file(entry.path()).await {
+                warn!(file = %entry.path().display(), %error, "a master's copy was not removed");
+            }
         }
     }
 
@@ -152,8 +158,7 @@ impl Retrieved {
 
     async fn fetch(&self, archive: &dyn Origin, copy: &MasterCopy) -> Result<Fetched, Trouble> {
         fs::create_dir_all(&self.folder).await?;
-        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = free_in(&self.folder).await?;
         if free < copy.bytes.saturating_add(SPARE) {
             return Err(Trouble::Full { free });
         }
@@ -196,6 +201,19 @@ impl Retrieved {
             *slot = None;
         }
     }
+}
+
+/// Whether a file is named like a copy, or one that is being fetched.
+fn is_copy(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok())
+}
+
+/// Bytes that are free for us on the disk of a folder.
+async fn free_in(folder: &Path) -> io::Result<u64> {
+    let folder = folder.to_owned();
+    let looked = spawn_blocking(move || rustix::fs::statvfs(&folder)).await;
+    let disk = looked.map_err(io::Error::other)??;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Whether a package that used a copy has work left. A catalog that does not answer now is asked again later.

@@ -128,7 +128,7 @@ impl Lab {
         let config = Config {
             worker: "w1".to_owned(),
             spool: self.spool(),
-            masters: self.folder.path().join("masters"),
+            retrieved: self.folder.path().join("retrieved"),
             slots: self.slots,
             lease: Duration::from_secs(30),
         };

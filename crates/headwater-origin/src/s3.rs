@@ -295,7 +295,9 @@ impl Origin for S3Origin {
                 .iter()
                 .filter_map(|o| {
                     let key = o.key()?.strip_prefix(&self.settings.prefix)?;
-                    Some(self.info(ObjectKey::new(key)?, o.size(), o.e_tag()))
+                    let storage_class = o.storage_class().map(|class| class.as_str().to_owned());
+                    let info = self.info(ObjectKey::new(key)?, o.size(), o.e_tag());
+                    Some(ObjectInfo { storage_class, ..info })
                 })
                 .collect();
             if page.is_truncated() != Some(true) {

@@ -92,7 +92,7 @@ impl App {
             EngineConfig {
                 worker: format!("worker-{}", std::process::id()),
                 spool: data.join("spool"),
-                masters: data.join("masters"),
+                retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
                 lease: LEASE,
             },

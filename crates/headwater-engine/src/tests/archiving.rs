@@ -123,7 +123,7 @@ impl Vault {
     }
 
     fn came_back(&self) -> Vec<String> {
-        let folder = fs::read_dir(self.lab.folder.path().join("masters"));
+        let folder = fs::read_dir(self.lab.folder.path().join("retrieved"));
         let entries = folder.into_iter().flatten().flatten();
         entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
     }
@@ -498,9 +498,12 @@ async fn a_kill_while_archiving_loses_nothing() {
 async fn copies_that_a_killed_process_fetched_are_swept() {
     let vault = Vault::new();
     vault.publish_and_delete().await;
-    let folder = vault.lab.folder.path().join("masters");
+    let folder = vault.lab.folder.path().join("retrieved");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("left.mp4"), "left").unwrap();
+    let left = vault.key().name().to_owned();
+    for name in [left.as_str(), &format!("{left}.part"), "somebody's.mp4"] {
+        fs::write(folder.join(name), "left").unwrap();
+    }
     vault.heal(&vault.engine()).await;
-    assert_eq!(vault.came_back(), [""; 0]);
+    assert_eq!(vault.came_back(), ["somebody's.mp4"]);
 }

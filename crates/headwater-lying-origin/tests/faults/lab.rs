@@ -123,7 +123,7 @@ impl Lab {
         let config = Config {
             worker: "w1".to_owned(),
             spool: folder.path().join("spool"),
-            masters: folder.path().join("masters"),
+            retrieved: folder.path().join("retrieved"),
             slots: 2,
             lease: LEASE,
         };

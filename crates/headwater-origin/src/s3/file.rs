@@ -70,7 +70,7 @@ pub(super) async fn put(origin: &S3Origin, put: PutFile) -> Result<StoredFile, O
 async fn whole(origin: &S3Origin, put: &PutFile) -> Result<Option<String>, OriginError> {
     let reader = Reader::open(put, put.bytes).await?;
     let part = reader.next(&put.key, 1).await?;
-    reader.finish(put)?;
+    reader.finish(put).await?;
     let md5 = part.md5;
     let (body, sha256) = (part.body, part.sha256);
     let (key, cache_control, before) = (put.key.clone(), put.cache_control, Before::Anything);
@@ -90,7 +90,7 @@ async fn in_parts(origin: &S3Origin, put: &PutFile) -> Result<Option<String>, Or
         let sent = parts.map_ok(|part| upload.send(origin, part)).try_buffered(IN_FLIGHT).boxed();
         let sent: Vec<(CompletedPart, Md5)> = sent.try_collect().await?;
         // Nothing is put together of a file that is not what it was said to be.
-        reader.finish(put)?;
+        reader.finish(put).await?;
         Ok(sent)
     };
     let (parts, md5s): (Vec<_>, Vec<_>) = match sent.await {
@@ -159,12 +159,11 @@ impl Reader {
     }
 
     /// Fails unless all that was read is what it should be.
-    fn finish(&self, put: &PutFile) -> Result<(), OriginError> {
-        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = Sha256(std::mem::take(&mut reading.whole).finalize().into());
-        // One byte more is enough to tell that it has grown.
-        let ended = reading.file.read(&mut [0]).map_err(|error| unreadable(&put.key, error))? == 0;
-        if found == put.sha256 && ended && reading.left == 0 {
+    async fn finish(&self, put: &PutFile) -> Result<(), OriginError> {
+        let reading = self.0.clone();
+        let ended = beside(move || reading.lock().unwrap_or_else(PoisonError::into_inner).end());
+        let (found, whole) = ended.await.map_err(|error| unreadable(&put.key, error))?;
+        if whole && found == put.sha256 {
             return Ok(());
         }
         let why = format!(
@@ -186,6 +185,14 @@ async fn next(
 }
 
 impl Reading {
+    /// The SHA-256 of what was read, and whether that was all of the file.
+    fn end(&mut self) -> io::Result<(Sha256, bool)> {
+        let found = std::mem::take(&mut self.whole).finalize().into();
+        // One byte more is enough to tell that it has grown.
+        let whole = self.left == 0 && self.file.read(&mut [0])? == 0;
+        Ok((Sha256(found), whole))
+    }
+
     fn next(&mut self, number: i32) -> io::Result<Part> {
         let bytes = self.left.min(self.size);
         let mut body = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];

@@ -84,7 +84,7 @@ fn a_lost_segment_comes_back_from_a_master_in_cold_storage() {
     let healed = site.run(["heal", "film"]);
     assert_eq!(healed.code, Some(0), "{healed}");
     assert_eq!(fs::read(segment(&site)).unwrap(), before, "byte for byte");
-    let left: Vec<_> = fs::read_dir(site.path("headwater-data/masters")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(site.path("headwater-data/retrieved")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 
     assert!(server.origin.remove(&key));
