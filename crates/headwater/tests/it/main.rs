@@ -13,6 +13,7 @@ mod package;
 mod frames;
 mod sync;
 
+mod differs;
 mod kill;
 mod origins;
 mod tamper;
