@@ -143,7 +143,9 @@ pub trait Catalog: Send + Sync {
     async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError>;
 
     /// Puts the task back with back-off, or ends the package when another try cannot help or tries are used up: its other
-    /// tasks are cancelled then, those that are under way included. `Archive` ends alone, and is left alone.
+    /// tasks are cancelled then, those that are under way included. `Archive` ends alone, and is left alone. Where viewers
+    /// have the package, that ends its healing and nothing else; with `Retry::NewVersion`, the version that is to take its
+    /// place is queued in the same transaction, unless `headwater_model::queue::replacement` says why not.
     async fn fail(&self, lease: &Lease, failure: &Failure) -> Result<(), CatalogError>;
 
     /// Gives a claim back unused: the try does not count.
@@ -155,6 +157,10 @@ pub trait Catalog: Send + Sync {
 
     /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
     /// look proves right closes it ([`Look::closes`]).
+    ///
+    /// What is open of versions that viewers do not get is settled whenever that may have changed, when a version goes
+    /// live and when a healing ends: an incident of an object that viewers need passes to the version that they get, all
+    /// others close (`headwater_model::incident::is_needed`).
     async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError>;
 
     /// Incidents of a tenant or of one of its titles, oldest first: those that are open or, with `closed_too`, all.
@@ -166,7 +172,7 @@ pub trait Catalog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Incident>, CatalogError>;
 
-    /// Queues `Heal` of a package that was published. False, and nothing happens, when something is being done about it
+    /// Queues `Heal` of a package that was published, and forgets what came out of it as other bytes before. False, and nothing happens, when something is being done about it
     /// already, or when it was never published.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
 

@@ -62,7 +62,12 @@ fn kept(base: u32) -> Base {
 /// `Prepare` of a new version that keeps the rest.
 fn prepared_in_part(base: u32) -> Outcome {
     let plan = Plan { base: Some(kept(base)), ..plan_of(1, 1) };
-    Outcome::Prepared { facts: Box::new(facts()), plan: Box::new(plan), cpu_ms: 400, archives: false }
+    Outcome::Prepared {
+        facts: Box::new(facts()),
+        plan: Box::new(plan),
+        cpu_ms: 400,
+        archives: false,
+    }
 }
 
 /// From all parts that were made again, until somebody asks anew.

@@ -199,21 +199,6 @@ impl State {
         }
     }
 
-    /// Ends the healing of a package: viewers keep what they have, and what was made once counts as made.
-    fn end_healing(&mut self, package: i64, kind: TaskKind, refusal: &Refusal, now: Timestamp) {
-        self.close(package, now);
-        let title = self.package(package).title;
-        self.settle(title, now);
-        self.record(title, now, Line::NotHealed { kind, refusal });
-    }
-
-    /// Takes for done whatever a package that viewers have still has in the queue.
-    fn close(&mut self, package: i64, now: Timestamp) {
-        for task in self.tasks_of(package).filter(|t| t.is_left()) {
-            task.state = TaskState::Done { at: now };
-        }
-    }
-
     fn cancel(&mut self, package: i64) {
         for task in self.tasks_of(package).filter(|t| t.is_open() && !t.kind.is_beside()) {
             task.state = TaskState::Cancelled;

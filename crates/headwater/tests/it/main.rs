@@ -14,6 +14,7 @@ mod frames;
 mod sync;
 
 mod archive;
+mod differs;
 mod kill;
 mod origins;
 mod tamper;

@@ -95,6 +95,12 @@ pub(crate) static H264_OPEN_GOP: Master = at_rate(
     "-c:v libx264 -preset veryfast -x264-params open-gop=1:bframes=3:keyint=40:min-keyint=40 -pix_fmt yuv420p -c:a aac",
 );
 pub(crate) static MKV: Master = at_rate("h264-2997.mkv", "30000/1001", X264);
+/// Its sound comes out of each decoder a little otherwise.
+pub(crate) static OPUS: Master = at_rate(
+    "h264-opus.mkv",
+    "25",
+    "-c:v libx264 -preset veryfast -bf 3 -g 48 -pix_fmt yuv420p -c:a libopus -b:a 64k",
+);
 /// Alternate reference frames are stored and never shown.
 pub(crate) static VP8: Master = at_rate(
     "vp8.webm",

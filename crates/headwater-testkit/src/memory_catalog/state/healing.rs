@@ -16,7 +16,7 @@ use headwater_model::task::{NewTitle, Remake, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 
-use super::{Package, State, Task, Title, contradiction};
+use super::{Package, State, Task, TaskState, Title, contradiction};
 
 impl State {
     pub(in super::super) fn holding(&self, id: i64, title: &Title) -> Holding {
@@ -46,6 +46,27 @@ impl State {
             healed.for_each(|package| package.differs.clear());
         }
         opened
+    }
+
+    /// Ends the healing of a package: viewers keep what they have, and what was made once counts as made.
+    pub(super) fn end_healing(
+        &mut self,
+        package: i64,
+        kind: TaskKind,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) {
+        self.close(package, now);
+        let title = self.package(package).title;
+        self.settle(title, now);
+        self.record(title, now, Line::NotHealed { kind, refusal });
+    }
+
+    /// Takes for done whatever a package that viewers have still has in the queue.
+    pub(super) fn close(&mut self, package: i64, now: Timestamp) {
+        for task in self.tasks_of(package).filter(|t| t.is_left()) {
+            task.state = TaskState::Done { at: now };
+        }
     }
 
     /// Ends the healing of a package and queues a version that takes its place; or says why not.
