@@ -112,11 +112,11 @@ async fn a_segment_that_comes_out_otherwise_brings_its_rendition_as_a_new_versio
     let (before, calls) = (contents(&lab, "main/film/v1/"), lab.transcoder.calls().len());
     heal(&lab).await;
     check_sound(&lab, 2).await;
-    assert_eq!(
-        lab.transcoder.calls()[calls..],
-        [Part::Span(1), Part::Span(0), Part::Span(1)],
-        "once as it was, then the rendition"
-    );
+    let mut made = lab.transcoder.calls()[calls..].to_vec();
+    // Two workers take the spans of the rendition at once.
+    made[1..].sort_by_key(|part| matches!(part, Part::Span(1)));
+    let expected = [Part::Span(1), Part::Span(0), Part::Span(1)];
+    assert_eq!(made, expected, "once as it was, then the rendition");
     assert_eq!(renditions(&lab, 2), ["video-360p"], "what is not lost stays");
     assert_eq!(
         contents(&lab, "main/film/v1/"),
