@@ -5,9 +5,11 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use headwater_ports::origin::{Origin, OriginErrorKind};
-use headwater_testkit::digest::{key, put};
+use headwater_model::key::CACHE_NEVER;
+use headwater_ports::origin::{Origin, OriginErrorKind, PutFile};
+use headwater_testkit::digest::{key, put, sha256};
 use headwater_testkit::origin_suite::origin_suite;
 use rustix::io::Errno;
 
@@ -49,6 +51,28 @@ async fn a_page_has_a_thousand_objects() {
     assert_eq!((first.objects.len(), &first.next), (PAGE, &Some(key("many/00999"))));
     let second = origin.list("many/", first.next.as_ref()).await.expect("list");
     assert_eq!((second.objects.len(), second.next), (1, None));
+}
+
+#[test]
+fn a_copy_that_nobody_waits_for_stops_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let origin = open(&folder.path().join("origin"));
+    let path = folder.path().join("film.mxf");
+    let body = vec![7; 5_000_000];
+    fs::write(&path, &body).expect("write");
+    let put = PutFile {
+        key: key("main/masters/film.mxf"),
+        path,
+        bytes: body.len() as u64,
+        sha256: sha256(&body),
+        cache_control: CACHE_NEVER,
+    };
+    let blocks = AtomicU32::new(0);
+    let third = || blocks.fetch_add(1, Ordering::Relaxed) < 2;
+    origin.store.put_file(&put, &third).expect_err("nobody waits");
+    assert_eq!(blocks.load(Ordering::Relaxed), 3, "it stops at once");
+    assert_eq!(origin.store.size(&put.key).expect("look"), None);
+    assert_eq!(files_aside(&folder.path().join("origin")), 0);
 }
 
 #[tokio::test]

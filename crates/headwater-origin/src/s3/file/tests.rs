@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use headwater_lying_origin::{Call, Checksums, Lie, LyingOrigin, Manners, What};
 use headwater_model::key::CACHE_NEVER;
 use headwater_model::origin::Profile;
-use headwater_ports::origin::ProofGrade;
+use headwater_ports::origin::{ObjectInfo, ProofGrade};
 use headwater_testkit::digest::{key, sha256};
 use tempfile::TempDir;
 
@@ -123,49 +123,51 @@ async fn faults_in_the_middle_of_an_upload_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_fails_is_given_up() {
-    // The first part arrives, and no other.
-    let lab = Lab::new().await;
-    let (film, _) = lab.film();
-    let upload = lab.origin.put_file(film.clone());
-    let strike = async {
-        while lab.server.parts() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        lab.lie(What::ExpireCredentials, 6);
-    };
-    let (failed, ()) = tokio::join!(upload, strike);
-    match failed {
-        Err(error) => assert_eq!(error.kind, OriginErrorKind::Denied, "{error}"),
-        // All six parts were quicker than the strike: then it is whole.
-        Ok(_) => assert!(lab.stored().is_some()),
+async fn what_was_acknowledged_and_not_kept_contradicts_what_was_foretold() {
+    for what in [What::Drop, What::StoreEmpty, What::StoreTruncated, What::StoreAltered] {
+        let lab = Lab::new().await;
+        let (film, _) = lab.film();
+        lab.lie(what, 1);
+        let stored = lab.origin.put_file(film.clone()).await.unwrap();
+        let told = lab.origin.head(&film.key).await.unwrap();
+        let as_foretold = |info: ObjectInfo| info.bytes == film.bytes && info.etag == stored.etag;
+        assert!(!told.is_some_and(as_foretold), "{what:?}");
     }
-    lab.server.be_honest();
-    // What could not even be given up, the next upload gives up.
-    lab.origin.put_file(film).await.unwrap();
-    lab.nothing_is_left().await;
+}
+
+/// So slow that an upload cannot be over soon after its first part.
+fn slow() -> Manners {
+    Manners { latency: Duration::from_millis(100), ..Manners::default() }
+}
+
+/// Until the first part of an upload has arrived.
+async fn first_part(server: &LyingOrigin) {
+    while server.parts() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_fails_is_given_up() {
+    let lab = Lab::with(slow(), doing(&Question::ALL)).await;
+    let (film, _) = lab.film();
+    let strike = async {
+        first_part(&lab.server).await;
+        lab.lie(What::Full, 1_000);
+    };
+    let (failed, ()) = tokio::join!(lab.origin.put_file(film.clone()), strike);
+    assert_eq!(failed.unwrap_err().kind, OriginErrorKind::Full);
+    assert_eq!((lab.stored(), lab.server.unfinished().len()), (None, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_nobody_waits_for_any_more_is_given_up() {
-    let lab = Lab::new().await;
+    let lab = Lab::with(slow(), doing(&Question::ALL)).await;
     let (film, body) = lab.film();
-    {
-        let mut upload = Box::pin(lab.origin.put_file(film.clone()));
-        while lab.server.parts() == 0 {
-            let a_moment = tokio::time::sleep(Duration::from_millis(1));
-            tokio::select! {
-                biased;
-                // Nothing finishes after the first part: the rest is held up.
-                stored = &mut upload => panic!("too quick: {stored:?}"),
-                () = a_moment => lab.lie(What::Hang(Call::Put), 0),
-            }
-            if lab.server.parts() > 0 {
-                lab.lie(What::Hang(Call::Put), 1_000);
-            }
-        }
+    tokio::select! {
+        stored = lab.origin.put_file(film.clone()) => panic!("too quick: {stored:?}"),
+        () = first_part(&lab.server) => {}
     }
-    lab.server.be_honest();
     lab.nothing_is_left().await;
     assert_eq!(lab.stored(), None);
     lab.origin.put_file(film).await.unwrap();
