@@ -104,7 +104,7 @@ fn new_version(message: String, live: &PackageId, renditions: Vec<String>) -> Fa
         heals: true,
     };
     let refusal = Refusal::new(Code::MadeDifferently, message);
-    Failure { refusal, retry: Retry::NewVersion(remake), last_words: None }
+    Failure { refusal, retry: Retry::NewVersion(Box::new(remake)), last_words: None }
 }
 
 /// Whether any origin has the object as it should be.

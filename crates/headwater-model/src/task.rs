@@ -243,7 +243,7 @@ pub enum Retry {
     /// package is no longer sealed.
     After(Vec<TaskKind>),
     /// What viewers lack cannot be had again under its name: this has to take its place as a new version.
-    NewVersion(Remake),
+    NewVersion(Box<Remake>),
 }
 
 /// Tries before a task fails for good. Three rule out a passing fault; more only delay the news.

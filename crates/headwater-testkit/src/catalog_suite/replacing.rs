@@ -29,7 +29,7 @@ fn new_version(base: u32) -> Failure {
         reason: Some("it is lost".to_owned()),
         heals: true,
     };
-    Failure { retry: Retry::NewVersion(remake), ..passing(Code::MadeDifferently) }
+    Failure { retry: Retry::NewVersion(Box::new(remake)), ..passing(Code::MadeDifferently) }
 }
 
 fn missing(object: &str) -> Finding {
