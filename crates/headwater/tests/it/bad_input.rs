@@ -57,8 +57,10 @@ pub(crate) fn check_verdict(verdict: &Value, state: &str, code: &str) {
     let message = verdict["message"].as_str().unwrap();
     let one_line = !message.contains('\n') && !message.ends_with('.');
     assert!(message.len() > 15 && one_line, "one plain sentence without a full stop: {message:?}");
+    // A path may have any letters in it, those of a test's folder among them.
+    let words: Vec<&str> = message.split('`').filter(|part| !part.contains('/')).collect();
     for inside in ["Error", "Some(", "panicked", "gst", "GStreamer", "demux", "0x"] {
-        assert!(!message.contains(inside), "a word of the inside: {message:?}");
+        assert!(!words.concat().contains(inside), "a word of the inside: {message:?}");
     }
 }
 
