@@ -28,7 +28,7 @@ pub struct Options {
     pub parts: Vec<Part>,
     /// How often each tool runs.
     pub rounds: usize,
-    /// A tenth of the size, to see that it works: nothing is added to the results.
+    /// A tenth of the size but for the limiter, to see that it works: nothing is added to the results.
     pub quick: bool,
 }
 
@@ -130,7 +130,10 @@ impl<'b> Lab<'b> {
         if server == Some(servers::Kind::Garage) {
             tools.push((garage.as_path(), "--version"));
         }
-        machine::describe(self.bed.root, if server.is_some() { &tools } else { &[] })
+        let described =
+            machine::describe(self.bed.root, if server.is_some() { &tools } else { &[] });
+        // It tells its version without its name.
+        described.replacen("\n\nv", "\n\ns5cmd v", 1)
     }
 }
 

@@ -40,7 +40,7 @@ impl Tools {
     /// s5cmd uploads everything below a folder.
     pub(super) fn s5cmd_upload(&self, server: &Server, dir: &Path) -> Command {
         let mut command = self.s5cmd(server);
-        command.args(["--numworkers", IN_FLIGHT, "cp"]).arg(format!("{}/", dir.display()));
+        command.args(["--log", "error", "--numworkers", IN_FLIGHT, "cp"]).arg(format!("{}/", dir.display()));
         command.arg(format!("s3://{}/", server.variable("BUCKET")));
         command
     }
@@ -92,7 +92,6 @@ impl Tools {
         command.env("AWS_REGION", server.variable("REGION"));
         command.env("AWS_ACCESS_KEY_ID", server.variable("ACCESS_KEY_ID"));
         command.env("AWS_SECRET_ACCESS_KEY", server.variable("SECRET_ACCESS_KEY"));
-        command.args(["--log", "error"]);
         command
     }
 

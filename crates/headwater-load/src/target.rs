@@ -36,6 +36,14 @@ impl Target {
 
     /// The bucket as an origin of the product, which has been asked what its word is worth.
     pub(crate) async fn origin(&self) -> Result<S3Origin> {
+        let origin = self.unknown_origin().await;
+        let profile = origin.probe().await.context("probe the origin")?;
+        origin.goes_by(profile);
+        Ok(origin)
+    }
+
+    /// The same, and nothing has been asked.
+    pub(crate) async fn unknown_origin(&self) -> S3Origin {
         let settings = S3Settings {
             name: NAME.to_owned(),
             bucket: self.bucket.clone(),
@@ -51,9 +59,6 @@ impl Target {
                 session_token: None,
             }),
         };
-        let origin = S3Origin::new(settings, Profile::default()).await;
-        let profile = origin.probe().await.context("probe the origin")?;
-        origin.goes_by(profile);
-        Ok(origin)
+        S3Origin::new(settings, Profile::default()).await
     }
 }
