@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "measuring other programs takes starting them")]
 
 mod ladder;
+mod origin;
 mod packaging;
 
 mod headwater;
@@ -24,6 +25,8 @@ use anyhow::Result;
 /// Fewer rounds have no median worth the name.
 const MIN_ROUNDS: usize = 3;
 
+pub use origin::{Options as OriginOptions, Part};
+
 /// A benchmark and its options.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bench {
@@ -31,9 +34,11 @@ pub enum Bench {
     Ladder(Options),
     /// Stream copy against ffmpeg and Shaka Packager.
     Packaging(Options),
+    /// Uploads, audits and healing against s5cmd, rclone and the servers' own limits.
+    Origin(OriginOptions),
 }
 
-/// What both benchmarks take.
+/// What ladder and packaging benchmarks take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The master; made from the sample when none is given.
@@ -50,6 +55,9 @@ impl Bench {
     /// Reads `ladder --rounds 5 …`. `None` for anything that is not understood.
     pub fn parse(args: &[&str]) -> Option<Self> {
         let (name, args) = args.split_first()?;
+        if *name == "origin" {
+            return OriginOptions::parse(args).map(Bench::Origin);
+        }
         let mut options = Options { master: None, pipeline: None, rounds: MIN_ROUNDS, vmaf: false };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
@@ -70,7 +78,16 @@ impl Bench {
         }
     }
 
-    /// Runs it with the repository at `root`, the demo's `sample` master and the built `headwater`.
+    /// The packages of this repository whose programs it runs.
+    pub fn packages(&self) -> &'static [&'static str] {
+        match self {
+            Bench::Ladder(_) | Bench::Packaging(_) => &["headwater"],
+            Bench::Origin(_) => &["headwater", "headwater-load", "headwater-lying-origin"],
+        }
+    }
+
+    /// Runs it with the repository at `root`, the demo's `sample` master and the built `headwater`, beside which are the
+    /// programs of its other [`Bench::packages`].
     ///
     /// # Errors
     ///
@@ -78,12 +95,19 @@ impl Bench {
     pub fn run(&self, root: &Path, sample: &Path, headwater: &Path) -> Result<()> {
         let bench = Bed { root, sample, headwater, dir: root.join("target/bench") };
         std::fs::create_dir_all(&bench.dir)?;
-        let section = match self {
-            Bench::Ladder(options) => ladder::run(&bench, options)?,
-            Bench::Packaging(options) => packaging::run(&bench, options)?,
+        let keep = |section: String| {
+            println!("\n{section}");
+            results::append(&root.join("benches/RESULTS.md"), &section)
         };
-        println!("\n{section}");
-        results::append(&root.join("benches/RESULTS.md"), &section)
+        match self {
+            Bench::Ladder(options) => keep(ladder::run(&bench, options)?),
+            Bench::Packaging(options) => keep(packaging::run(&bench, options)?),
+            Bench::Origin(options) if options.quick => origin::run(&bench, options, &|section| {
+                println!("\n{section}");
+                Ok(())
+            }),
+            Bench::Origin(options) => origin::run(&bench, options, &keep),
+        }
     }
 }
 

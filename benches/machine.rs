@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-/// One line about date, commit and machine, and one about the versions of `tools` (program, argument that asks it).
+/// One line about date, commit and machine, and one about the versions of `tools` (program, argument that asks it) if there are any.
 pub(crate) fn describe(root: &Path, tools: &[(&Path, &str)]) -> String {
     let date = said("date", &["--utc", "+%F %H:%M UTC"]);
     let commit = said("git", &["-C", &root.to_string_lossy(), "describe", "--always", "--dirty"]);
@@ -14,12 +14,15 @@ pub(crate) fn describe(root: &Path, tools: &[(&Path, &str)]) -> String {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let versions = tools.iter().map(|(tool, ask)| said(&tool.to_string_lossy(), &[ask]));
     let versions: Vec<String> = versions.filter(|it| !it.is_empty()).collect();
-    format!(
-        "{date}, commit {commit}; {}, {cores} cores, {} GB\n\n{}\n",
+    let mut text = format!(
+        "{date}, commit {commit}; {}, {cores} cores, {} GB\n",
         cpu(&info).unwrap_or("unknown processor"),
-        gigabytes(&memory).unwrap_or_default(),
-        versions.join("; ")
-    )
+        gigabytes(&memory).unwrap_or_default()
+    );
+    if !versions.is_empty() {
+        text += &format!("\n{}\n", versions.join("; "));
+    }
+    text
 }
 
 /// The first line of what a program says, cut at the copyright; nothing when it is not there.

@@ -18,7 +18,7 @@ pub(crate) struct Cost {
     /// User and system time of the command and of all its descendants, as far as their parents waited for them.
     pub(crate) cpu: Duration,
     /// Most resident memory of the command and its descendants at one moment, in bytes. Pages that several of them
-    /// share count for each.
+    /// share count for each. Of a command without descendants, what the kernel has kept as its peak.
     pub(crate) memory: u64,
 }
 
@@ -26,8 +26,13 @@ pub(crate) struct Cost {
 /// for servers.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Between two looks at the memory: seldom enough to cost nothing, often enough for stages that last seconds.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks at the peak of the command itself, which only grows: what it adds to it in its last moments is
+/// missed.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// Glances between two looks at the memory of all: seldom enough to cost nothing, often enough for stages that last
+/// seconds.
+const LOOK: u32 = 10;
 
 /// Size of a page of memory: 4 KiB on the machines that we measure on.
 const PAGE: u64 = 4096;
@@ -84,14 +89,18 @@ fn last_lines(text: &str, count: usize) -> String {
 /// Processor time of all children that this process has waited for so far, and theirs.
 fn cpu_of_children() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").context("read `/proc/self/stat`")?;
-    children_ticks(&stat).map(|ticks| TICK * ticks).context("understand `/proc/self/stat`")
+    ticks(&stat, OF_CHILDREN).map(|ticks| TICK * ticks).context("understand `/proc/self/stat`")
 }
 
-/// `cutime` and `cstime`, fields 16 and 17 of proc(5). The name of the program, field 2, may hold blanks and brackets,
-/// so fields are counted from its end.
-fn children_ticks(stat: &str) -> Option<u32> {
+/// Where `utime` and `cutime` are among the fields of proc(5), counted from the end of the program's name, field 2: it may
+/// hold blanks and brackets.
+const OWN: usize = 11;
+const OF_CHILDREN: usize = 13;
+
+/// User time at this place, and system time, which follows it.
+fn ticks(stat: &str, place: usize) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(13);
+    let mut fields = fields.split(' ').skip(place);
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;
     user.checked_add(system)
@@ -100,11 +109,32 @@ fn children_ticks(stat: &str) -> Option<u32> {
 /// Looks at the memory of a process and its descendants until `ended`, and returns the most it saw.
 fn peak_memory(id: u32, ended: &AtomicBool) -> u64 {
     let mut peak = 0;
-    while !ended.load(Ordering::Relaxed) {
-        peak = peak.max(descendants(id).into_iter().filter_map(resident).sum());
-        thread::sleep(LOOK);
+    for glance in (0..LOOK).cycle() {
+        if ended.load(Ordering::Relaxed) {
+            break;
+        }
+        peak = peak.max(own_peak(id).unwrap_or(0));
+        if glance == 0 {
+            peak = peak.max(descendants(id).into_iter().filter_map(resident).sum());
+        }
+        thread::sleep(GLANCE);
     }
     peak
+}
+
+/// Most resident memory of a process so far in bytes, if it is still there.
+fn own_peak(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Processor time that a running process itself has taken so far.
+pub(crate) fn cpu_of(id: u32) -> Result<Duration> {
+    let file = format!("/proc/{id}/stat");
+    let stat = fs::read_to_string(&file).with_context(|| format!("read `{file}`"))?;
+    ticks(&stat, OWN).map(|ticks| TICK * ticks).with_context(|| format!("understand `{file}`"))
 }
 
 /// A process and all its descendants. Those that end meanwhile are left out.

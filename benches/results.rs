@@ -32,6 +32,16 @@ impl Tool<'_> {
     pub(crate) fn cpu(&self) -> f64 {
         medians(&self.runs).cpu
     }
+
+    /// Median of the wall time, in seconds.
+    pub(crate) fn wall(&self) -> f64 {
+        medians(&self.runs).wall
+    }
+
+    /// Median of the peak memory, in bytes.
+    pub(crate) fn memory(&self) -> f64 {
+        medians(&self.runs).memory
+    }
 }
 
 /// Medians of a tool's runs.

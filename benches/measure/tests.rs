@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn fields_are_counted_from_the_end_of_the_name() {
     let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 300 45 20 0 1 0 99 1000 10";
-    assert_eq!(children_ticks(stat), Some(345));
-    assert_eq!(children_ticks("nonsense"), None);
+    assert_eq!((ticks(stat, OWN), ticks(stat, OF_CHILDREN)), (Some(23), Some(345)));
+    assert_eq!(ticks("nonsense", OWN), None);
 }
 
 // One test, because the kernel adds up all children of this process, whoever started them.

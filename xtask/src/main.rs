@@ -34,7 +34,10 @@ cargo xtask COMMAND
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
                              stream copy, Headwater against ffmpeg and Shaka Packager
-                             (both add their results to benches/RESULTS.md)
+  bench origin [upload] [audit] [limiter] [heal] [--rounds N] [--quick]
+                             S3 uploads with proof, audits, a limiter and healing, against s5cmd, rclone and the
+                             servers' own limits; builds Garage at first; --quick is a tenth of it, not kept
+                             (all of them add their results to benches/RESULTS.md)
 ";
 
 /// One way to call xtask.
@@ -91,7 +94,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;
-            bench.run(&workspace::root(), &sample, &workspace::build_release()?)?;
+            let headwater = workspace::build_packages(bench.packages())?;
+            bench.run(&workspace::root(), &sample, &headwater)?;
         }
         Command::Help => print!("{USAGE}"),
     }

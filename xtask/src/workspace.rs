@@ -27,6 +27,13 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 
 /// Builds the product for release and says where it is.
 pub(crate) fn build_release() -> Result<PathBuf> {
-    shell::run(&mut cargo(&["build", "--release", "--locked", "--package", "headwater"]))?;
+    build_packages(&["headwater"])
+}
+
+/// Builds these packages for release, and says where `headwater` is or would be: their programs are beside it.
+pub(crate) fn build_packages(packages: &[&str]) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--release", "--locked"]);
+    build.args(packages.iter().flat_map(|package| ["--package", package]));
+    shell::run(&mut build)?;
     Ok(target().join("release/headwater"))
 }

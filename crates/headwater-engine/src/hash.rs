@@ -60,6 +60,11 @@ pub(crate) async fn digests_of(bytes: Bytes) -> Digests {
     compute(move || digests(&bytes)).await
 }
 
+/// The MD5 of `bytes`, on the compute threads.
+pub(crate) async fn md5_of(bytes: Bytes) -> Md5 {
+    compute(move || Md5(md5::Md5::digest(&bytes).into())).await
+}
+
 /// [`sha256`] on the compute threads.
 pub(crate) async fn sha256_of(bytes: Bytes) -> Sha256 {
     compute(move || sha256(&bytes)).await

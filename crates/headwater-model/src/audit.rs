@@ -1,6 +1,6 @@
 //! Audits: what origins should hold, and the comparison of that with what they list.
 
-use std::iter::Peekable;
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -89,27 +89,21 @@ pub fn merge<E, L>(
     listed: impl IntoIterator<Item = L>,
     key_of_expected: impl Fn(&E) -> &ObjectKey,
     key_of_listed: impl Fn(&L) -> &ObjectKey,
-) -> Vec<Compared<E, L>> {
-    let (mut expected, mut listed): (Peekable<_>, Peekable<_>) =
+) -> impl Iterator<Item = Compared<E, L>> {
+    let (mut expected, mut listed) =
         (expected.into_iter().peekable(), listed.into_iter().peekable());
-    let mut merged = Vec::new();
-    loop {
+    std::iter::from_fn(move || {
         let order = match (expected.peek(), listed.peek()) {
             (Some(e), Some(l)) => key_of_expected(e).cmp(key_of_listed(l)),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return merged,
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
         };
         match order {
-            std::cmp::Ordering::Less => merged.extend(expected.next().map(Compared::Unlisted)),
-            std::cmp::Ordering::Greater => merged.extend(listed.next().map(Compared::Unexpected)),
-            std::cmp::Ordering::Equal => {
-                if let (Some(e), Some(l)) = (expected.next(), listed.next()) {
-                    merged.push(Compared::Both(e, l));
-                }
-            }
+            Ordering::Less => expected.next().map(Compared::Unlisted),
+            Ordering::Greater => listed.next().map(Compared::Unexpected),
+            Ordering::Equal => Some(Compared::Both(expected.next()?, listed.next()?)),
         }
-    }
+    })
 }
 
 /// Whether an object is among the `share` (0 to 1) of all that a round reads. Rounds differ in `round`, so that in time
@@ -209,7 +203,6 @@ mod tests {
         ] {
             let merged = merge(keys(expected), keys(listed), |k| k, |k| k);
             let words: Vec<String> = merged
-                .into_iter()
                 .map(|compared| match compared {
                     Compared::Both(key, _) => format!("={key}"),
                     Compared::Unlisted(key) => format!("-{key}"),

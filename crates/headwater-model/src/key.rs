@@ -113,8 +113,10 @@ impl PackageId {
 
     /// The key of an object of its inventory, which an older version may hold.
     pub fn key_of(&self, object: &Object) -> ObjectKey {
-        let version = object.version.unwrap_or(self.version);
-        PackageId { version, ..self.clone() }.key(&object.path)
+        match object.version {
+            None => self.key(&object.path),
+            Some(version) => PackageId { version, ..self.clone() }.key(&object.path),
+        }
     }
 
     /// The title's two pointer objects, HLS first.

@@ -13,6 +13,7 @@ mod client;
 mod error;
 mod file;
 mod gate;
+mod listing;
 mod pace;
 mod probe;
 mod reach;
@@ -39,6 +40,7 @@ pub use reach::Unusable;
 
 use calls::Calls;
 use error::Failed;
+use listing::Listed;
 
 /// Time that a call without a body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -128,8 +130,14 @@ impl S3Origin {
         format!("{}{key}", self.settings.prefix)
     }
 
-    fn info(&self, key: ObjectKey, size: Option<i64>, etag: Option<&str>) -> ObjectInfo {
-        let bytes = size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+    /// An object of a listing; none if it is somebody else's.
+    fn listed(&self, listed: Listed<'_>) -> Option<ObjectInfo> {
+        let key = ObjectKey::new(listed.key.strip_prefix(&self.settings.prefix)?)?;
+        let storage_class = listed.storage_class.map(str::to_owned);
+        Some(ObjectInfo { storage_class, ..self.info(key, listed.bytes, listed.etag) })
+    }
+
+    fn info(&self, key: ObjectKey, bytes: u64, etag: Option<&str>) -> ObjectInfo {
         let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
         ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
     }
@@ -265,10 +273,11 @@ impl Origin for S3Origin {
             .await?;
         Ok(found.map(|found| {
             let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
+            let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
                 storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
-                ..self.info(key.clone(), found.content_length(), found.e_tag())
+                ..self.info(key.clone(), bytes, found.e_tag())
             }
         }))
     }
@@ -277,7 +286,7 @@ impl Origin for S3Origin {
         let full_prefix = format!("{}{prefix}", self.settings.prefix);
         let mut after = after.map(|key| self.full(key));
         loop {
-            let page = self
+            let (told, objects) = self
                 .calls
                 .ask("list", prefix, CALL_LIMIT, || async {
                     let request = self
@@ -286,32 +295,27 @@ impl Origin for S3Origin {
                         .bucket(&self.settings.bucket)
                         .prefix(&full_prefix)
                         .set_start_after(after.clone());
-                    Ok(request.send().await?)
+                    let unread = listing::Unread::default();
+                    request.customize().interceptor(unread.clone()).send().await?;
+                    let body = ByteStream::new(unread.take());
+                    let body = body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
+                    let mut objects = Vec::new();
+                    let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
+                    Ok((told.map_err(Failed::corrupt)?, objects))
                 })
                 .await?;
-            let last = page.contents().last().and_then(|o| o.key()).map(str::to_owned);
-            let objects: Vec<_> = page
-                .contents()
-                .iter()
-                .filter_map(|o| {
-                    let key = o.key()?.strip_prefix(&self.settings.prefix)?;
-                    let storage_class = o.storage_class().map(|class| class.as_str().to_owned());
-                    let info = self.info(ObjectKey::new(key)?, o.size(), o.e_tag());
-                    Some(ObjectInfo { storage_class, ..info })
-                })
-                .collect();
-            if page.is_truncated() != Some(true) {
+            if !told.is_truncated {
                 return Ok(Page { objects, next: None });
             }
-            if last <= after {
+            if told.last <= after {
                 let why = "the listing does not move on".to_owned();
                 return Err(Failed::corrupt(why).into_error("list", prefix));
             }
             // Keys that Headwater never writes are somebody else's. A page may be full of them.
-            if let Some(next) = objects.last().map(|o| o.key.clone()) {
+            if let Some(next) = objects.last().map(|o: &ObjectInfo| o.key.clone()) {
                 return Ok(Page { objects, next: Some(next) });
             }
-            after = last;
+            after = told.last;
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use headwater_model::inventory::{FORMAT, Header, Inventory, Object};
+use headwater_model::id::Version;
+use headwater_model::inventory::{FORMAT, Header, Inventory, Object, ObjectRole};
 use headwater_model::key::ObjectKey;
+use serde::Deserialize;
 use thiserror::Error;
 
 /// Why bytes are not an inventory.
@@ -103,7 +105,7 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
     }
     let mut objects: Vec<Object> = Vec::new();
     for (line, text) in lines {
-        let object: Object = serde_json::from_slice(text).map_err(json(line))?;
+        let object = object(text).map_err(json(line))?;
         let path = || object.path.clone();
         if ObjectKey::new(path()).is_none() {
             return Err(Error::Path { line, path: path() });
@@ -126,6 +128,59 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
         return Err(Error::Count { expected: header.objects, found });
     }
     Ok(Inventory { header, objects })
+}
+
+/// Reads one object.
+///
+/// To read a role among the object's own fields, serde keeps all of them aside until it has seen its kind, which takes
+/// longer than all else; and an audit reads hundreds of millions of lines. So a line as [`write`] writes nearly all of
+/// them is read by [`Line`], and everything else by the general way, which also knows what to say about it.
+fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
+    let line = serde_json::from_slice::<Line<'_>>(text).ok();
+    line.and_then(Line::into_object).map_or_else(|| serde_json::from_slice(text), Ok)
+}
+
+/// A line without characters that JSON has to escape.
+#[derive(Deserialize)]
+struct Line<'l> {
+    path: &'l str,
+    bytes: u64,
+    sha256: &'l str,
+    md5: &'l str,
+    version: Option<Version>,
+    kind: &'l str,
+    rendition: Option<&'l str>,
+    number: Option<u32>,
+    start: Option<u64>,
+    ticks: Option<u64>,
+    samples: Option<u32>,
+}
+
+impl Line<'_> {
+    /// The object, if the line is one.
+    fn into_object(self) -> Option<Object> {
+        let role = match self.kind {
+            "init" => ObjectRole::Init { rendition: self.rendition?.to_owned() },
+            "segment" => ObjectRole::Segment {
+                rendition: self.rendition?.to_owned(),
+                number: self.number?,
+                start: self.start?,
+                ticks: self.ticks?,
+                samples: self.samples?,
+            },
+            "manifest" => ObjectRole::Manifest,
+            "plan" => ObjectRole::Plan,
+            _ => return None,
+        };
+        Some(Object {
+            path: self.path.to_owned(),
+            bytes: self.bytes,
+            sha256: self.sha256.parse().ok()?,
+            md5: self.md5.parse().ok()?,
+            version: self.version,
+            role,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,27 @@ fn what_was_written_is_read() {
 }
 
 #[test]
+fn lines_of_every_kind_are_read_as_serde_reads_them() {
+    let (mut fast, mut kinds) = (0, BTreeSet::new());
+    let text = text().replacen("\"kind\":\"manifest\"", "\"kind\":\"plan\"", 1);
+    for line in text.lines().skip(1) {
+        let general: Object = serde_json::from_str(line).expect("it is an object");
+        assert_eq!(object(line.as_bytes()).expect("it is an object"), general);
+        kinds.insert(line.split_once("\"kind\":").map(|(_, kind)| kind[..6].to_owned()));
+        let as_line = serde_json::from_str::<Line<'_>>(line).ok().and_then(Line::into_object);
+        fast += usize::from(as_line == Some(general));
+    }
+    assert_eq!((fast, kinds.len()), (32, 4), "{kinds:?}");
+}
+
+#[test]
+fn a_name_that_json_has_to_escape_is_read() {
+    let line = text().lines().nth(1).expect("a line").replace("audio-de/", r#"\u0061\"é/"#);
+    let object = object(line.as_bytes()).expect("it is an object");
+    assert_eq!(object.path, "a\"é/init.mp4");
+}
+
+#[test]
 fn order_and_count_of_the_caller_do_not_matter() {
     let Inventory { mut header, mut objects } = fixture::inventory();
     objects.reverse();
