@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use headwater_model::id::Sha256;
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::{AudioEncode, Rung, VideoEncode};
 
 use super::*;
@@ -32,6 +33,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48_000,
             channels: 2,
         }),
+        publish: PublishRules::default(),
     }
 }
 

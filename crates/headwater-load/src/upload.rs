@@ -49,7 +49,7 @@ pub(crate) async fn upload(target: &Target, dir: &Path) -> Result<Value> {
     let began = Instant::now();
     let stored = store(&*origin, dir, &package).await?;
     let (upload, began) = (began.elapsed(), Instant::now());
-    let proofs = engine.verify(&tenant, &package.id.title).await?;
+    let proofs = engine.verify(&tenant, &package.id.title, None).await?;
     let verify = began.elapsed();
     for proof in &proofs {
         let first = proof.findings.first();
@@ -125,6 +125,7 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
     let config = Config {
         worker: "load".to_owned(),
         spool: work.join("spool"),
+        retrieved: work.join("retrieved"),
         slots: 1,
         lease: std::time::Duration::from_secs(30),
     };

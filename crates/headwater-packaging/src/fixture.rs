@@ -11,6 +11,7 @@ use headwater_model::key::{
 };
 use headwater_model::ladder::VideoRendition;
 use headwater_model::master::Orientation;
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::{Audio, Pipeline, Video};
 use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SegmentPlan};
 use headwater_model::time::{FrameRate, MediaTime};
@@ -74,6 +75,7 @@ pub(crate) fn plan() -> Plan {
             span_segments: 10,
             video: Video::Copy,
             audio: Audio::Copy,
+            publish: PublishRules::default(),
         },
         engine: "test".to_owned(),
         cadence: Cadence::Constant(FrameRate::new(30_000, 1001).expect("a rate")),

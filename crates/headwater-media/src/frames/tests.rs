@@ -6,6 +6,7 @@ use std::path::Path;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use headwater_model::id::Sha256;
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::{Audio, AudioEncode, Pipeline, Rung, Video, VideoEncode};
 use headwater_model::plan::plan;
 
@@ -60,6 +61,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48_000,
             channels: 2,
         }),
+        publish: PublishRules::default(),
     }
 }
 

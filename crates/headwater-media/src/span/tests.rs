@@ -3,6 +3,7 @@
 use headwater_model::id::Sha256;
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::master::{MasterFacts, Orientation, VideoTrack};
+use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::{Audio, Pipeline, Video};
 use headwater_model::plan::plan;
 
@@ -57,6 +58,7 @@ fn check(frames: u32, expected: &[u64], every: u32) {
             ladder: vec![],
         }),
         audio: Audio::Copy,
+        publish: PublishRules::default(),
     };
     let plan = plan(Sha256([0; 32]), &pipeline, "engine", &facts, &index, 0).expect("a plan");
     let keys = key_frames(&plan, &plan.spans[0]);
