@@ -47,6 +47,7 @@ fn stored(body: &'static str) -> Stored {
         cache_control: None,
         content_type: None,
         storage_class: None,
+        is_restored: false,
         previous: None,
         is_restored: false,
     }

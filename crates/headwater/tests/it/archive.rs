@@ -58,7 +58,7 @@ fn a_lost_segment_comes_back_from_a_master_in_cold_storage() {
     );
     let key = format!("packages/{}", stored["object"].as_str().unwrap());
     assert!(key.starts_with("packages/main/masters/") && key.ends_with(".mp4"), "{key}");
-    assert_eq!(server.origin.keys(), [key.clone()], "no packages there");
+    assert_eq!(server.origin.keys(), std::slice::from_ref(&key), "no packages there");
     assert_eq!(server.origin.object(&key).unwrap(), bytes);
     assert_eq!(server.origin.storage_class(&key).as_deref(), Some("DEEP_ARCHIVE"));
     let text = site.run(["status", "film"]).stdout;
