@@ -40,7 +40,7 @@ pub(crate) async fn upload(target: &Target, dir: &Path) -> Result<Value> {
     let tenant: Tenant = TENANT.parse()?;
     let package = read_back(dir, &tenant)?;
     let origin: Arc<dyn Origin> = Arc::new(target.origin().await?);
-    let stores = Stores::new(&[origin.clone()], Policy::of_one(NAME))?;
+    let stores = Stores::new(std::slice::from_ref(&origin), Policy::of_one(NAME))?;
     let work = tempfile::tempdir().context("make a folder for the catalog")?;
     let catalog = SqliteCatalog::open(&work.path().join("catalog.db"), Arc::new(Now)).await?;
     catalog.restore(&package.restored).await?;
