@@ -49,7 +49,6 @@ fn stored(body: &'static str) -> Stored {
         storage_class: None,
         is_restored: false,
         previous: None,
-        is_restored: false,
     }
 }
 
