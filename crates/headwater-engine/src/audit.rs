@@ -29,12 +29,12 @@ use crate::listing::{self, Verdict};
 use crate::{mend, verify};
 
 /// Titles in a group. The last page of each group's stretch is asked for to its end, and what of it belongs to the next
-/// group is asked for again there: one page in thirty for titles of a thousand objects. Of a group that is under way, two
-/// titles are in memory, some 5 MB each for films of 18,000 objects.
+/// group is asked for again there: one page in thirty for titles of a thousand objects.
 const GROUP: u32 = 32;
 
-/// Groups under way on one origin: as many listings wait for it at once.
-const GROUPS: usize = 8;
+/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and what is
+/// listed of one: some 30 MB for films of 18,000 objects.
+const GROUPS: usize = 4;
 
 /// Objects of a group that are asked about or read at once.
 const LOOKS: usize = 8;
@@ -301,11 +301,10 @@ impl<'a> Audit<'a> {
                 Content::Nothing => {}
                 Content::InTheMaking => wanted.unknown.push(package.prefix()),
                 Content::Sealed { inventory, pointers } => {
-                    let mut add = |key, object| wanted.objects.push(Expected { key, object, live });
-                    for pointer in pointers.into_iter().filter(|_| live) {
+                    for object in pointers.into_iter().filter(|_| live) {
                         let mut keys = package.pointers().into_iter();
-                        if let Some(key) = keys.find(|key| key.name() == pointer.path) {
-                            add(key, pointer);
+                        if let Some(key) = keys.find(|key| key.name() == object.path) {
+                            wanted.objects.push(Expected { key, object, live });
                         }
                     }
                     let key = package.key(INVENTORY_NAME);
@@ -319,10 +318,11 @@ impl<'a> Audit<'a> {
                         continue;
                     };
                     self.purse.pay(0, own.bytes).await;
-                    for object in found.objects {
-                        add(package.key_of(&object), object);
+                    wanted.objects.reserve_exact(found.objects.len() + 1);
+                    let found = found.objects.into_iter().map(|o| (package.key_of(&o), o));
+                    for (key, object) in found.chain([(key, own)]) {
+                        wanted.objects.push(Expected { key, object, live });
                     }
-                    add(key, own);
                 }
             }
         }
