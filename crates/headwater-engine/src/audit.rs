@@ -38,12 +38,12 @@ use purse::Purse;
 use stretch::Stretch;
 
 /// Titles in a group. The last page of each group's stretch is asked for to its end, and what of it belongs to the next
-/// group is asked for again there: one page in thirty for titles of a thousand objects. Of a group that is under way, two
-/// titles are in memory, some 5 MB each for films of 18,000 objects. Tests make fewer titles.
+/// group is asked for again there: one page in thirty for titles of a thousand objects. Tests make fewer titles.
 const GROUP: u32 = if cfg!(test) { 8 } else { 32 };
 
-/// Groups under way on one origin: as many listings wait for it at once.
-const GROUPS: usize = 8;
+/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and what is
+/// listed of one: some 30 MB for films of 18,000 objects.
+const GROUPS: usize = 4;
 
 /// Objects of a group that are asked about or read at once.
 const LOOKS: usize = 8;
@@ -322,13 +322,11 @@ impl<'a> Audit<'a> {
                 Content::Nothing => {}
                 Content::InTheMaking => wanted.unknown.push(package.prefix()),
                 Content::Sealed { inventory, pointers } => {
-                    let mut add = |key, object, lasts| {
-                        wanted.objects.push(Expected { key, object, live, lasts });
-                    };
-                    for pointer in pointers.into_iter().filter(|_| live) {
+                    for object in pointers.into_iter().filter(|_| live) {
                         let mut keys = package.pointers().into_iter();
-                        if let Some(key) = keys.find(|key| key.name() == pointer.path) {
-                            add(key, pointer, Lasts::AMoment);
+                        if let Some(key) = keys.find(|key| key.name() == object.path) {
+                            let lasts = Lasts::AMoment;
+                            wanted.objects.push(Expected { key, object, live, lasts });
                         }
                     }
                     let key = package.key(INVENTORY_NAME);
@@ -342,10 +340,12 @@ impl<'a> Audit<'a> {
                         continue;
                     };
                     self.purse.pay(0, own.bytes).await;
-                    for object in found.objects {
-                        add(package.key_of(&object), object, Lasts::ForEver);
+                    wanted.objects.reserve_exact(found.objects.len() + 1);
+                    let found = found.objects.into_iter().map(|o| (package.key_of(&o), o));
+                    for (key, object) in found.chain([(key, own)]) {
+                        let lasts = Lasts::ForEver;
+                        wanted.objects.push(Expected { key, object, live, lasts });
                     }
-                    add(key, own, Lasts::ForEver);
                 }
             }
         }

@@ -82,6 +82,9 @@ pub fn write(header: &Header, objects: &[Object]) -> Vec<u8> {
     bytes
 }
 
+/// Two digests alone take 96 characters: a header that promises more objects than that allows is not believed.
+const SHORTEST_LINE: usize = 96;
+
 /// Reads an inventory, strictly: it is the truth that everything else is checked against.
 ///
 /// # Errors
@@ -103,7 +106,9 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
             return Err(Error::Rendition(rendition.name.clone()));
         }
     }
-    let mut objects: Vec<Object> = Vec::new();
+    let longest = bytes.len() / SHORTEST_LINE;
+    let mut objects: Vec<Object> =
+        Vec::with_capacity(usize::try_from(header.objects).unwrap_or(longest).min(longest));
     for (line, text) in lines {
         let object = object(text).map_err(json(line))?;
         let path = || object.path.clone();
