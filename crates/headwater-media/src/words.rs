@@ -19,7 +19,13 @@ pub(crate) fn codec(caps: &gst::CapsRef) -> String {
             _ => format!("`{fourcc}`"),
         };
     }
-    let words = pbutils::pb_utils_get_codec_description(caps).to_string();
+    if caps.is_any() || caps.is_empty() {
+        return plain;
+    }
+    // Only one thing can be described: where caps leave a choice, such as of rates, which is of no interest here.
+    let mut caps = caps.to_owned();
+    caps.fixate();
+    let words = pbutils::pb_utils_get_codec_description(&caps).to_string();
     if words.contains(&plain) { plain } else { words }
 }
 
@@ -51,3 +57,6 @@ pub(crate) fn decoder(caps: &gst::CapsRef) -> Option<gst::ElementFactory> {
     });
     factories.into_iter().next()
 }
+
+#[cfg(test)]
+mod tests;
