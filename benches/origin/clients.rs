@@ -40,7 +40,9 @@ impl Tools {
     /// s5cmd uploads everything below a folder.
     pub(super) fn s5cmd_upload(&self, server: &Server, dir: &Path) -> Command {
         let mut command = self.s5cmd(server);
-        command.args(["--log", "error", "--numworkers", IN_FLIGHT, "cp"]).arg(format!("{}/", dir.display()));
+        command
+            .args(["--log", "error", "--numworkers", IN_FLIGHT, "cp"])
+            .arg(format!("{}/", dir.display()));
         command.arg(format!("s3://{}/", server.variable("BUCKET")));
         command
     }
