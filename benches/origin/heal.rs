@@ -34,7 +34,7 @@ pub(super) fn run(lab: &Lab<'_>, options: &Options) -> Result<String> {
     let title =
         made.index.parent().and_then(Path::file_name).context("the package has no title")?;
 
-    let mut rows = String::new();
+    let (mut rows, mut healed) = (String::new(), Vec::new());
     for losses in LOSSES {
         let (mut wall, mut cpu) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
@@ -67,12 +67,17 @@ pub(super) fn run(lab: &Lab<'_>, options: &Options) -> Result<String> {
             cpu * 100.0 / whole_cpu,
             each.join(" · ")
         );
+        healed.push(cpu);
     }
+    let spans = match healed.as_slice() {
+        [one, three] => format!("- Three spans / one span: CPU **{:.2}**\n", three / one),
+        _ => String::new(),
+    };
     fs::remove_dir_all(&data).context("remove the title")?;
     Ok(format!(
         "## Heal: a title of {repeats} min in spans of a minute, on one origin\n\n{}\n\
          | what | wall s | CPU s | CPU of the whole | wall s of each round |\n|---|---|---|---|---|\n\
-         | transcoding the title | {whole:.2} | {whole_cpu:.2} | 100 % | |\n{rows}\n\
+         | transcoding the title | {whole:.2} | {whole_cpu:.2} | 100 % | |\n{rows}\n{spans}\
          - Healed bytes are those that were lost, in every round\n",
         lab.described(None),
     ))

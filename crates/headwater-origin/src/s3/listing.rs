@@ -2,7 +2,7 @@
 //!
 //! The SDK goes through such an answer twice, first to see whether it is an error, and takes 4 µs of processor time for
 //! an object, where a server may take 2. So it signs, sends and understands refusals, as for every call; but the body of
-//! an answer that says 200 is handed out unread ([`Unread`]) and read here ([`read`]).
+//! an answer that says 200 is handed out unread ([`Unread`]) and read here ([`read`]). docs/decisions/022 has the figures.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
