@@ -45,9 +45,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match run(&args).await {
+    // On a worker of the runtime, as the product's own tasks are: the thread that waits for them here has no queue, and
+    // waking it would cost a call of the kernel each time.
+    let done = tokio::spawn(async {
+        let args: Vec<String> = std::env::args().skip(1).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(&args).await
+    });
+    match done.await.map_err(anyhow::Error::from).flatten() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprint!("{USAGE}");

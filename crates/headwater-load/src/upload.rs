@@ -92,18 +92,20 @@ async fn store(origin: &dyn Origin, dir: &Path, package: &Package) -> Result<usi
         .into_iter()
         .map(|(path, _)| by_path(&path).with_context(|| format!("`{path}` was not made")))
         .collect::<Result<_>>()?;
-    let puts = media.iter().map(|object| async {
+    let puts = media.into_iter().map(|object| async move {
         let key = package.id.key(&object.path);
         let file = file_of(dir, &key);
         let body = spawn_blocking(move || fs::read(file)).await??;
         origin.put(put(key, object, Bytes::from(body))).await?;
         anyhow::Ok(())
     });
+    let puts: Vec<_> = puts.collect();
+    let stored = puts.len() + package.texts.len();
     stream::iter(puts).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
     for (key, object, text) in &package.texts {
         origin.put(put(key.clone(), object, text.clone())).await?;
     }
-    Ok(media.len() + package.texts.len())
+    Ok(stored)
 }
 
 fn read_inventory(package: &Package) -> Result<headwater_model::inventory::Inventory> {
