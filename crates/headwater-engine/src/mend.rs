@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
-use headwater_model::incident::{How, Look, Mended};
+use headwater_model::incident::{At, How, Look, Mended};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::life::work_of;
@@ -68,7 +68,7 @@ pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
         let (record, expected) =
             verify::sealed(ports, live).await.map_err(VerifyError::into_halt)?;
         let pointers = Pointers::of(&record);
-        let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await;
+        let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await?;
         note(ports, live, &proofs, Vec::new()).await?;
     }
     let findings = mended.findings();
@@ -109,12 +109,13 @@ impl Engine {
         let (record, expected) = verify::sealed(ports, &package).await?;
         let ports = &ports.held_to(record.plan.as_ref());
         let pointers = Pointers::of(&record);
-        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
+        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await?;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
         let inventory = read_inventory_object(ports, &package, expected).await;
         let build = ports.transcoder.engine().await.ok();
         let same_build = build == record.plan.as_ref().map(|plan| plan.engine.clone());
         let mut remedies = Vec::new();
+        let all: BTreeSet<At> = findings.iter().map(At::of).collect();
         for finding in findings {
             let what = match (&inventory, &record.plan) {
                 _ if finding.kind.is_of_edge() => on_edge(ports, &finding),
@@ -125,7 +126,7 @@ impl Engine {
                 (Some((inventory, own)), Some(plan)) => {
                     let (inventory, own) = (inventory.clone(), own.clone());
                     let sources = Sources::new(ports, &package, plan, inventory, own, true);
-                    sources.remedy(&finding, same_build).await
+                    sources.remedy(&finding, &all, same_build).await
                 }
                 (None, _) if same_build => {
                     "would be made again with the whole package: no origin has the inventory"
@@ -166,7 +167,7 @@ pub(crate) async fn proven_now(
     package: &PackageId,
     expected: Sha256,
 ) -> Result<Vec<String>, Halt> {
-    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await;
+    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await?;
     note(ports, package, &proofs, Vec::new()).await?;
     let sound = proofs.iter().filter(|proof| proof.findings.is_empty());
     let origins: Vec<String> = sound.map(|proof| proof.origin.clone()).collect();
@@ -193,6 +194,12 @@ pub(crate) struct Outlook {
 impl Outlook {
     fn findings(&self) -> Vec<Finding> {
         self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+
+    /// Whether an origin's proof found an object lost there.
+    pub(crate) fn lacks(&self, origin: &str, key: &ObjectKey) -> bool {
+        let mut findings = self.proofs.iter().flat_map(|proof| &proof.findings);
+        findings.any(|f| f.origin == origin && f.object == key.as_str() && f.kind.is_loss())
     }
 
     /// Names of the origins that answered whatever they were asked.
@@ -240,7 +247,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         Some(Live) => Pointers::of(&record),
         None => Pointers::Elsewhere,
     };
-    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
     let mut outlook = Outlook { proofs, lost: Vec::new(), gone: Vec::new(), pointers: Vec::new() };
     note(ports, package, &outlook.proofs, Vec::new()).await?;
     if outlook.findings().is_empty() {
@@ -271,7 +278,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         if done.is_empty() {
             break;
         }
-        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
         note(ports, package, &outlook.proofs, done).await?;
         if outlook.findings().is_empty() {
             break;
@@ -299,9 +306,10 @@ async fn note(
 
 /// What proofs on all origins have seen.
 pub(crate) fn seen(proofs: &[Proof], mended: Vec<Mended>) -> Look {
-    let whole = proofs.iter().filter(|p| !p.findings.iter().any(|f| f.kind.is_unanswered()));
+    let whole = proofs.iter().filter(|proof| proof.whole);
     let edges = whole.clone().filter(|proof| proof.through_edge);
     Look {
+        read: proofs.iter().flat_map(|proof| proof.read.iter().cloned()).collect(),
         edges: edges.map(|proof| proof.origin.clone()).collect(),
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
@@ -324,18 +332,32 @@ pub(crate) async fn read_inventory_object(
     package: &PackageId,
     expected: Sha256,
 ) -> Option<(Inventory, Object)> {
+    find_inventory(ports, package, expected).await.ok()
+}
+
+/// The same, or what is wrong with it on each origin.
+pub(crate) async fn find_inventory(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Result<(Inventory, Object), Vec<Finding>> {
+    let mut nowhere = Vec::new();
     for origin in ports.stores.iter() {
         match verify::inventory_and_body(&**origin, package, expected).await {
             Ok((inventory, body)) => {
                 let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
                 let (bytes, sha256) = (body.len() as u64, expected);
                 let md5 = hash::md5_of(body).await;
-                return Some((inventory, Object { path, bytes, sha256, md5, version: None, role }));
+                return Ok((inventory, Object { path, bytes, sha256, md5, version: None, role }));
             }
-            Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
+            Err(kind) => {
+                warn!(origin = origin.name(), ?kind, "no inventory");
+                let (origin, object) = (origin.name().to_owned(), package.key(INVENTORY_NAME));
+                nowhere.push(Finding { origin, object: object.into(), kind });
+            }
         }
     }
-    None
+    Err(nowhere)
 }
 
 /// An object's bytes from the first origin that has them as they should be.
@@ -533,13 +555,17 @@ impl<'p> Sources<'p> {
         .await
     }
 
-    /// What would be done about one loss.
-    async fn remedy(&self, finding: &Finding, same_build: bool) -> String {
+    /// What would be done about one loss, `all` being whatever was found wrong anywhere.
+    async fn remedy(&self, finding: &Finding, all: &BTreeSet<At>, same_build: bool) -> String {
         let Some(object) = self.objects.get(&finding.object) else {
             return "a person has to look at this: it is not in the inventory".to_owned();
         };
         let key = self.package.key_of(object);
-        for origin in self.ports.stores.iter().filter(|o| o.name() != finding.origin) {
+        let is_wrong = |name: &str| {
+            let (origin, object) = (name.to_owned(), finding.object.clone());
+            all.contains(&At { origin, object })
+        };
+        for origin in self.ports.stores.iter().filter(|o| !is_wrong(o.name())) {
             if verify::is_sound(&**origin, &key, object).await {
                 return format!("would be copied from origin {}", origin.name());
             }
