@@ -21,6 +21,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::failure::{Halt, later, never};
+use crate::lease::Hold;
 use crate::life::{Engine, Ports};
 use crate::publish::Pointing;
 use crate::verify::{self, Pointers, Proof, VerifyError};
@@ -56,13 +57,11 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
 
 /// Does `Heal`: the same for a package that viewers have, on every origin, pointers included. What is lost and has come
 /// out as other bytes is left to a new version ([`crate::anew`]).
-pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+pub(crate) async fn heal(ports: &Ports, hold: &Hold, claimed: &Claimed) -> Result<Outcome, Halt> {
     let package = &claimed.package;
-    let title = ports.catalog.title(&package.tenant, &package.title).await?;
-    let live = title.and_then(|title| title.live);
-    let live = live.map(|version| PackageId { version, ..package.clone() });
+    let live = live_of(ports, package).await?;
     let is_live = live.as_ref() == Some(package);
-    let mended = mend(ports, claimed, is_live.then_some(Live)).await?;
+    let mended = mend(ports, claimed, is_live.then_some(Live(hold))).await?;
     if let Some(live) = live.as_ref().filter(|_| !is_live) {
         // What was lost here was found missing there.
         let (record, expected) =
@@ -158,8 +157,27 @@ fn on_edge(ports: &Ports, finding: &Finding) -> String {
     }
 }
 
-/// A package that viewers get, whose pointers count too.
-struct Live;
+/// What viewers get of a package's title.
+async fn live_of(ports: &Ports, package: &PackageId) -> Result<Option<PackageId>, Halt> {
+    let title = ports.catalog.title(&package.tenant, &package.title).await?;
+    let live = title.and_then(|title| title.live);
+    Ok(live.map(|version| PackageId { version, ..package.clone() }))
+}
+
+/// A package that viewers get, whose pointers count too: they are written under this claim.
+#[derive(Clone, Copy)]
+struct Live<'h>(&'h Hold);
+
+impl Live<'_> {
+    /// Fails unless the package is still what viewers get and nobody else may write its pointers.
+    async fn confirm(self, ports: &Ports, package: &PackageId) -> Result<(), Halt> {
+        self.0.confirm().await?;
+        match live_of(ports, package).await? {
+            Some(live) if live == *package => Ok(()),
+            _ => Err(later(Code::Superseded, "viewers get another version by now").into()),
+        }
+    }
+}
 
 /// The names of the origins that hold a package now, if they are as many as the policy asks for.
 pub(crate) async fn proven_now(
@@ -237,14 +255,14 @@ fn not_proven(findings: &[Finding]) -> Failure {
     Failure { refusal: Refusal::new(code, message), retry, last_words: None }
 }
 
-async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Outlook, Halt> {
+async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Result<Outlook, Halt> {
     let package = &claimed.package;
     let plan =
         claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let (record, expected) =
         verify::sealed(ports, package).await.map_err(VerifyError::into_halt)?;
     let mut pointers = match live {
-        Some(Live) => Pointers::of(&record),
+        Some(_) => Pointers::of(&record),
         None => Pointers::Elsewhere,
     };
     let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
@@ -263,12 +281,11 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         }
         return Ok(outlook);
     };
-    let are_live = pointers != Pointers::Elsewhere;
-    let sources = Sources::new(ports, package, plan, inventory, own, are_live);
+    let sources = Sources::new(ports, package, plan, inventory, own, live.is_some());
     for _ in 0..ROUNDS {
         let mut done = sources.mend_objects(&outlook.findings()).await;
-        if are_live {
-            let pointed = point(ports, package, plan, expected, &outlook.proofs).await;
+        if let Some(live) = live {
+            let pointed = point(ports, live, package, plan, expected, &outlook.proofs).await?;
             if let Some((stored, put_right)) = pointed {
                 pointers = Pointers::Here(stored.clone());
                 outlook.pointers = stored;
@@ -401,11 +418,12 @@ fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
 /// they are wrong everywhere else from now on, and the next round sees to that.
 async fn point(
     ports: &Ports,
+    live: Live<'_>,
     package: &PackageId,
     plan: &Plan,
     expected: Sha256,
     proofs: &[Proof],
-) -> Option<(Vec<Object>, Vec<Mended>)> {
+) -> Result<Option<(Vec<Object>, Vec<Mended>)>, Halt> {
     let keys = package.pointers();
     let is_pointer = |f: &Finding| keys.iter().any(|key| key.as_str() == f.object);
     let mut all = None;
@@ -413,30 +431,36 @@ async fn point(
         if proof.findings.is_empty() || !proof.findings.iter().all(is_pointer) {
             continue;
         }
-        let pointed = async {
-            let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
-            let wrong = pointing.point().await?;
-            if let Some(wrong) = wrong.first() {
-                return Err(later(Code::NotProven, wrong.to_string()));
+        let pointing = match Pointing::prepare(&**origin, package, plan, expected).await {
+            Ok(pointing) => pointing,
+            Err(failure) => {
+                warn!(refusal = %failure.refusal, "pointers not put right");
+                continue;
             }
-            for key in &keys {
-                ports.stores.purge(origin.name(), key).await;
-            }
-            Ok::<_, Failure>(pointing.stored())
         };
-        match pointed.await {
-            Ok(stored) => {
-                let put_right = proof.findings.iter().map(|f| Mended {
-                    origin: f.origin.clone(),
-                    object: f.object.clone(),
-                    how: How::Rendered,
-                });
-                all.get_or_insert((stored, Vec::new())).1.extend(put_right);
+        live.confirm(ports, package).await?;
+        match pointing.point().await {
+            Ok(wrong) if wrong.is_empty() => {}
+            Ok(wrong) => {
+                warn!(?wrong, "pointers not put right");
+                continue;
             }
-            Err(failure) => warn!(refusal = %failure.refusal, "pointers not put right"),
+            Err(failure) => {
+                warn!(refusal = %failure.refusal, "pointers not put right");
+                continue;
+            }
         }
+        for key in &keys {
+            ports.stores.purge(origin.name(), key).await;
+        }
+        let put_right = proof.findings.iter().map(|f| Mended {
+            origin: f.origin.clone(),
+            object: f.object.clone(),
+            how: How::Rendered,
+        });
+        all.get_or_insert((pointing.stored(), Vec::new())).1.extend(put_right);
     }
-    all
+    Ok(all)
 }
 
 /// Where objects of one package can be had from.

@@ -54,6 +54,7 @@ macro_rules! catalog_suite {
                 dead_workers_do_not_count_as_failures
                 a_task_that_outlives_too_many_workers_fails
                 all_leases_end_at_once
+                one_task_at_a_time_touches_the_pointers_of_a_title
             }
             healing {
                 findings_open_incidents_and_looks_close_them

@@ -332,3 +332,35 @@ async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
         assert!(found[0].closed.is_some(), "{deed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_a_title_is_healed_nobody_swaps_its_pointers() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let pointers = || ["index.m3u8", "manifest.mpd"].map(|p| lab.text(&format!("main/film/{p}")));
+    let first = pointers();
+    lab.make(&lab.title("film", "b film")).await;
+    let second = pointers();
+    lab.origin.remove(&ObjectKey::new("main/film/index.m3u8").unwrap());
+
+    // Healing that has read what viewers get, and stops before it writes.
+    let (stuck, bell) = GatedOrigin::closing(lab.origin.clone(), 25);
+    let healer = lab.engine_on(stuck);
+    healer.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let healing = Service::start_as(&healer, &[Role::Verifier]);
+    bell.notified().await;
+    let engine = lab.engine();
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
+    let service = Service::start(&engine);
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(lab.record("film").await.live, Some(Version(2)));
+    assert_eq!(pointers(), [None, second[1].clone()]);
+
+    healing.kill().await;
+    // Which of the two is next, is left open.
+    lab.wait_for(|history| history.contains("healed: every origin")).await;
+    lab.wait("film", |record| record.live == Some(Version(1))).await;
+    service.stop().await;
+    assert_eq!(pointers(), first);
+    assert_eq!(lab.found("film").await, []);
+}
