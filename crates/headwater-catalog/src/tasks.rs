@@ -129,6 +129,7 @@ pub(crate) async fn claim(
             again: due.try_get("again")?,
             remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
+            facts: rows::from_json(&due, "facts")?,
             known_master: rows::parsed_maybe(&due, "known_master")?,
             proven_on,
             published_as: rows::parsed_maybe(&due, "published_as")?,
@@ -144,13 +145,15 @@ pub(crate) async fn claim(
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.differs, \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.facts, p.differs, \
            case when p.published_at is not null then p.inventory end as published_as, p.proven_on, \
            (select proof.finished_at from tasks proof where proof.package_id = p.id and proof.kind = 'verify' \
                 and proof.state = 'done') as proven_at, \
-           (select same.master from packages same where same.title_id = p.title_id \
-                and same.master_path = p.master_path and same.master is not null \
-                order by same.version desc limit 1) as known_master \
+           case when p.remake is null then (select same.master from packages same \
+                    where same.title_id = p.title_id and same.master_path = p.master_path and same.master is not null \
+                    order by same.version desc limit 1) \
+                else (select base.master from packages base where base.title_id = p.title_id \
+                    and base.version = json_extract(p.remake, '$.base')) end as known_master \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \
       and case k.role when 'worker' then $2 when 'verifier' then $3 \

@@ -405,6 +405,7 @@ impl State {
                 again: package.new.again,
                 remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
+                facts: package.facts.clone(),
                 known_master,
                 proven_on: match is_proven {
                     true => package.record.proven_on.clone(),
