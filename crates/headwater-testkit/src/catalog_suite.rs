@@ -66,6 +66,7 @@ macro_rules! catalog_suite {
                 a_lost_playlist_takes_sealing_only
                 a_published_title_is_healed_while_viewers_have_it
                 what_cannot_be_healed_leaves_the_title_as_it_is
+                a_lost_inventory_is_counted_again_and_has_to_be_the_same
                 healing_starts_with_all_its_tries
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again

@@ -57,6 +57,7 @@ impl State {
         now: Timestamp,
     ) {
         self.close(package, now);
+        self.package(package).reseal(false);
         let title = self.package(package).title;
         self.settle(title, now);
         self.record(title, now, Line::NotHealed { kind, refusal });
@@ -97,6 +98,7 @@ impl State {
         }
         let new = NewTitle { again: true, remake: Some(remake.clone()), ..healed.new.clone() };
         self.close(package, now);
+        self.package(package).reseal(false);
         self.queue(title_id, self.next_version(title_id), &new, now);
     }
 
@@ -235,6 +237,7 @@ impl State {
                     objects: BTreeMap::new(),
                     last_words: None,
                     differs: BTreeSet::new(),
+                    reseals: false,
                     updated: now,
                 },
             );
