@@ -89,6 +89,7 @@ macro_rules! catalog_suite {
                 a_version_is_replaced_once
                 a_title_that_is_cut_otherwise_is_made_as_a_whole
                 healing_an_older_version_leaves_no_incident_of_it
+                what_is_wrong_with_a_masters_copy_is_settled_by_no_version
             }
             results {
                 a_title_goes_all_the_way
