@@ -234,7 +234,9 @@ pub(crate) async fn fail(
         (None, _) => "failed",
         // What has to be done first brings it back.
         (Some(_), Retry::After(_)) => "done",
-        (Some(_), Retry::Later | Retry::Never | Retry::NewVersion(_)) => "queued",
+        (Some(_), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
+            "queued"
+        }
     };
     sqlx::query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
@@ -260,7 +262,7 @@ pub(crate) async fn fail(
             titles::record(tx, title_id, now, line).await?;
             do_again(tx, &held, lost, at, now).await
         }
-        (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
+        (Some(at), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
             let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await
         }

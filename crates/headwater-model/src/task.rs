@@ -272,6 +272,8 @@ pub enum Retry {
     Never,
     /// The world may be better later.
     Later,
+    /// What is missing is being made, which takes as long as it takes: another try as often as while an origin is away.
+    Patiently,
     /// These tasks of the package have to be done again first: what they made is lost. With `Seal` among them the
     /// package is no longer sealed; or, when viewers have it, is sealed once more as it was.
     After(Vec<TaskKind>),

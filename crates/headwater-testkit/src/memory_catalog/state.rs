@@ -629,7 +629,9 @@ impl State {
         match (again, retry) {
             (None, _) => held.state = TaskState::Failed { at: now },
             (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
-            (Some(due), Retry::Later | Retry::Never | Retry::NewVersion(_)) => held.requeue(due),
+            (Some(due), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
+                held.requeue(due)
+            }
         }
         held.trouble = Some(refusal.clone());
         let package = self.package(package_id);
@@ -641,7 +643,7 @@ impl State {
                 self.record(title, now, Line::DoneAgain { kind, tasks: lost, refusal, wait_ms });
                 self.do_again(package_id, lost, at, now);
             }
-            (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
+            (Some(at), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
             }
