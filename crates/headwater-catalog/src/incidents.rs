@@ -24,7 +24,12 @@ pub(crate) async fn note(
     let package_id = packages::id(tx, package)
         .await?
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
+    let points = points(tx, package_id).await?;
     for finding in &look.findings {
+        // A look takes its time: the pointers that it found wrong may be those of a version published meanwhile.
+        if !points && package.pointers().iter().any(|key| key.as_str() == finding.object) {
+            continue;
+        }
         let found = look.found(finding);
         sqlx::query(
             "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at, by_reading, on_edge) \
@@ -68,6 +73,19 @@ pub(crate) async fn note(
         .await?;
     }
     Ok(())
+}
+
+/// Whether the title's pointers have to be those of a package: viewers get it, or are about to.
+async fn points(tx: &mut SqliteConnection, package_id: i64) -> Result<bool, Fault> {
+    let points = sqlx::query_scalar(
+        "select t.live is null or t.live = p.version or exists (select 1 from tasks \
+             where package_id = p.id and kind = 'publish' and finished_at is null) \
+         from packages p join titles t on t.id = p.title_id where p.id = $1",
+    )
+    .bind(package_id)
+    .fetch_one(tx)
+    .await?;
+    Ok(points)
 }
 
 /// Settles what is open of a title's versions that viewers do not get and that nobody is making: what viewers' version

@@ -60,6 +60,7 @@ macro_rules! catalog_suite {
             healing {
                 findings_open_incidents_and_looks_close_them
                 an_incident_remembers_what_it_took_to_find_it
+                pointers_of_another_version_are_no_incident
                 many_findings_keep_their_order
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends

@@ -122,6 +122,35 @@ pub async fn an_incident_remembers_what_it_took_to_find_it(s: Scene) -> Case {
     Ok(())
 }
 
+/// An audit that began before v2 was published finds its pointers where those of v1 were.
+pub async fn pointers_of_another_version_are_no_incident(s: Scene) -> Case {
+    let [v1, v2] = [package("film", 1), package("film", 2)];
+    let found = [finding("a", "main/film/index.m3u8"), finding("a", "main/film/v1/x")];
+    let look = Look { findings: found.to_vec(), ..Look::default() };
+    let objects = async || {
+        let open = incidents(&s, false).await?;
+        Ok::<_, CatalogError>(open.into_iter().map(|i| i.finding.object).collect::<Vec<_>>())
+    };
+    s.submit("film").await?;
+    s.work_until(TaskKind::Publish).await.map(drop)?;
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?.len(), 2, "as it was stored");
+    s.clock.advance_ms(LONG_MS);
+    s.work().await?;
+    s.submit("film").await?;
+    let publish = s.work_until(TaskKind::Publish).await?;
+    s.catalog.note(&v2, &look).await?;
+    assert_eq!(objects().await?.len(), 4, "as they are stored");
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
+    s.catalog.note(&v2, &Look { whole: vec!["a".to_owned()], ..Look::default() }).await?;
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?, ["main/film/v1/x"], "viewers get v2");
+    assert!(s.catalog.roll_back(&v1).await?);
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?.len(), 2, "viewers are about to get it");
+    Ok(())
+}
+
 /// A lost origin is one finding for every object of a film.
 pub async fn many_findings_keep_their_order(s: Scene) -> Case {
     s.submit("film").await?;
