@@ -199,6 +199,11 @@ impl Retrieved {
             }
             *slot = None;
         }
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that somebody else holds too is about to be filled.
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|slot| slot.is_some())
+        });
     }
 }
 
@@ -314,3 +319,6 @@ async fn refuse(
     ports.catalog.note(&claimed.package, &look).await?;
     Ok(never(Code::MasterGone, text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,7 @@ macro_rules! catalog_suite {
                 a_copy_that_was_found_is_not_proven
                 a_path_is_remembered_with_what_was_there
                 a_task_knows_the_master_of_its_own_version
+                a_title_that_resumes_leaves_its_archiving_alone
             }
             replacing {
                 the_heal_task_knows_what_came_out_otherwise

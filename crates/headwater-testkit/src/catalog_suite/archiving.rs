@@ -229,6 +229,18 @@ pub async fn a_path_is_remembered_with_what_was_there(s: Scene) -> Case {
     Ok(())
 }
 
+/// Whoever is sending it goes on, and what waits for the archive waits as long as before.
+pub async fn a_title_that_resumes_leaves_its_archiving_alone(s: Scene) -> Case {
+    prepare(&s, "film").await?;
+    let span = s.claim_kind(TaskKind::Audio(0)).await?;
+    let archive = s.catalog.claim("w1", &[Role::Archiver], LEASE_MS).await?.expect("it is due");
+    s.catalog.fail(&span.lease, &lasting(Code::TranscoderFailed)).await?;
+    s.submit("film").await?;
+    assert_eq!(s.catalog.claim("w2", &[Role::Archiver], LEASE_MS).await?, None);
+    s.catalog.complete(&archive.lease, &good(TaskKind::Archive)).await?;
+    Ok(())
+}
+
 /// The newest version may have had another one.
 pub async fn a_task_knows_the_master_of_its_own_version(s: Scene) -> Case {
     let v1 = package("film", 1);
