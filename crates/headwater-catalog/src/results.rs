@@ -316,6 +316,7 @@ async fn replace(
         pipeline: row.try_get("pipeline")?,
         again: true,
         remake: Some(remake.clone()),
+        reason: None,
     };
     tasks::close(tx, package_id, now).await?;
     titles::queue_next(tx, title_id, &new, now).await

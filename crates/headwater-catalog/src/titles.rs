@@ -118,7 +118,12 @@ async fn queue(
     tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
     let line = match &new.remake {
         Some(remake) => Line::RemakeQueued { version, remake },
-        None => Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline },
+        None => Line::Queued {
+            version,
+            master_path: &new.master_path,
+            pipeline: &new.pipeline,
+            reason: new.reason.as_deref(),
+        },
     };
     record(tx, title_id, now, line).await?;
     Ok(Submitted::Queued(version))

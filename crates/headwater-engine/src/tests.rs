@@ -154,6 +154,7 @@ impl Lab {
             pipeline: "vod".to_owned(),
             again: false,
             remake: None,
+            reason: None,
         }
     }
 

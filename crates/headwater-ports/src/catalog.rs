@@ -7,7 +7,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -102,6 +102,9 @@ pub trait Catalog: Send + Sync {
 
     /// One package.
     async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError>;
+
+    /// How a package came about.
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError>;
 
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;

@@ -105,6 +105,7 @@ macro_rules! catalog_suite {
                 what_nobody_knows_is_nothing
                 progress_counts_unfinished_spans
                 titles_are_listed_newest_first
+                a_package_knows_how_it_came_about
                 a_master_is_recognised
                 files_are_known_by_size_and_time
                 a_profile_is_that_of_its_settings

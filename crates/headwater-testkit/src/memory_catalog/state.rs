@@ -8,7 +8,9 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, after};
+use headwater_model::life::{
+    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, after,
+};
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
@@ -289,9 +291,10 @@ impl State {
         (row.newest, row.queued) = (id, now);
         self.add_task(id, TaskKind::Prepare, 0, now);
         let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
+        let reason = new.reason.as_deref();
         let line = match &new.remake {
             Some(remake) => Line::RemakeQueued { version, remake },
-            None => Line::Queued { version, master_path, pipeline },
+            None => Line::Queued { version, master_path, pipeline, reason },
         };
         self.record(title, now, line);
         Submitted::Queued(version)
@@ -626,6 +629,22 @@ impl State {
             self.record(*title, now, Line::Restarted { tasks: *tasks });
         }
         ended.values().sum()
+    }
+
+    pub(super) fn making(&self, package: &PackageId) -> Option<Making> {
+        let (id, found) = self.packages.iter().find(|(_, p)| p.id == *package)?;
+        let transcodes = |kind| matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_));
+        let done = self.tasks.values().filter(|t| {
+            t.package == *id && transcodes(t.kind) && matches!(t.state, TaskState::Done { .. })
+        });
+        let mut spent: Vec<_> = done.map(|t| (t.kind, t.cpu_ms)).collect();
+        spent.sort_by_key(|(kind, _)| (kind.name(), kind.number()));
+        Some(Making {
+            master_path: found.new.master_path.clone(),
+            pipeline: found.new.pipeline.clone(),
+            remake: found.new.remake.clone(),
+            spent,
+        })
     }
 
     pub(super) fn title_record(&self, title: &Title, now: Timestamp) -> TitleRecord {

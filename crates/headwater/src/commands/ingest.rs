@@ -61,6 +61,7 @@ pub(crate) async fn ingest(
         pipeline,
         again: args.again,
         remake: None,
+        reason: None,
     };
     let submitted = app.engine.submit(&new).await?;
     if args.wait {

@@ -224,6 +224,7 @@ impl State {
                         pipeline: package.pipeline.clone(),
                         again: false,
                         remake: None,
+                        reason: None,
                     },
                     facts: None,
                     master: Some(package.master),
