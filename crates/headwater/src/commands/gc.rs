@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use headwater_engine::gc::Unneeded;
+use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
@@ -35,9 +36,14 @@ pub(crate) async fn gc(
     };
     app.engine.collect(&app.config.tenant, before, keep, !dry_run, &found).await?;
     let (packages, objects, bytes) = sum.into_inner().unwrap_or_default();
-    if !json {
+    let copies = app.stores.iter().count();
+    if json {
+        let line = json!({
+            "deleted": !dry_run, "packages": packages, "objects": objects, "bytes": bytes, "origins": copies,
+        });
+        say(&line.to_string());
+    } else {
         let what = if dry_run { "would be deleted" } else { "deleted" };
-        let copies = app.stores.iter().count();
         say(&format!(
             "{what}: {packages} packages, {objects} objects, {bytes} bytes on each of {copies} origins"
         ));

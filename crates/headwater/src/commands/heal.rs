@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
+use crate::commands::incidents::IncidentReport;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
 use crate::progress::REFRESH;
@@ -147,11 +148,16 @@ async fn one(
     let events = app.catalog.events(&app.config.tenant, title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
     if json {
-        say(&json!({
-            "title": title, "version": version, "healed": healed, "put_right": put_right.len(),
-            "open_incidents": open.len(), "archive": archive, "message": last,
-        })
-        .to_string());
+        let of = |incident: &&'_ Incident| json!(IncidentReport::from(*incident));
+        let mut line = json!({
+            "title": title, "version": version, "healed": healed, "message": last,
+            "put_right": put_right.iter().map(of).collect::<Vec<_>>(),
+            "open": open.iter().map(of).collect::<Vec<_>>(),
+        });
+        if let Some(archive) = archive {
+            line["archive"] = json!(archive);
+        }
+        say(&line.to_string());
     } else {
         say(&format!("{title} {version}  {last}"));
         for incident in put_right {
