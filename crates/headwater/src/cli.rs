@@ -377,3 +377,6 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
     runtime.shutdown_background();
     outcome
 }
+
+#[cfg(test)]
+mod tests;
