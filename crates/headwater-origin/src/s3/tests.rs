@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use headwater_lying_origin::{Call, Checksums, Lie, LyingOrigin, Manners, What};
+use headwater_lying_origin::{Call, Checksums, Conditions, Lie, LyingOrigin, Manners, What};
 use headwater_model::origin::Answer;
 use headwater_testkit::digest::{key, put};
 use headwater_testkit::origin_suite::origin_suite;
@@ -286,7 +286,7 @@ async fn a_checksum_that_is_echoed_proves_nothing() {
         checksums: Checksums::Echoed,
         enforces_md5: false,
         checks_signatures: false,
-        honours_conditions: false,
+        conditions: Conditions::Ignored,
         ..Manners::default()
     };
     let (grade, not) = probed(manners).await;
