@@ -31,7 +31,7 @@ impl Calls {
         limit / self.haste
     }
 
-    /// Makes `call` until it is answered, or failed in a way that another try cannot change.
+    /// Makes `call` until it is answered, or failed in a way that another try cannot change. Each try has `limit`.
     pub(super) async fn ask<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         operation: &'static str,
@@ -39,10 +39,24 @@ impl Calls {
         limit: Duration,
         call: impl Fn() -> F,
     ) -> Result<T, OriginError> {
+        let patience = Patience { once: limit, all: None };
+        let answer = self.answer(operation, key, patience, call).await;
+        answer.map_err(|failed| failed.into_error(operation, key))
+    }
+
+    /// The same, for callers that look closer at why it failed, or have no more time than for some tries.
+    pub(super) async fn answer<T, F: Future<Output = Result<T, Failed>>>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        patience: Patience,
+        call: impl Fn() -> F,
+    ) -> Result<T, Failed> {
         let began = Instant::now();
         let mut failures = 0;
         loop {
             let place = self.gate.enter().await;
+            let limit = patience.left(began.elapsed() * self.haste);
             let result = tokio::time::timeout(self.hasten(limit), call()).await;
             let failed = match result {
                 Ok(Ok(answer)) => {
@@ -60,13 +74,30 @@ impl Calls {
             place.leave(ended, pause);
             failures += 1;
             let elapsed = began.elapsed() * self.haste;
-            let Some(wait) = retry::again(failed.trouble, failures, elapsed, random()) else {
-                return Err(failed.into_error(operation, key));
+            let wait = retry::again(failed.trouble, failures, elapsed, random());
+            let Some(wait) = wait.filter(|wait| !patience.left(elapsed + *wait).is_zero()) else {
+                return Err(failed);
             };
             let wait = self.hasten(wait);
             debug!(origin = self.origin, operation, key, failures, ?wait, why = %failed, "again");
             tokio::time::sleep(wait).await;
         }
+    }
+}
+
+/// For how long an answer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// In one try.
+    pub(super) once: Duration,
+    /// In all of them, with what is waited in between; where nothing is said, the number of tries limits it.
+    pub(super) all: Option<Duration>,
+}
+
+impl Patience {
+    /// What is left for a try after `elapsed`.
+    fn left(self, elapsed: Duration) -> Duration {
+        self.all.map_or(self.once, |all| self.once.min(all.saturating_sub(elapsed)))
     }
 }
 
