@@ -410,3 +410,49 @@ async fn what_an_origin_does_not_know_is_tried_once() {
     let error = origin(&server, grade_a()).await.put(put("film/a", "x")).await.unwrap_err();
     assert_eq!((error.kind, server.calls(Call::Put)), (OriginErrorKind::Denied, 1), "{error}");
 }
+
+#[tokio::test]
+async fn a_proxy_that_finds_no_backend_says_nothing_about_objects() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    let segment = "film/seg-00001.m4s";
+    for call in [Call::Put, Call::Get, Call::List, Call::Delete] {
+        let what = What::Answer(call, 404, "");
+        server.lie(Lie { what, containing: String::new(), times: Some(2) });
+    }
+    origin.put(put(segment, "a segment")).await.unwrap();
+    assert_eq!(origin.get(&key(segment), None).await.unwrap(), "a segment");
+    assert_eq!(origin.list("film/", None).await.unwrap().objects.len(), 1);
+    origin.delete(&key(segment)).await.unwrap();
+    assert_eq!(server.keys(), Vec::<String>::new(), "it was deleted");
+}
+
+#[tokio::test]
+async fn a_404_that_stays_is_no_missing_object_but_an_origin_that_is_away() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    server.lie(Lie {
+        what: What::Answer(Call::Get, 404, ""),
+        containing: String::new(),
+        times: None,
+    });
+    server.lie(Lie {
+        what: What::Answer(Call::Put, 404, ""),
+        containing: String::new(),
+        times: None,
+    });
+    let read = origin.get(&key("film/a"), None).await.unwrap_err();
+    let stored = origin.put(put("film/a", "x")).await.unwrap_err();
+    for error in [read, stored] {
+        assert_eq!(error.kind, OriginErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_to_be_replaced_and_is_gone_has_changed() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    let before = Before::Etag("\"1\"".to_owned());
+    let error = origin.put(Put { before, ..put("film/index.m3u8", "x") }).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Put)), (OriginErrorKind::Changed, 1), "{error}");
+}
