@@ -9,7 +9,7 @@ use tracing::debug;
 use super::error::Failed;
 use super::gate::Gate;
 use super::pace::Ended;
-use super::retry::{self, Trouble};
+use super::retry::{Failures, Trouble};
 
 /// The calls to one origin. Clones wait at the same gate.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Calls {
         call: impl Fn() -> F,
     ) -> Result<T, Failed> {
         let began = Instant::now();
-        let mut failures = 0;
+        let mut failures = Failures::default();
         loop {
             let place = self.gate.enter().await;
             let limit = patience.left(began.elapsed() * self.haste);
@@ -72,14 +72,13 @@ impl Calls {
                 Trouble::Garbled | Trouble::Lasting => (Ended::Well, None),
             };
             place.leave(ended, pause);
-            failures += 1;
             let elapsed = began.elapsed() * self.haste;
-            let wait = retry::again(failed.trouble, failures, elapsed, random());
+            let wait = failures.again(failed.trouble, elapsed, random());
             let Some(wait) = wait.filter(|wait| !patience.left(elapsed + *wait).is_zero()) else {
                 return Err(failed);
             };
             let wait = self.hasten(wait);
-            debug!(origin = self.origin, operation, key, failures, ?wait, why = %failed, "again");
+            debug!(origin = self.origin, operation, key, ?failures, ?wait, why = %failed, "again");
             tokio::time::sleep(wait).await;
         }
     }

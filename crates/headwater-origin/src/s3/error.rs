@@ -225,7 +225,11 @@ fn classify(
         429 | 503 => (Trouble::Throttled(pause), Kind::Unavailable),
         // What arrived there is not what was sent: the way is bad, or the origin.
         _ if is(&CORRUPT) => (Trouble::Garbled, Kind::Corrupt),
+        408 => (Trouble::Timeout, Kind::Unavailable),
         _ if is(&["RequestTimeout"]) => (Trouble::Timeout, Kind::Unavailable),
+        // The body broke off on the way, or came earlier than whoever took it was ready.
+        _ if is(&["IncompleteBody"]) => (Trouble::Reset, Kind::Unavailable),
+        425 => (Trouble::Reset, Kind::Unavailable),
         // It is not going to learn it.
         501 => (Trouble::Lasting, Kind::Denied),
         404 if is(&["NoSuchBucket"]) => (Trouble::Lasting, Kind::Denied),
@@ -235,9 +239,10 @@ fn classify(
         412 => (Trouble::Lasting, Kind::Changed),
         // Two writers at once.
         409 => (Trouble::Fault, Kind::Unavailable),
-        400..500 => (Trouble::Lasting, Kind::Denied),
-        500.. => (Trouble::Fault, Kind::Unavailable),
-        _ => (Trouble::Reset, Kind::Unavailable),
+        // A redirect too: the bucket is in another region or at another endpoint, and asking here again leads nowhere.
+        300..=499 => (Trouble::Lasting, Kind::Denied),
+        // What began as a success and holds an error is a fault as well.
+        _ => (Trouble::Fault, Kind::Unavailable),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What answers mean, as a table.
 
 use OriginErrorKind::{Changed, Cold, Corrupt, Denied, Full, Unavailable};
-use Trouble::{Fault, Garbled, Lasting, Throttled, Timeout};
+use Trouble::{Fault, Garbled, Lasting, Reset, Throttled, Timeout};
 
 use super::*;
 
@@ -17,6 +17,12 @@ fn an_answer_means_by_its_code_first_and_then_by_its_status() {
         (501, "NotImplemented", (Lasting, Denied)),
         (501, "", (Lasting, Denied)),
         (400, "RequestTimeout", (Timeout, Unavailable)),
+        (408, "", (Timeout, Unavailable)),
+        (400, "IncompleteBody", (Reset, Unavailable)),
+        (425, "", (Reset, Unavailable)),
+        (301, "PermanentRedirect", (Lasting, Denied)),
+        (307, "TemporaryRedirect", (Lasting, Denied)),
+        (200, "InternalError", (Fault, Unavailable)),
         (400, "BadDigest", (Garbled, Corrupt)),
         (412, "PreconditionFailed", (Lasting, Changed)),
         (403, "InvalidObjectState", (Lasting, Cold)),
