@@ -1,7 +1,7 @@
 //! One call to an origin, made until it is answered: it waits for its turn, has its time, and is tried again.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headwater_ports::origin::OriginError;
 use tracing::debug;
@@ -9,7 +9,7 @@ use tracing::debug;
 use super::error::Failed;
 use super::gate::Gate;
 use super::pace::Ended;
-use super::retry::{Failures, Trouble};
+use super::retry::{Failures, THROTTLED_LIMIT, Trouble};
 
 /// The calls to one origin. Clones wait at the same gate.
 #[derive(Debug, Clone)]
@@ -52,15 +52,19 @@ impl Calls {
         patience: Patience,
         call: impl Fn() -> F,
     ) -> Result<T, Failed> {
-        let began = Instant::now();
+        let began = self.gate.now();
+        let until = began + patience.all.unwrap_or(THROTTLED_LIMIT).min(THROTTLED_LIMIT);
         let mut failures = Failures::default();
+        let mut last = None;
         loop {
-            let place = self.gate.enter().await;
-            let limit = patience.left(began.elapsed() * self.haste);
+            let Some(place) = self.gate.enter(until).await else {
+                return Err(last.unwrap_or_else(Failed::no_turn));
+            };
+            let limit = patience.left(self.gate.now() - began);
             let result = tokio::time::timeout(self.hasten(limit), call()).await;
             let failed = match result {
                 Ok(Ok(answer)) => {
-                    place.leave(Ended::Well, None);
+                    place.leave(&self.origin, Ended::Well, None);
                     return Ok(answer);
                 }
                 Ok(Err(failed)) => failed,
@@ -71,14 +75,15 @@ impl Calls {
                 Trouble::Fault | Trouble::Reset | Trouble::Timeout => (Ended::Badly, None),
                 Trouble::Garbled | Trouble::Lasting => (Ended::Well, None),
             };
-            place.leave(ended, pause);
-            let elapsed = began.elapsed() * self.haste;
+            place.leave(&self.origin, ended, pause);
+            let elapsed = self.gate.now() - began;
             let wait = failures.again(failed.trouble, elapsed, random());
             let Some(wait) = wait.filter(|wait| !patience.left(elapsed + *wait).is_zero()) else {
                 return Err(failed);
             };
             let wait = self.hasten(wait);
             debug!(origin = self.origin, operation, key, ?failures, ?wait, why = %failed, "again");
+            last = Some(failed);
             tokio::time::sleep(wait).await;
         }
     }

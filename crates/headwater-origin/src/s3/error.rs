@@ -74,6 +74,12 @@ impl Failed {
         Self::passing(Trouble::Timeout, format!("no answer within {} s", limit.as_secs()))
     }
 
+    /// It was never sent.
+    pub(super) fn no_turn() -> Self {
+        let why = "the origin lets in too few calls for this one to have had its turn";
+        Self::passing(Trouble::Throttled(None), why)
+    }
+
     /// The answer ended in the middle.
     pub(super) fn cut(error: &(dyn Error + 'static)) -> Self {
         Self::passing(Trouble::Reset, format!("the answer was cut off: {}", chain(error)))

@@ -456,3 +456,13 @@ async fn what_was_to_be_replaced_and_is_gone_has_changed() {
     let error = origin.put(Put { before, ..put("film/index.m3u8", "x") }).await.unwrap_err();
     assert_eq!((error.kind, server.calls(Call::Put)), (OriginErrorKind::Changed, 1), "{error}");
 }
+
+#[tokio::test]
+async fn an_origin_that_wants_to_be_left_alone_for_ever_is_for_a_minute() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    let what = What::SlowDown(Call::Put, u32::MAX);
+    server.lie(Lie { what, containing: String::new(), times: Some(1) });
+    let stored = origin.put(put("film/a", "x"));
+    tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap().unwrap();
+}
