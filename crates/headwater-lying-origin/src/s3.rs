@@ -135,6 +135,12 @@ impl LyingS3 {
         }
     }
 
+    /// The size of an object, where it is told.
+    fn size(&self, key: &str, body: &Bytes) -> Option<i64> {
+        let hidden = self.0.lies.meet(key, |what| (what == What::HideSize).then_some(()));
+        hidden.is_none().then(|| length(body))
+    }
+
     fn objects_of_page(
         &self,
         prefix: &str,
@@ -152,8 +158,8 @@ impl LyingS3 {
         let objects = page
             .into_iter()
             .map(|(key, object)| Object {
+                size: self.size(&key, &object.body),
                 key: Some(key),
-                size: Some(length(&object.body)),
                 e_tag: self.0.manners.lists_etags.then_some(ETag::Strong(object.etag)),
                 last_modified: Some(object.modified.into()),
                 storage_class: object.storage_class.map(ObjectStorageClass::from),
@@ -285,7 +291,7 @@ impl S3 for LyingS3 {
         let checksum =
             if input.checksum_mode.is_some() { object.checksum } else { Checksum::default() };
         Ok(S3Response::new(HeadObjectOutput {
-            content_length: Some(length(&object.body)),
+            content_length: self.size(&input.key, &object.body),
             e_tag: Some(ETag::Strong(object.etag)),
             cache_control: object.cache_control,
             content_type: object.content_type,

@@ -41,7 +41,7 @@ pub use series::Unusable;
 
 use calls::Calls;
 use error::Failed;
-use listing::Listed;
+use listing::{Listed, Unlisted};
 
 /// Time that a call without a body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -281,14 +281,18 @@ impl Origin for S3Origin {
                     request = request.checksum_mode(ChecksumMode::Enabled);
                 }
                 match request.send().await {
-                    Ok(found) => Ok(Some(found)),
+                    Ok(found) => {
+                        let bytes = found.content_length().and_then(|n| u64::try_from(n).ok());
+                        // Taken for 0, it would be an object that has lost its bytes.
+                        let unknown = || Failed::corrupt("the origin does not say how long it is");
+                        Ok(Some((bytes.ok_or_else(unknown)?, found)))
+                    }
                     Err(error) => Failed::from(error).of_looking().absent(),
                 }
             })
             .await?;
-        Ok(found.map(|found| {
+        Ok(found.map(|(bytes, found)| {
             let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
-            let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
                 storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
@@ -316,7 +320,11 @@ impl Origin for S3Origin {
                     let body = body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
                     let mut objects = Vec::new();
                     let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
-                    Ok((told.map_err(Failed::corrupt)?, objects))
+                    let told = told.map_err(|why| match why {
+                        Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
+                        Unlisted::Garbled(why) => Failed::corrupt(why),
+                    });
+                    Ok((told?, objects))
                 })
                 .await?;
             if !told.is_truncated {

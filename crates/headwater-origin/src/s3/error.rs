@@ -95,6 +95,11 @@ impl Failed {
         Self::new(Trouble::Lasting, OriginErrorKind::Denied, message)
     }
 
+    /// An answer whose status said that all was well, and that is an error of this code.
+    pub(super) fn after_all(code: &str, message: &str) -> Self {
+        Self::told(200, (Some(code), Some(message)), None, String::new)
+    }
+
     /// An answer of this status that says what is wrong.
     fn told(
         status: u16,

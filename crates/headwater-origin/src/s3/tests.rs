@@ -466,3 +466,41 @@ async fn an_origin_that_wants_to_be_left_alone_for_ever_is_for_a_minute() {
     let stored = origin.put(put("film/a", "x"));
     tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn an_object_whose_size_is_not_told_is_not_empty() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    origin.put(put("film/a", "x")).await.unwrap();
+    server.lie(Lie { what: What::HideSize, containing: String::new(), times: None });
+    let listed = origin.list("film/", None).await.unwrap_err();
+    let looked = origin.head(&key("film/a")).await.unwrap_err();
+    for error in [listed, looked] {
+        assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_after_a_good_status_is_what_its_code_says() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/a", "x")).await.unwrap();
+    // More often than garbled answers are tried.
+    let what = What::Answer(Call::List, 200, "SlowDown");
+    server.lie(Lie { what, containing: String::new(), times: Some(5) });
+    assert_eq!(origin.list("film/", None).await.unwrap().objects.len(), 1);
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_move_on_is_an_error() {
+    let server = LyingOrigin::start(Manners { page: 2, ..Manners::default() }).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    for name in ["film/a", "film/b", "film/c"] {
+        origin.put(put(name, "x")).await.unwrap();
+    }
+    server.lie(Lie { what: What::RepeatPage, containing: String::new(), times: None });
+    let first = origin.list("film/", None).await.unwrap();
+    let error = origin.list("film/", first.next.as_ref()).await.unwrap_err();
+    assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("the listing does not move on"), "{error}");
+}
