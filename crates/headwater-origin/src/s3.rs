@@ -18,6 +18,7 @@ mod pace;
 mod probe;
 mod reach;
 mod retry;
+mod series;
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,15 +33,15 @@ use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
 use headwater_model::origin::{Profile, ProofGrade, Question};
 use headwater_ports::origin::{
-    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put, PutFile, StoredFile,
+    Before, ObjectInfo, Origin, OriginError, Page, Put, PutFile, StoredFile,
 };
 
 pub use client::{Credentials, S3Settings};
-pub use reach::Unusable;
+pub use series::Unusable;
 
 use calls::Calls;
 use error::Failed;
-use listing::Listed;
+use listing::{Listed, Unlisted};
 
 /// Time that a call without a body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -109,12 +110,13 @@ impl S3Origin {
         reach::reach(self).await
     }
 
-    /// Finds out what the origin does, with some twenty calls below a prefix of their own. Leaves nothing behind.
+    /// Finds out what the origin does, with some forty calls below a prefix of their own, within some two
+    /// minutes and mostly within a few seconds. Leaves nothing behind.
     ///
     /// # Errors
     ///
-    /// When it cannot even store, read, list and delete.
-    pub async fn probe(&self) -> Result<Profile, OriginError> {
+    /// What a person has to put right: it cannot even store, read, list and delete.
+    pub async fn probe(&self) -> Result<Profile, Unusable> {
         probe::probe(self).await
     }
 
@@ -140,6 +142,16 @@ impl S3Origin {
     fn info(&self, key: ObjectKey, bytes: u64, etag: Option<&str>) -> ObjectInfo {
         let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
         ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
+    }
+
+    /// Deletes the object of this whole key, once; one that is not there is no error.
+    async fn delete_once(&self, key: &str) -> Result<(), Failed> {
+        let request = self.client.delete_object().bucket(&self.settings.bucket).key(key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // Most say nothing about what was not there.
+            Err(error) => Failed::from(error).of_reading().absent::<()>().map(drop),
+        }
     }
 
     /// Whether a checksum in an answer means something: it was enforced when the object came.
@@ -192,7 +204,11 @@ impl Origin for S3Origin {
                     Before::Anything | Before::Nothing | Before::Etag(_) => request,
                 };
                 let signed = client::SignedHash::new(&put.sha256);
-                let answer = request.customize().interceptor(signed).send().await?;
+                let answer = request.customize().interceptor(signed).send().await;
+                let answer = answer.map_err(|error| match &put.before {
+                    Before::Etag(_) => Failed::from(error).of_replacing(),
+                    Before::Anything | Before::Nothing => Failed::from(error),
+                })?;
                 match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
                     Some(stored) if stored != put.md5 => Err(Failed::corrupt(format!(
                         "the origin says that it stored {stored} instead of {}",
@@ -225,7 +241,7 @@ impl Origin for S3Origin {
                 let begins =
                     tokio::time::timeout(self.calls.hasten(CALL_LIMIT), request.send()).await;
                 let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
-                let answer = match begins.map_err(Failed::from) {
+                let answer = match begins.map_err(|error| Failed::from(error).of_reading()) {
                     Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
                     answer => answer?,
                 };
@@ -264,16 +280,19 @@ impl Origin for S3Origin {
                 if self.checksums_count() {
                     request = request.checksum_mode(ChecksumMode::Enabled);
                 }
-                match request.send().await.map_err(Failed::from) {
-                    Ok(found) => Ok(Some(found)),
-                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(None),
-                    Err(failed) => Err(failed),
+                match request.send().await {
+                    Ok(found) => {
+                        let bytes = found.content_length().and_then(|n| u64::try_from(n).ok());
+                        // Taken for 0, it would be an object that has lost its bytes.
+                        let unknown = || Failed::corrupt("the origin does not say how long it is");
+                        Ok(Some((bytes.ok_or_else(unknown)?, found)))
+                    }
+                    Err(error) => Failed::from(error).of_looking().absent(),
                 }
             })
             .await?;
-        Ok(found.map(|found| {
+        Ok(found.map(|(bytes, found)| {
             let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
-            let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
                 storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
@@ -301,7 +320,11 @@ impl Origin for S3Origin {
                     let body = body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
                     let mut objects = Vec::new();
                     let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
-                    Ok((told.map_err(Failed::corrupt)?, objects))
+                    let told = told.map_err(|why| match why {
+                        Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
+                        Unlisted::Garbled(why) => Failed::corrupt(why),
+                    });
+                    Ok((told?, objects))
                 })
                 .await?;
             if !told.is_truncated {
@@ -321,16 +344,7 @@ impl Origin for S3Origin {
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
         let full = self.full(key);
-        self.calls
-            .ask("delete", key.as_str(), CALL_LIMIT, || async {
-                let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
-                match request.send().await.map_err(Failed::from) {
-                    Ok(_) => Ok(()),
-                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
-                    Err(failed) => Err(failed),
-                }
-            })
-            .await
+        self.calls.ask("delete", key.as_str(), CALL_LIMIT, || self.delete_once(&full)).await
     }
 }
 

@@ -69,20 +69,60 @@ impl Opened {
         // A folder that cannot be written to has failed to open.
         let Opened::S3(origin) = self else { return Ok(()) };
         origin.reach().await.map_err(said)?;
+        self.keep_up(catalog, clock).await
+    }
+
+    /// Goes by what is known of it by now, and probes it when that is nothing, or old.
+    async fn keep_up(&self, catalog: &dyn Catalog, clock: &dyn Clock) -> anyhow::Result<()> {
+        let Opened::S3(origin) = self else { return Ok(()) };
         let known = catalog.profile(origin.name(), &identity(origin.settings())).await?;
+        let Some((profile, at)) = known else {
+            return find_out(origin, catalog).await?.map(drop).map_err(said);
+        };
+        // Another process may have probed it since.
+        take(origin, profile);
         let lasts = i64::try_from(PROFILE_LASTS.as_millis()).unwrap_or(i64::MAX);
-        if known.is_none_or(|(_, at)| at.plus_ms(lasts) <= clock.now()) {
-            probe(origin, catalog).await?;
+        if at.plus_ms(lasts) <= clock.now()
+            && let Err(unusable) = find_out(origin, catalog).await?
+        {
+            // What was found a week ago is a better guess than nothing, and the origin can be worked with.
+            warn!(
+                origin = origin.name(),
+                why = unusable.problem,
+                "not probed again: it goes by what was found before"
+            );
         }
         Ok(())
     }
 }
 
-/// Asks an origin everything, keeps what it answered and goes by it from now on.
+/// Asks an origin everything, keeps what it answered and goes by it from now on. An error says what is wrong without
+/// naming the origin.
 pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::Result<Profile> {
-    let before = origin.profile();
-    let profile = origin.probe().await?;
+    find_out(origin, catalog).await?.map_err(|unusable| anyhow!(unusable.problem))
+}
+
+/// The same. What is wrong with the catalog is an error; with the origin, an answer.
+async fn find_out(
+    origin: &S3Origin,
+    catalog: &dyn Catalog,
+) -> anyhow::Result<Result<Profile, Unusable>> {
+    let profile = match origin.probe().await {
+        Ok(profile) => profile,
+        Err(unusable) => return Ok(Err(unusable)),
+    };
     catalog.keep_profile(origin.name(), &identity(origin.settings()), &profile).await?;
+    info!(origin = origin.name(), grade = grade(profile.grade()), "probed");
+    take(origin, profile.clone());
+    Ok(Ok(profile))
+}
+
+/// Takes an origin to behave like this from now on.
+fn take(origin: &S3Origin, profile: Profile) {
+    let before = origin.profile();
+    if *before == profile {
+        return;
+    }
     if before.grade() != profile.grade() && !before.answers.is_empty() {
         warn!(
             origin = origin.name(),
@@ -91,13 +131,12 @@ pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::R
             "the origin's word is worth something else than before"
         );
     }
-    info!(origin = origin.name(), grade = grade(profile.grade()), "probed");
-    origin.goes_by(profile.clone());
-    Ok(profile)
+    origin.goes_by(profile);
 }
 
 /// Opens all origins. With `checked`, origins that cannot be worked with are an error that says why, of all of them at
-/// once and within ten seconds, unless the others are enough for the policy.
+/// once and within ten seconds, or two minutes more for one that has to be probed, unless the others are enough for the
+/// policy.
 pub(crate) async fn open_all(
     config: &Config,
     catalog: &dyn Catalog,
@@ -147,7 +186,7 @@ pub(crate) fn edges(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn 
     Ok(edges)
 }
 
-/// Probes origins again when what is known of them is old, until `stop`.
+/// Keeps up with what is known of origins, and probes them again when that is old, until `stop`.
 pub(crate) async fn keep_profiles(
     origins: &[Opened],
     catalog: &dyn Catalog,
@@ -161,8 +200,8 @@ pub(crate) async fn keep_profiles(
         }
         for origin in origins {
             // One that is away now is said so by whoever needs it.
-            if let Err(error) = origin.check(catalog, clock).await {
-                warn!(%error, "an origin could not be probed again");
+            if let Err(error) = origin.keep_up(catalog, clock).await {
+                warn!(%error, "it could not be found out how an origin behaves by now");
             }
         }
     }
@@ -192,3 +231,6 @@ pub(crate) fn grade(grade: ProofGrade) -> &'static str {
         ProofGrade::C => "C",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -355,7 +355,7 @@ async fn abort(calls: &Calls, client: &Client, bucket: &str, full: &str, id: &st
         let request = client.abort_multipart_upload().bucket(bucket).key(full).upload_id(id);
         match request.send().await.map_err(Failed::from) {
             Ok(_) => Ok(()),
-            Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
+            Err(failed) if failed.is_no_such_upload() => Ok(()),
             Err(failed) => Err(failed),
         }
     });
