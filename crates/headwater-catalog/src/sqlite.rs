@@ -405,6 +405,10 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError> {
+        transaction!(self.change(), "take a number", |tx| titles::take(&mut tx, package))
+    }
+
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
         transaction!(self.change(), "take over a title", |tx| holdings::restore(
             &mut tx,

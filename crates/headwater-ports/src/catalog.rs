@@ -247,6 +247,10 @@ pub trait Catalog: Send + Sync {
     /// Forgets a package whose objects were deleted. Refused for what viewers get and for the newest version.
     async fn forget(&self, package: &PackageId) -> Result<(), CatalogError>;
 
+    /// Keeps the version's number, and all below it, from being given to another one: an origin has something under it
+    /// that is not known any more.
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError>;
+
     /// Takes over a title that is not known, as it was found on an origin.
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError>;
 }

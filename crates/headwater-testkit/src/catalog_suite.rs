@@ -40,6 +40,7 @@ macro_rules! catalog_suite {
                 a_known_master_goes_back_to_its_version
                 a_title_cannot_go_back_to_what_was_never_published
                 tenants_do_not_see_each_other
+                a_number_that_is_taken_is_not_given_again
             }
             claiming {
                 nothing_is_due_in_an_empty_queue

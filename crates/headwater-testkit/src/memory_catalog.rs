@@ -250,6 +250,11 @@ impl Catalog for MemoryCatalog {
         self.state().forget(package, self.clock.now())
     }
 
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError> {
+        self.state().take(package);
+        Ok(())
+    }
+
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {
         self.state().restore(restored, self.clock.now())
     }

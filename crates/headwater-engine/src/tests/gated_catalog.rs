@@ -122,6 +122,7 @@ gated! {
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
     checkpoint(name: &str) -> Option<String>;
     forget(package: &PackageId) -> ();
+    take(package: &PackageId) -> ();
     restore(restored: &Restored) -> ();
     keep_checkpoint(name: &str, text: Option<&str>) -> ();
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;

@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) copies: BTreeMap<(String, Sha256), (MasterCopy, Option<Timestamp>)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
+    /// By tenant and title, the highest version that is not given to anybody.
+    taken: HashMap<(String, String), u32>,
     last_id: i64,
 }
 
@@ -220,7 +222,7 @@ impl State {
                 events: vec![],
             };
             self.titles.insert(title, row);
-            return self.queue(title, Version(1), new, now);
+            return self.queue(title, self.next_version(title), new, now);
         };
         let package_id = self.title(title).newest;
         let package = self.package(package_id);
@@ -252,10 +254,18 @@ impl State {
         }
     }
 
-    /// The version behind all that there are or were.
+    /// The version behind all that a title has, and behind those that an origin has something of.
     fn next_version(&self, title: i64) -> Version {
         let versions = self.packages.values().filter(|p| p.title == title);
-        Version(versions.map(|p| p.id.version.0).max().unwrap_or(0) + 1)
+        let Title { tenant, title, .. } = &self.titles[&title];
+        let taken = self.taken.get(&(tenant.to_string(), title.to_string()));
+        Version(versions.map(|p| p.id.version.0).chain(taken.copied()).max().unwrap_or(0) + 1)
+    }
+
+    pub(super) fn take(&mut self, package: &PackageId) {
+        let of = (package.tenant.to_string(), package.title.to_string());
+        let taken = self.taken.entry(of).or_default();
+        *taken = package.version.0.max(*taken);
     }
 
     fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
