@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
@@ -394,6 +394,15 @@ impl Catalog for SqliteCatalog {
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
         transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
             &mut tx, name, text
+        ))
+    }
+
+    async fn condemn(&self, seen: &Holding, versions: &[Version]) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "condemn versions", |tx| holdings::condemn(
+            &mut tx,
+            seen,
+            versions,
+            self.clock.now()
         ))
     }
 

@@ -34,6 +34,8 @@ mod proofs;
 
 mod versions;
 
+mod collecting;
+
 mod copies;
 
 mod edges;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
@@ -244,6 +244,10 @@ impl Catalog for MemoryCatalog {
             None => drop(checkpoints.remove(name)),
         }
         Ok(())
+    }
+
+    async fn condemn(&self, seen: &Holding, versions: &[Version]) -> Result<bool, CatalogError> {
+        self.state().condemn(seen, versions)
     }
 
     async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
@@ -121,6 +121,7 @@ gated! {
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
     checkpoint(name: &str) -> Option<String>;
+    condemn(seen: &Holding, versions: &[Version]) -> bool;
     forget(package: &PackageId) -> ();
     take(package: &PackageId) -> ();
     restore(restored: &Restored) -> ();

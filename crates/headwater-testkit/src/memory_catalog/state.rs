@@ -65,6 +65,7 @@ pub(super) struct Package {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
     pub(super) published: bool,
+    condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
     updated: Timestamp,
@@ -291,6 +292,7 @@ impl State {
             objects: BTreeMap::new(),
             last_words: None,
             published: false,
+            condemned: false,
             differs: BTreeSet::new(),
             updated: now,
         };
