@@ -218,13 +218,17 @@ pub(crate) async fn restore(
     titles::record(tx, title_id, now, Line::Restored { origin, live: restored.live }).await
 }
 
-/// What was written down under a name.
+/// What was written down under a name, and when.
 pub(crate) async fn checkpoint(
     tx: &mut SqliteConnection,
     name: &str,
-) -> Result<Option<String>, Fault> {
-    let text = sqlx::query_scalar("select text from checkpoints where name = $1");
-    Ok(text.bind(name).fetch_optional(tx).await?)
+) -> Result<Option<(String, Timestamp)>, Fault> {
+    let kept: Option<(String, i64)> =
+        sqlx::query_as("select text, kept_at from checkpoints where name = $1")
+            .bind(name)
+            .fetch_optional(tx)
+            .await?;
+    Ok(kept.map(|(text, at)| (text, Timestamp(at))))
 }
 
 /// Writes it down, or forgets it.
@@ -232,14 +236,16 @@ pub(crate) async fn keep_checkpoint(
     tx: &mut SqliteConnection,
     name: &str,
     text: Option<&str>,
+    now: Timestamp,
 ) -> Result<(), Fault> {
     let statement = match text {
         Some(text) => sqlx::query(
-            "insert into checkpoints (name, text) values ($1, $2) \
-             on conflict (name) do update set text = excluded.text",
+            "insert into checkpoints (name, text, kept_at) values ($1, $2, $3) \
+             on conflict (name) do update set text = excluded.text, kept_at = excluded.kept_at",
         )
         .bind(name)
-        .bind(text),
+        .bind(text)
+        .bind(now.0),
         None => sqlx::query("delete from checkpoints where name = $1").bind(name),
     };
     statement.execute(tx).await?;

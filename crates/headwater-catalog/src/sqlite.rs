@@ -387,13 +387,16 @@ impl Catalog for SqliteCatalog {
         transaction!(self.look(), "read a holding", |tx| holdings::one(&mut tx, tenant, title))
     }
 
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError> {
         transaction!(self.look(), "read a checkpoint", |tx| holdings::checkpoint(&mut tx, name))
     }
 
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
         transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
-            &mut tx, name, text
+            &mut tx,
+            name,
+            text,
+            self.clock.now()
         ))
     }
 

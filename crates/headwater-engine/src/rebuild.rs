@@ -64,7 +64,8 @@ impl Engine {
         let found = ports.stores.iter().find(|o| o.name() == origin);
         let origin = found.ok_or_else(|| RebuildError::NoSuchOrigin(origin.to_owned()))?;
         let under_way = format!("rebuild/{tenant}");
-        if ports.catalog.checkpoint(&under_way).await?.as_deref() != Some(origin.name())
+        let stopped = ports.catalog.checkpoint(&under_way).await?;
+        if stopped.is_none_or(|(of, _)| of != origin.name())
             && let Some(title) = ports.catalog.titles(tenant, 1).await?.first()
         {
             return Err(RebuildError::NotEmpty(title.title.clone()));

@@ -238,8 +238,8 @@ pub trait Catalog: Send + Sync {
         title: &TitleId,
     ) -> Result<Option<Holding>, CatalogError>;
 
-    /// What long work has written down under `name`, to go on from there.
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError>;
+    /// What long work has written down under `name`, to go on from there, and when.
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError>;
 
     /// Writes it down; with `None`, forgets it.
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;

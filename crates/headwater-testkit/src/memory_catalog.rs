@@ -233,14 +233,15 @@ impl Catalog for MemoryCatalog {
         Ok(id.map(|id| state.holding(id, &state.titles[&id])))
     }
 
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError> {
         Ok(self.state().checkpoints.get(name).cloned())
     }
 
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        let now = self.clock.now();
         let checkpoints = &mut self.state().checkpoints;
         match text {
-            Some(text) => drop(checkpoints.insert(name.to_owned(), text.to_owned())),
+            Some(text) => drop(checkpoints.insert(name.to_owned(), (text.to_owned(), now))),
             None => drop(checkpoints.remove(name)),
         }
         Ok(())

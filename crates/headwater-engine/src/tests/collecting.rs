@@ -109,20 +109,11 @@ async fn a_rollback_at_any_moment_finds_its_version_whole_or_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn what_an_origin_still_leads_viewers_to_is_not_deleted() {
     let (lab, second) = (Lab::new(), Arc::new(MemoryOrigin::new("second")));
-    let stores = |other: Arc<dyn Origin>| {
-        let policy = Policy {
-            origins: vec!["lab".to_owned(), "second".to_owned()],
-            required: vec!["lab".to_owned()],
-            min_copies: 1,
-            ..Policy::of_one("lab")
-        };
-        Stores::new(&[lab.origin.clone(), other], policy).unwrap()
-    };
-    let both = lab.engine_with(lab.catalog.clone(), stores(second.clone()));
+    let both = lab.on_two(lab.origin.clone(), second.clone());
     both.submit(&lab.title("film", "a film")).await.unwrap();
     lab.work(&both, "film").await;
-    let away = stores(Arc::new(Flaky::new(second.clone(), vec![Fail::Away])));
-    let alone = lab.engine_with(lab.catalog.clone(), away);
+    let away = Arc::new(Flaky::new(second.clone(), vec![Fail::Away]));
+    let alone = lab.on_two(lab.origin.clone(), away);
     alone.submit(&lab.title("film", "b film")).await.unwrap();
     assert_eq!(lab.work(&alone, "film").await.live, Some(Version(2)));
 

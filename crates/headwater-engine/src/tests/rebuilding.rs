@@ -22,7 +22,7 @@ async fn findings(lab: &Lab) -> u64 {
         checkpoint: None,
     };
     let audit = lab.engine().audit(&Tenant::default(), &Scope::default(), &method, &|_| {}).await;
-    let tally = audit.unwrap()[0].1;
+    let tally = audit.unwrap()[0].tally;
     tally.findings + tally.orphans
 }
 

@@ -30,7 +30,8 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
-    pub(super) checkpoints: HashMap<String, String>,
+    /// By name, with when they were kept.
+    pub(super) checkpoints: HashMap<String, (String, Timestamp)>,
     /// By origin, with the settings that they are of.
     pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
     /// By tenant and master, with when they were proven.
