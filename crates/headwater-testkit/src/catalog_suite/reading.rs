@@ -231,10 +231,12 @@ pub async fn a_checkpoint_is_kept_until_it_is_forgotten(s: Scene) -> Case {
     assert_eq!(s.catalog.checkpoint("audit").await?, None);
     s.catalog.keep_checkpoint("audit", Some("here")).await?;
     s.catalog.keep_checkpoint("other", Some("elsewhere")).await?;
+    s.clock.advance_ms(1_000);
     s.catalog.keep_checkpoint("audit", Some("there")).await?;
-    assert_eq!(s.catalog.checkpoint("audit").await?.as_deref(), Some("there"));
+    let (there, later) = s.catalog.checkpoint("audit").await?.expect("it was kept");
     s.catalog.keep_checkpoint("audit", None).await?;
     assert_eq!(s.catalog.checkpoint("audit").await?, None);
-    assert_eq!(s.catalog.checkpoint("other").await?.as_deref(), Some("elsewhere"));
+    let (elsewhere, at) = s.catalog.checkpoint("other").await?.expect("it was kept");
+    assert_eq!((there.as_str(), elsewhere.as_str(), later.0 - at.0), ("there", "elsewhere", 1_000));
     Ok(())
 }

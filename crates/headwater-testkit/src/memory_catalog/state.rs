@@ -32,13 +32,16 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
-    pub(super) checkpoints: HashMap<String, String>,
+    /// By name, with when they were kept.
+    pub(super) checkpoints: HashMap<String, (String, Timestamp)>,
     /// By origin, with the settings that they are of.
     pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
     /// By tenant and master, with when they were proven.
     pub(super) copies: BTreeMap<(String, Sha256), (MasterCopy, Option<Timestamp>)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
+    /// By tenant and title, the highest version that is not given to anybody.
+    taken: HashMap<(String, String), u32>,
     last_id: i64,
 }
 
@@ -65,6 +68,7 @@ pub(super) struct Package {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
     pub(super) published: bool,
+    condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
     updated: Timestamp,
@@ -222,7 +226,7 @@ impl State {
                 events: vec![],
             };
             self.titles.insert(title, row);
-            return self.queue(title, Version(1), new, now);
+            return self.queue(title, self.next_version(title), new, now);
         };
         let package_id = self.title(title).newest;
         let package = self.package(package_id);
@@ -254,10 +258,18 @@ impl State {
         }
     }
 
-    /// The version behind all that there are or were.
+    /// The version behind all that a title has, and behind those that an origin has something of.
     fn next_version(&self, title: i64) -> Version {
         let versions = self.packages.values().filter(|p| p.title == title);
-        Version(versions.map(|p| p.id.version.0).max().unwrap_or(0) + 1)
+        let Title { tenant, title, .. } = &self.titles[&title];
+        let taken = self.taken.get(&(tenant.to_string(), title.to_string()));
+        Version(versions.map(|p| p.id.version.0).chain(taken.copied()).max().unwrap_or(0) + 1)
+    }
+
+    pub(super) fn take(&mut self, package: &PackageId) {
+        let of = (package.tenant.to_string(), package.title.to_string());
+        let taken = self.taken.entry(of).or_default();
+        *taken = package.version.0.max(*taken);
     }
 
     fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
@@ -283,6 +295,7 @@ impl State {
             objects: BTreeMap::new(),
             last_words: None,
             published: false,
+            condemned: false,
             differs: BTreeSet::new(),
             updated: now,
         };

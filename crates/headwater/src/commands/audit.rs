@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_engine::audit::{Budget, Method, News, Scope, Source};
+use headwater_engine::audit::{Audited, Budget, Method, News, Scope, Source};
 use headwater_model::audit::Tally;
 use headwater_model::origin::ProofGrade;
 use headwater_ports::origin::Origin;
@@ -15,7 +15,8 @@ use crate::commands::turn_down;
 use crate::commands::verify::{EDGE_HINT, NO_EDGE};
 use crate::config::Config;
 use crate::origins::grade;
-use crate::terminal::{news, say};
+use crate::report::clock;
+use crate::terminal::{complain, news, say};
 
 /// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
 pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow::Result<Outcome> {
@@ -105,12 +106,28 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
             };
             say(&format!("`{key}` on origin {origin} {whose} ({bytes} bytes)"));
         }
+        News::GoesOn { origin, stopped, seen } => news(&format!(
+            "origin {origin}: going on behind {} titles that were looked at before {} (--from-start looks again)",
+            seen.titles,
+            clock(stopped.0)
+        )),
         News::Progress(_) => {}
     };
-    let tallies = app.engine.audit(tenant, &scope, &method, &tell).await?;
-    let mut sound = true;
-    for (origin, tally) in tallies {
+    let audited = app.engine.audit(tenant, &scope, &method, &tell).await?;
+    let (mut sound, mut stopped) = (true, false);
+    for Audited { origin, tally, stopped: error } in audited {
         sound &= tally.findings == 0;
+        if let Some(error) = error {
+            stopped = true;
+            let message = format!("origin {origin} was not audited to the end: {error}");
+            if json {
+                say(&json!({ "event": "stopped", "origin": origin, "tally": tally, "message": message })
+                    .to_string());
+            } else {
+                complain(&message);
+            }
+            continue;
+        }
         if json {
             let line = json!({
                 "event": "audited", "origin": origin, "sound": tally.findings == 0, "tally": tally,
@@ -130,7 +147,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
     if !sound && !json && !args.heal {
         news("hint: `headwater heal --all` puts it right; `headwater incidents` shows it again");
     }
-    Ok(if sound { Outcome::Done } else { Outcome::Refused })
+    Ok(if sound && !stopped { Outcome::Done } else { Outcome::Refused })
 }
 
 /// Nothing of an archive is read: its copies were proven when they were stored, and have to be what they were.
