@@ -504,3 +504,28 @@ async fn a_listing_that_does_not_move_on_is_an_error() {
     assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("the listing does not move on"), "{error}");
 }
+
+#[tokio::test]
+async fn a_part_is_a_part_also_of_an_origin_that_always_sends_everything() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/a", "0123456789")).await.unwrap();
+    server.lie(Lie { what: What::IgnoreRange, containing: String::new(), times: None });
+    for (range, expected) in
+        [(2..5, "234"), (5..99, "56789"), (10..99, ""), (0..u64::MAX, "0123456789")]
+    {
+        let read = origin.get(&key("film/a"), Some(range.clone())).await.unwrap();
+        assert_eq!(read, expected, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_larger_than_anything_that_is_stored_is_not_read() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/v1/inventory.jsonl", "x")).await.unwrap();
+    let long = vec![0; usize::try_from(MOST_WHOLE).unwrap() + 1];
+    server.alter("packages/film/v1/inventory.jsonl", true, |_| long.into());
+    let error = origin.get(&key("film/v1/inventory.jsonl"), None).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Get)), (OriginErrorKind::Corrupt, 1), "{error}");
+}
