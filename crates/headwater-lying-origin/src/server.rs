@@ -209,6 +209,11 @@ impl LyingOrigin {
         self.shared.store.uploads().values().map(|upload| upload.key.clone()).collect()
     }
 
+    /// Gives up all uploads that are not finished, as a rule of the bucket or another client may.
+    pub fn forget_uploads(&self) {
+        self.shared.store.uploads().clear();
+    }
+
     /// How many parts have arrived of uploads that are not finished.
     pub fn parts(&self) -> usize {
         self.shared.store.uploads().values().map(|upload| upload.parts.len()).sum()

@@ -158,6 +158,14 @@ impl Failed {
         self.code.as_deref() == Some("NoSuchUpload")
     }
 
+    /// Whether the origin has said that it did not do it; else it may have, and its word was lost.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self.trouble {
+            Trouble::Throttled(_) | Trouble::Lasting => true,
+            Trouble::Fault | Trouble::Reset | Trouble::Timeout | Trouble::Garbled => false,
+        }
+    }
+
     /// Whether it says that the body is not what was announced. A bad request may be about anything: it counts where
     /// the same request with the right announcement is taken.
     pub(super) fn is_about_content(&self) -> bool {
