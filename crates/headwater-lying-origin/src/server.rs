@@ -42,6 +42,8 @@ pub struct Manners {
     pub lists_etags: bool,
     /// What is made of `If-None-Match` and `If-Match` of a put.
     pub conditions: Conditions,
+    /// Whether there are other storage classes than the usual one.
+    pub has_classes: bool,
     /// Whether keys may be listed.
     pub allows_listing: bool,
     /// Most objects in a page of a listing.
@@ -78,6 +80,7 @@ impl Default for Manners {
             etag_is_md5: true,
             lists_etags: true,
             conditions: Conditions::default(),
+            has_classes: true,
             allows_listing: true,
             page: 1000,
             puts_per_second: None,

@@ -100,7 +100,7 @@ impl S3Origin {
         self.profile().does(question)
     }
 
-    /// Lists, stores and deletes once, within ten seconds.
+    /// Lists, stores, reads and deletes, within ten seconds.
     ///
     /// # Errors
     ///
