@@ -188,6 +188,9 @@ impl S3 for LyingS3 {
         let input = &request.input;
         let key = input.key.clone();
         self.enter(Call::Put, &request, &input.bucket, &key).await?;
+        if input.storage_class.is_some() && !self.0.manners.has_classes {
+            return Err(s3_error!(InvalidStorageClass, "The storage class is not valid"));
+        }
         self.conditions(&key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let sent = Checksum {
             checksum_crc32: input.checksum_crc32.clone(),

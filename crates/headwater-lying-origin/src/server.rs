@@ -42,6 +42,8 @@ pub struct Manners {
     pub lists_etags: bool,
     /// What is made of `If-None-Match` and `If-Match` of a put.
     pub conditions: Conditions,
+    /// Whether there are other storage classes than the usual one.
+    pub has_classes: bool,
     /// Whether keys may be listed.
     pub allows_listing: bool,
     /// Most objects in a page of a listing.
@@ -78,6 +80,7 @@ impl Default for Manners {
             etag_is_md5: true,
             lists_etags: true,
             conditions: Conditions::default(),
+            has_classes: true,
             allows_listing: true,
             page: 1000,
             puts_per_second: None,
@@ -207,6 +210,11 @@ impl LyingOrigin {
     /// Keys of uploads in parts that are neither finished nor given up: nobody sees them, and they are paid for.
     pub fn unfinished(&self) -> Vec<String> {
         self.shared.store.uploads().values().map(|upload| upload.key.clone()).collect()
+    }
+
+    /// Gives up all uploads that are not finished, as a rule of the bucket or another client may.
+    pub fn forget_uploads(&self) {
+        self.shared.store.uploads().clear();
     }
 
     /// How many parts have arrived of uploads that are not finished.

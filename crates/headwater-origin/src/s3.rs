@@ -8,6 +8,7 @@
 //!
 //! **Cancellation.** Dropping a call closes its connection. An upload that was dropped may be there or not.
 
+mod body;
 mod calls;
 mod client;
 mod error;
@@ -39,6 +40,7 @@ use headwater_ports::origin::{
 pub use client::{Credentials, S3Settings};
 pub use series::Unusable;
 
+use body::{Announced, MOST_LISTED, MOST_WHOLE};
 use calls::Calls;
 use error::Failed;
 use listing::{Listed, Unlisted};
@@ -49,12 +51,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// Time more for each started MB of a body: 100 kB/s, a link on which nobody would publish films.
 const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 
-/// Bytes of the largest object that is read without knowing its size: a segment has 10 MB at the very most.
+/// Time that reading an object in one piece, or a part of one, may take: as much as 16 MB need at that rate, where a
+/// segment has 10 MB at the very most.
 const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
-
-/// Bytes that an origin may send beside the range that it was asked for. Some send the whole object, which is fine for a
-/// segment; a master would not fit into memory.
-const MOST_BESIDE: u64 = 32 * 1024 * 1024;
 
 /// An S3-compatible origin.
 pub struct S3Origin {
@@ -101,7 +100,7 @@ impl S3Origin {
         self.profile().does(question)
     }
 
-    /// Lists, stores and deletes once, within ten seconds.
+    /// Lists, stores, reads and deletes, within ten seconds.
     ///
     /// # Errors
     ///
@@ -245,27 +244,14 @@ impl Origin for S3Origin {
                     Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
                     answer => answer?,
                 };
-                let is_part = answer.content_range().is_some();
-                let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
-                if let Some(range) = &range
-                    && !is_part
-                    && length
-                        .is_some_and(|n| n > (range.end - range.start).saturating_add(MOST_BESIDE))
-                {
-                    let why =
-                        "the origin sends the whole object instead of the part that was asked for";
-                    return Err(Failed::unable(why));
+                let announced = Announced {
+                    length: answer.content_length().and_then(|n| u64::try_from(n).ok()),
+                    part: answer.content_range().map(str::to_owned),
+                };
+                match &range {
+                    Some(range) => body::part(answer.body, &announced, range).await,
+                    None => body::whole(answer.body, announced.length, MOST_WHOLE).await,
                 }
-                let body = answer.body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
-                Ok(match &range {
-                    // Some origins send everything, or the part without saying so.
-                    Some(range) if !is_part && body.len() as u64 > range.end - range.start => {
-                        let clip =
-                            |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
-                        body.slice(clip(range.start)..clip(range.end))
-                    }
-                    _ => body,
-                })
             })
             .await
     }
@@ -317,7 +303,7 @@ impl Origin for S3Origin {
                     let unread = listing::Unread::default();
                     request.customize().interceptor(unread.clone()).send().await?;
                     let body = ByteStream::new(unread.take());
-                    let body = body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
+                    let body = body::whole(body, None, MOST_LISTED).await?;
                     let mut objects = Vec::new();
                     let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
                     let told = told.map_err(|why| match why {

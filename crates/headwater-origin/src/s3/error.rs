@@ -74,6 +74,12 @@ impl Failed {
         Self::passing(Trouble::Timeout, format!("no answer within {} s", limit.as_secs()))
     }
 
+    /// More bytes than were asked for, or than anything has that is stored in one piece: the same again next time.
+    pub(super) fn too_long(most: u64) -> Self {
+        let message = format!("the origin sends more than {most} bytes");
+        Self::new(Trouble::Lasting, OriginErrorKind::Corrupt, message)
+    }
+
     /// It was never sent.
     pub(super) fn no_turn() -> Self {
         let why = "the origin lets in too few calls for this one to have had its turn";
@@ -88,11 +94,6 @@ impl Failed {
     /// What the origin says does not fit what was asked.
     pub(super) fn corrupt(message: impl Into<String>) -> Self {
         Self::new(Trouble::Garbled, OriginErrorKind::Corrupt, message)
-    }
-
-    /// The origin does not do what has to be done.
-    pub(super) fn unable(message: &str) -> Self {
-        Self::new(Trouble::Lasting, OriginErrorKind::Denied, message)
     }
 
     /// An answer whose status said that all was well, and that is an error of this code.
@@ -155,6 +156,14 @@ impl Failed {
     /// Whether there is no upload in parts of that id any more.
     pub(super) fn is_no_such_upload(&self) -> bool {
         self.code.as_deref() == Some("NoSuchUpload")
+    }
+
+    /// Whether the origin has said that it did not do it; else it may have, and its word was lost.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self.trouble {
+            Trouble::Throttled(_) | Trouble::Lasting => true,
+            Trouble::Fault | Trouble::Reset | Trouble::Timeout | Trouble::Garbled => false,
+        }
     }
 
     /// Whether it says that the body is not what was announced. A bad request may be about anything: it counts where

@@ -41,6 +41,8 @@ pub(super) struct Series<'a> {
 pub(super) enum Step {
     List,
     Store,
+    /// The same, in the storage class of the settings.
+    StoreInClass,
     Read,
     Delete,
 }
@@ -49,7 +51,7 @@ impl Step {
     fn verb(self) -> &'static str {
         match self {
             Step::List => "list",
-            Step::Store => "store objects in",
+            Step::Store | Step::StoreInClass => "store objects in",
             Step::Read => "read objects of",
             Step::Delete => "delete objects from",
         }
@@ -137,6 +139,16 @@ impl<'a> Series<'a> {
                 format!("the credentials may not {} the bucket `{bucket}`", step.verb()),
                 "give them the rights to list, read, write and delete there".to_owned(),
             ),
+            _ if *step == Step::StoreInClass
+                && settings.storage_class.is_some()
+                && matches!(failed.status, Some(400 | 501)) =>
+            {
+                let class = settings.storage_class.as_deref().unwrap_or_default();
+                (
+                    format!("it does not take objects of storage class `{class}`"),
+                    format!("correct `origins.{name}.storage_class`, or take it away"),
+                )
+            }
             _ if failed.lacks_credentials => {
                 ("no credentials were found".to_owned(), credentials())
             }

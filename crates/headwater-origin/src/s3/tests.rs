@@ -191,7 +191,16 @@ async fn what_is_wrong_with_an_origin_is_one_sentence() {
     let no_list = LyingOrigin::start(no_list).await.unwrap();
     let told = unusable(settings(&no_list)).await;
     assert_eq!(told, "the credentials may not list the bucket `media`");
+    let class = Some("STANDARD_IA".to_owned());
+    let no_classes = Manners { has_classes: false, ..Manners::default() };
+    let no_classes = LyingOrigin::start(no_classes).await.unwrap();
+    let told = unusable(S3Settings { storage_class: class, ..settings(&no_classes) }).await;
+    assert_eq!(told, "it does not take objects of storage class `STANDARD_IA`");
     for (what, says) in [
+        (
+            What::Answer(Call::Get, 403, "AccessDenied"),
+            "the credentials may not read objects of the bucket `media`",
+        ),
         (What::ExpireCredentials, "the credentials have expired"),
         (What::SkewClock, "the clock of this machine is off by more than the origin allows"),
         (What::Full, "there is no space left in the bucket `media`"),
@@ -199,6 +208,7 @@ async fn what_is_wrong_with_an_origin_is_one_sentence() {
         server.lie(Lie { what, containing: String::new(), times: None });
         assert_eq!(unusable(right.clone()).await, says);
         server.be_honest();
+        assert_eq!(server.keys(), Vec::<String>::new(), "nothing is left behind");
     }
 }
 
@@ -503,4 +513,48 @@ async fn a_listing_that_does_not_move_on_is_an_error() {
     let error = origin.list("film/", first.next.as_ref()).await.unwrap_err();
     assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
     assert!(error.to_string().contains("the listing does not move on"), "{error}");
+}
+
+#[tokio::test]
+async fn a_part_is_a_part_also_of_an_origin_that_always_sends_everything() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/a", "0123456789")).await.unwrap();
+    server.lie(Lie { what: What::IgnoreRange, containing: String::new(), times: None });
+    for (range, expected) in
+        [(2..5, "234"), (5..99, "56789"), (10..99, ""), (0..u64::MAX, "0123456789")]
+    {
+        let read = origin.get(&key("film/a"), Some(range.clone())).await.unwrap();
+        assert_eq!(read, expected, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_larger_than_anything_that_is_stored_is_not_read() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/v1/inventory.jsonl", "x")).await.unwrap();
+    let long = vec![0; usize::try_from(MOST_WHOLE).unwrap() + 1];
+    server.alter("packages/film/v1/inventory.jsonl", true, |_| long.into());
+    let error = origin.get(&key("film/v1/inventory.jsonl"), None).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Get)), (OriginErrorKind::Corrupt, 1), "{error}");
+}
+
+#[tokio::test]
+async fn an_archive_that_cannot_be_read_at_once_can_be_worked_with() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let class = Some("DEEP_ARCHIVE".to_owned());
+    let settings = S3Settings { storage_class: class, ..settings(&server) };
+    S3Origin::new(settings, Profile::default()).await.reach().await.unwrap();
+    assert_eq!(server.keys(), Vec::<String>::new(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn what_passes_is_no_reason_not_to_start() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    for call in [Call::List, Call::Put, Call::Get, Call::Delete] {
+        let what = What::SlowDown(call, 0);
+        server.lie(Lie { what, containing: String::new(), times: Some(2) });
+    }
+    origin(&server, Profile::default()).await.reach().await.unwrap();
 }
