@@ -133,7 +133,8 @@ pub(crate) async fn claim(
 }
 
 /// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$5` whether for a worker,
-/// verifier, publisher, archiver. In PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
+/// verifier, publisher, archiver. Of the tasks of a title that touch its pointers, one is under way at a time. In
+/// PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
@@ -146,6 +147,10 @@ pub(crate) const FIRST_DUE: &str = "\
     where k.finished_at is null and k.due_at <= $1 \
       and case k.role when 'worker' then $2 when 'verifier' then $3 \
            when 'publisher' then $4 else $5 end \
+      and (k.kind not in ('publish', 'heal') or not exists ( \
+           select 1 from packages of_title join tasks under_way on under_way.package_id = of_title.id \
+           where of_title.title_id = p.title_id and under_way.id <> k.id and under_way.state = 'leased' \
+             and under_way.kind in ('publish', 'heal') and under_way.due_at > $1)) \
       and (k.kind <> 'publish' or not exists ( \
            select 1 from tasks before join packages older on older.id = before.package_id \
            where older.title_id = p.title_id and older.version < p.version \

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::Sha256;
-use headwater_model::incident::Look;
+use headwater_model::incident::{At, Look};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_POINTER, INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::plan::Plan;
@@ -66,7 +66,6 @@ pub(crate) async fn publish(
     }
     hold.confirm().await?;
     let mut done = Vec::new();
-    // Everything else of the package was proven right before.
     let mut look = Look::default();
     for pointing in pointed {
         let failure = match pointing.point().await {
@@ -74,14 +73,16 @@ pub(crate) async fn publish(
                 None => {
                     for pointer in &pointing.pointers {
                         ports.stores.purge(pointing.origin.name(), &pointer.key).await;
+                        let origin = pointing.origin.name().to_owned();
+                        look.read.insert(At { origin, object: pointer.key.to_string() });
                     }
-                    look.whole.push(pointing.origin.name().to_owned());
                     done.push(pointing);
                     continue;
                 }
                 Some(wrong) => {
                     let failure =
                         later(Code::NotProven, format!("{wrong}, right after it was stored"));
+                    look.read.extend(findings.iter().map(At::of));
                     look.findings.extend(findings);
                     failure
                 }

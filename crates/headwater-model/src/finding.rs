@@ -163,6 +163,11 @@ impl FindingKind {
         matches!(self, FindingKind::NotAnswered { .. } | FindingKind::EdgeNotAnswered { .. })
     }
 
+    /// Whether only reading finds this: no listing and no HEAD can say that it is over.
+    pub fn is_found_by_reading(&self) -> bool {
+        matches!(self, FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. })
+    }
+
     /// Whether it is about what the edge gives, of which a look at the origin says nothing.
     pub fn is_of_edge(&self) -> bool {
         match self {

@@ -125,7 +125,8 @@ pub trait Catalog: Send + Sync {
     /// first in the order of `headwater_model::life::after`. A task whose lease has run out is free again; that does
     /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
     ///
-    /// The packages of one title are published one after another, oldest first.
+    /// The packages of one title are published one after another, oldest first, and none of them is healed meanwhile: of
+    /// the tasks that touch its pointers, one is under way at a time.
     async fn claim(
         &self,
         worker: &str,

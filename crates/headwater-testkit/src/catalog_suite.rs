@@ -55,9 +55,11 @@ macro_rules! catalog_suite {
                 dead_workers_do_not_count_as_failures
                 a_task_that_outlives_too_many_workers_fails
                 all_leases_end_at_once
+                one_task_at_a_time_touches_the_pointers_of_a_title
             }
             healing {
                 findings_open_incidents_and_looks_close_them
+                an_incident_remembers_what_it_took_to_find_it
                 many_findings_keep_their_order
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends

@@ -13,7 +13,7 @@ use headwater_model::key::ObjectKey;
 use headwater_ports::origin::ObjectInfo;
 
 use super::{Audit, AuditError, News, Stretch};
-use crate::archive::{close, is_found_by_reading, told, unanswered};
+use crate::archive::{close, told, unanswered};
 
 /// Masters whose copies are compared at once: as many as a page of a listing has.
 const MASTERS: u32 = 1000;
@@ -38,10 +38,9 @@ impl Audit<'_> {
     async fn masters_listed(&self, tally: &mut Tally) -> Result<(), AuditError> {
         let archive = self.origin.name();
         let open = self.ports.catalog.incidents(self.tenant, None, false, u32::MAX).await?;
-        let here = open.into_iter().map(|incident| incident.finding);
-        let here = here.filter(|f| f.origin == archive && !is_found_by_reading(&f.kind));
         // What was found by reading is not over because a listing looks right.
-        let closable: BTreeSet<String> = here.map(|finding| finding.object).collect();
+        let here = open.into_iter().filter(|i| i.finding.origin == archive && !i.found.by_reading);
+        let closable: BTreeSet<String> = here.map(|incident| incident.finding.object).collect();
         let root = prefix(self.tenant);
         let mut listing = Stretch::new(self, &root, None, &root);
         let mut after = None;
@@ -108,7 +107,7 @@ impl Audit<'_> {
             (None, _) => {
                 if closable.contains(key.as_str()) {
                     let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
-                    close(catalog, self.tenant, archive, &key, None).await?;
+                    close(catalog, self.tenant, archive, &key, false, None).await?;
                 }
             }
             (Some(kind), package) => {

@@ -437,6 +437,43 @@ async fn a_rotten_copy_is_not_used_and_only_a_new_one_ends_that() {
     assert_eq!((vault.copy().unwrap(), vault.incidents(false).await), (FILM.into(), vec![]));
 }
 
+/// A vault whose copy was found rotten by somebody who fetched it; the master is back by now.
+async fn with_a_rotten_copy(glacier: MemoryOrigin) -> Vault {
+    let vault = Vault::on(glacier);
+    let path = vault.publish_and_delete().await;
+    vault.glacier.rot(&vault.key());
+    vault.glacier.thaw(&vault.key());
+    vault.lab.origin.remove(&package("film", 1).key("video-360p/seg-00001.m4s"));
+    vault.heal(&vault.engine()).await;
+    fs::write(&path, FILM).unwrap();
+    assert_eq!(vault.incidents(false).await.len(), 1);
+    vault
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotten_copy_that_the_archive_keeps_in_spite_of_a_new_one_is_not_proven() {
+    let vault = with_a_rotten_copy(MemoryOrigin::new("glacier")).await;
+    let lies = vec![Fail::DropPuts { containing: "masters" }];
+    vault.heal(&vault.engine_by(Arc::new(Flaky::new(vault.glacier.clone(), lies)))).await;
+    let Archiving::GivenUp(why) = vault.known().await.archiving else { panic!("it is rotten") };
+    assert!(why.message.contains("is altered: its SHA-256"), "{why}");
+    assert_eq!(vault.incidents(false).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotten_copy_in_cold_storage_is_proven_when_the_new_one_can_be_read() {
+    let vault =
+        with_a_rotten_copy(MemoryOrigin::new("glacier").with_storage_class("GLACIER")).await;
+    vault.heal(&vault.engine()).await;
+    let Archiving::GivenUp(why) = vault.known().await.archiving else { panic!("it is cold") };
+    assert!(why.message.contains("restore it at the provider"), "{why}");
+    assert_eq!((vault.copy().unwrap(), vault.incidents(false).await.len()), (FILM.into(), 1));
+    let stored = vault.glacier.stored().len();
+    vault.glacier.thaw(&vault.key());
+    vault.heal(&vault.engine()).await;
+    assert_eq!((vault.glacier.stored().len(), vault.incidents(false).await), (stored, vec![]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_archive_whose_word_is_no_proof_is_read_back() {
     let vault = Vault::on(MemoryOrigin::new("glacier").with_grade(ProofGrade::C));

@@ -11,7 +11,7 @@ use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::clock::Clock;
 
-use super::scene::{ALL, LEASE_MS, Scene, assert_lost, good, passing};
+use super::scene::{ALL, LEASE_MS, Scene, assert_lost, good, package, passing};
 
 type Case = Result<(), CatalogError>;
 
@@ -189,5 +189,44 @@ pub async fn all_leases_end_at_once(s: Scene) -> Case {
     let restarted = "the service started again: 2 tasks back in the queue";
     assert_eq!(s.history("film").await?.pop().as_deref(), Some(restarted));
     assert!(s.clock.now() > Timestamp(0));
+    Ok(())
+}
+
+/// `Publish` and `Heal` of a title, whichever version they are of: each may write what the other has just written.
+pub async fn one_task_at_a_time_touches_the_pointers_of_a_title(s: Scene) -> Case {
+    for _ in 0..2 {
+        s.submit("film").await?;
+        s.work().await?;
+    }
+    s.submit("other").await?;
+    s.work().await?;
+    let [v1, v2] = [package("film", 1), package("film", 2)];
+    assert!(s.catalog.heal(&v2).await?);
+    let heal = s.claim_kind(TaskKind::Heal).await?;
+    assert!(s.catalog.roll_back(&v1).await?);
+    assert_eq!(s.try_claim().await?, None, "viewers' version is being healed");
+    assert!(s.catalog.heal(&package("other", 1)).await?);
+    s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
+    s.catalog.fail(&heal.lease, &passing(Code::NotProven)).await?;
+
+    // Between two tries of the healing there is room.
+    let back = s.claim_kind(TaskKind::Publish).await?;
+    s.clock.advance_ms(LEASE_MS - 1);
+    assert_eq!(s.try_claim().await?, None, "and the other way round");
+    s.catalog.complete(&back.lease, &good(TaskKind::Publish)).await?;
+    s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
+
+    assert!(s.catalog.roll_back(&v2).await?);
+    let forth = s.claim_kind(TaskKind::Publish).await?;
+    assert!(s.catalog.roll_back(&v1).await?);
+    assert_eq!(s.try_claim().await?, None, "an older version neither");
+    // Its worker is dead: whoever is first is next, and the other one waits again.
+    s.clock.advance_ms(LEASE_MS);
+    let next = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!(next.package, v1);
+    assert_eq!(s.try_claim().await?, None);
+    assert_lost(s.catalog.complete(&forth.lease, &good(TaskKind::Publish)).await);
+    s.catalog.complete(&next.lease, &good(TaskKind::Publish)).await?;
+    assert_eq!(s.claim_kind(TaskKind::Publish).await?.package, v2);
     Ok(())
 }

@@ -111,6 +111,11 @@ impl Task {
         }
     }
 
+    /// Whether somebody has a lease on it that counts.
+    fn is_held(&self, now: Timestamp) -> bool {
+        matches!(self.state, TaskState::Leased { until, .. } if until > now)
+    }
+
     fn is_done(&self) -> bool {
         matches!(self.state, TaskState::Done { .. })
     }
@@ -337,8 +342,17 @@ impl State {
                 other.title == package.title && other.id.version < package.id.version
             })
         };
-        let due = self.tasks.iter().filter(|(_, t)| {
+        let points = |task: &Task| matches!(task.kind, TaskKind::Publish | TaskKind::Heal);
+        let is_pointed = |id: i64, task: &Task| {
+            let title = self.packages[&task.package].title;
+            let mut others = self.tasks.iter().filter(|(other, _)| **other != id);
+            others.any(|(_, t)| {
+                points(t) && t.is_held(now) && self.packages[&t.package].title == title
+            })
+        };
+        let due = self.tasks.iter().filter(|(id, t)| {
             t.is_due(now)
+                && !(points(t) && is_pointed(**id, t))
                 && roles.contains(&t.kind.role())
                 && !(t.kind == TaskKind::Publish && older_publish(t))
         });

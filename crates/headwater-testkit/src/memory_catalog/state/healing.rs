@@ -133,7 +133,10 @@ impl State {
                     && (&i.finding.origin, &i.finding.object) == (origin, object)
             });
             match same {
-                Some(same) => same.first_seen = same.first_seen.min(incident.first_seen),
+                Some(same) => {
+                    same.first_seen = same.first_seen.min(incident.first_seen);
+                    same.found = same.found.and(incident.found);
+                }
                 None => {
                     incident.package = id.clone();
                     kept.push(incident);
@@ -305,6 +308,7 @@ impl State {
             match open {
                 Some(open) => {
                     open.finding = finding.clone();
+                    open.found = open.found.and(look.found(finding));
                     open.last_seen = now;
                 }
                 None => {
@@ -313,6 +317,7 @@ impl State {
                         id,
                         package: package.clone(),
                         finding: finding.clone(),
+                        found: look.found(finding),
                         first_seen: now,
                         last_seen: now,
                         mended: None,
@@ -327,7 +332,7 @@ impl State {
             if let Some(how) = look.mended(origin, object) {
                 incident.mended = Some(how.clone());
             }
-            incident.closed = look.closes(&incident.finding).then_some(now);
+            incident.closed = look.closes(&incident.finding, incident.found).then_some(now);
         }
         Ok(())
     }
