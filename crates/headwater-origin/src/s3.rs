@@ -109,6 +109,15 @@ impl S3Origin {
         reach::reach(self).await
     }
 
+    /// Lists and reads once, within ten seconds; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What a person has to put right before the origin can be looked at.
+    pub async fn reach_to_read(&self) -> Result<(), Unusable> {
+        reach::reach_to_read(self).await
+    }
+
     /// Finds out what the origin does, with some forty calls below a prefix of their own, within some two
     /// minutes and mostly within a few seconds. Leaves nothing behind.
     ///

@@ -22,12 +22,38 @@ pub(super) async fn reach(origin: &S3Origin) -> Result<(), Unusable> {
     go(origin, series).await.map_err(|stuck| series.explain(&stuck))
 }
 
-async fn go(origin: &S3Origin, series: Series<'_>) -> Result<(), Stuck> {
+/// Lists, and asks for an object that is not there: who may not read is told so instead.
+pub(super) async fn reach_to_read(origin: &S3Origin) -> Result<(), Unusable> {
+    let series = Series::new(origin, LIMIT);
+    let (client, bucket, key) = (&origin.client, &origin.settings.bucket, key(origin));
+    let look = async {
+        list(origin, series).await?;
+        let get = || client.get_object().bucket(bucket).key(&key);
+        let read = async || match get().send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Failed::from(error).of_reading().absent::<()>().map(drop),
+        };
+        series.call(Step::Read, read).await
+    };
+    look.await.map_err(|stuck| series.explain(&stuck))
+}
+
+async fn list(origin: &S3Origin, series: Series<'_>) -> Result<(), Stuck> {
     let (client, settings) = (&origin.client, &origin.settings);
-    let bucket = &settings.bucket;
-    let list = || client.list_objects_v2().bucket(bucket).prefix(&settings.prefix).max_keys(1);
-    series.call(Step::List, || list().send()).await?;
-    let key = format!("{}.headwater-probe-{:016x}", settings.prefix, fastrand::u64(..));
+    let list =
+        || client.list_objects_v2().bucket(&settings.bucket).prefix(&settings.prefix).max_keys(1);
+    series.call(Step::List, || list().send()).await.map(drop)
+}
+
+/// A key of nobody else's.
+fn key(origin: &S3Origin) -> String {
+    format!("{}.headwater-probe-{:016x}", origin.settings.prefix, fastrand::u64(..))
+}
+
+async fn go(origin: &S3Origin, series: Series<'_>) -> Result<(), Stuck> {
+    let (client, bucket) = (&origin.client, &origin.settings.bucket);
+    list(origin, series).await?;
+    let key = key(origin);
     let put = || {
         let put = client.put_object().bucket(bucket).key(&key).body(ByteStream::from_static(BODY));
         put.set_storage_class(origin.storage_class())

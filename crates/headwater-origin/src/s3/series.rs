@@ -26,6 +26,8 @@ pub struct Unusable {
     pub problem: String,
     /// What to do about it.
     pub hint: String,
+    /// Whether it lacks nothing but space.
+    pub is_full: bool,
 }
 
 /// Calls that have to be over by some time.
@@ -169,6 +171,7 @@ impl<'a> Series<'a> {
                 "what it says about that is all that is known".to_owned(),
             ),
         };
-        Unusable { origin: name.clone(), problem: format!("{problem} ({failed})"), hint }
+        let is_full = failed.kind == OriginErrorKind::Full;
+        Unusable { origin: name.clone(), problem: format!("{problem} ({failed})"), hint, is_full }
     }
 }

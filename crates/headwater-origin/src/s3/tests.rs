@@ -159,6 +159,18 @@ async fn unusable(settings: S3Settings) -> String {
 }
 
 #[tokio::test]
+async fn who_only_looks_stores_nothing() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let right = settings(&server);
+    S3Origin::new(right.clone(), Profile::default()).await.reach_to_read().await.unwrap();
+    assert_eq!(server.calls(Call::Put), 0);
+    let bucket = S3Settings { bucket: "no-such-bucket".to_owned(), ..right };
+    let bucket = S3Origin::new(bucket, Profile::default()).await;
+    let told = bucket.reach_to_read().await.unwrap_err().to_string();
+    assert!(told.starts_with("origin lab: there is no bucket `no-such-bucket`"), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_origin_is_one_sentence() {
     let server = LyingOrigin::start(Manners::default()).await.unwrap();
     let right = settings(&server);

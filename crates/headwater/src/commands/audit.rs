@@ -14,13 +14,14 @@ use crate::commands::retranscode::no_such_title;
 use crate::commands::turn_down;
 use crate::commands::verify::{EDGE_HINT, NO_EDGE};
 use crate::config::Config;
-use crate::origins::grade;
+use crate::origins::{Need, grade};
 use crate::report::clock;
 use crate::terminal::{complain, news, say};
 
 /// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
 pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    // Whatever else is away, the others are looked at.
+    let app = App::open(config, Need::Whatever(args.origin.clone())).await?;
     let tenant = &app.config.tenant;
     for title in &args.titles {
         if app.catalog.title(tenant, title).await?.is_none() {

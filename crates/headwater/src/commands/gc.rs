@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::terminal::say;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -20,7 +21,7 @@ pub(crate) async fn gc(
     keep: usize,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Proving).await?;
     let before = app.clock.now().plus_ms(-i64::from(older_than_days) * DAY_MS);
     let sum = Mutex::new((0u64, 0u64, 0u64));
     let found = |unneeded: &Unneeded| {

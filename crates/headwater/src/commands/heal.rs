@@ -16,12 +16,14 @@ use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::REFRESH;
 use crate::terminal::{complain, news, say};
 
 /// Heals one title or all with open incidents.
 pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let need = if args.dry_run { Need::Proving } else { Need::Publishing };
+    let app = App::open(config, need).await?;
     let titles = match args.title {
         Some(title) => vec![title],
         None => with_incidents(&app).await?,

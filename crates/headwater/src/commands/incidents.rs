@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::report::clock;
 use crate::terminal::say;
 
@@ -22,7 +23,7 @@ pub(crate) async fn incidents(
     all: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open(config).await?;
+    let app = App::open(config, Need::Nothing).await?;
     let found = app.catalog.incidents(&app.config.tenant, title.as_ref(), all, LISTED).await?;
     if json {
         for incident in &found {

@@ -18,6 +18,7 @@ use crate::cli::{IngestArgs, Outcome};
 use crate::commands::named;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::{TitleReport, Verdict};
 use crate::terminal::{complain, news, say};
@@ -50,7 +51,8 @@ pub(crate) async fn ingest(
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
-    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
+    let need = if args.wait { Need::Publishing } else { Need::Nothing };
+    let app = App::open(config, need).await?;
     let new = NewTitle {
         tenant: app.config.tenant.clone(),
         title: title.clone(),

@@ -18,6 +18,7 @@ use crate::commands::ingest::see_through;
 use crate::commands::up::stop_signal;
 use crate::commands::{named, turn_down};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::report::length;
 use crate::terminal::{news, say};
 
@@ -42,7 +43,8 @@ pub(crate) async fn retranscode(
             return Ok(Outcome::Misused);
         }
     };
-    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
+    let need = if args.wait { Need::Publishing } else { Need::Nothing };
+    let app = App::open(config, need).await?;
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],

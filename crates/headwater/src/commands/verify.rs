@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::turn_down;
 use crate::config::Config;
-use crate::origins::grade;
+use crate::origins::{Need, grade};
 use crate::terminal::{complain, say};
 
 /// Said when there is no CDN to prove anything through.
@@ -26,7 +26,7 @@ pub(crate) async fn verify(
     policy: Option<Verify>,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Proving).await?;
     if policy == Some(Verify::Edge)
         && !app.stores.iter().any(|o| app.stores.edge_of(o.name()).is_some())
     {

@@ -73,7 +73,7 @@ impl World {
 async fn a_running_process_goes_by_what_another_one_found() {
     let world = World::new().await;
     let opened = world.open().await;
-    opened.check(&world.catalog, &*world.clock).await.unwrap();
+    opened.check(true, &world.catalog, &*world.clock).await.unwrap();
     assert_eq!(opened.origin().grade(), ProofGrade::A);
 
     // `headwater origin test` finds that the vendor enforces nothing any more.
@@ -89,11 +89,11 @@ async fn a_running_process_goes_by_what_another_one_found() {
 #[tokio::test]
 async fn an_old_profile_holds_as_long_as_there_is_no_newer_one() {
     let world = World::new().await;
-    world.open().await.check(&world.catalog, &*world.clock).await.unwrap();
+    world.open().await.check(true, &world.catalog, &*world.clock).await.unwrap();
     world.a_week_passes();
     world.is_full_for("wrong-md5");
     let opened = world.open().await;
-    opened.check(&world.catalog, &*world.clock).await.unwrap();
+    opened.check(true, &world.catalog, &*world.clock).await.unwrap();
     assert_eq!(opened.origin().grade(), ProofGrade::A);
     world.server.be_honest();
     let calls = world.server.calls(Call::Put);
@@ -105,8 +105,38 @@ async fn an_old_profile_holds_as_long_as_there_is_no_newer_one() {
 async fn an_origin_of_which_nothing_is_known_has_to_be_probed() {
     let world = World::new().await;
     world.is_full_for("wrong-md5");
-    let error = world.open().await.check(&world.catalog, &*world.clock).await.unwrap_err();
+    let error = world.open().await.check(true, &world.catalog, &*world.clock).await.unwrap_err();
     let says = error.to_string();
     assert!(says.starts_with("origin lab: there is no space left in the bucket `media` (507"));
     assert!(says.ends_with("\nhint: free some space, or raise the quota"), "{says}");
+}
+
+/// It can be read still, titles can be deleted from it, and what is made for it waits.
+#[tokio::test]
+async fn an_origin_that_is_full_can_be_worked_with() {
+    let world = World::new().await;
+    world.is_full_for("");
+    for stores in [true, false] {
+        let opened = world.open().await;
+        opened.check(stores, &world.catalog, &*world.clock).await.unwrap();
+        assert_eq!(opened.origin().grade(), ProofGrade::C, "its word is worth nothing yet");
+    }
+}
+
+#[test]
+fn what_a_command_needs_is_all_that_is_asked_for() {
+    let policy = Policy {
+        required: vec!["b2".to_owned()],
+        origins: vec!["b2".to_owned(), "local".to_owned()],
+        ..Policy::of_one("b2")
+    };
+    let only = Need::Only("local".to_owned());
+    assert!(only.concerns("local") && !only.concerns("b2"));
+    assert!(only.is_met_by(&["local"], &policy) && !only.is_met_by(&["b2"], &policy));
+    for need in [Need::Publishing, Need::Proving] {
+        assert!(need.is_met_by(&["b2"], &policy) && !need.is_met_by(&["local"], &policy));
+    }
+    let some = Need::Whatever(vec!["local".to_owned()]);
+    assert!(some.concerns("local") && !some.concerns("b2") && some.is_met_by(&[], &policy));
+    assert!(!Need::Nothing.concerns("b2"));
 }
