@@ -141,15 +141,10 @@ impl S3Origin {
     }
 
     /// An object of a listing; none if it is somebody else's.
-    fn listed(&self, listed: Listed<'_>) -> Option<ObjectInfo> {
+    fn listed(&self, listed: Listed<'_>, etag_is_md5: bool) -> Option<ObjectInfo> {
         let key = ObjectKey::new(listed.key.strip_prefix(&self.settings.prefix)?)?;
         let storage_class = listed.storage_class.map(str::to_owned);
-        Some(ObjectInfo { storage_class, ..self.info(key, listed.bytes, listed.etag) })
-    }
-
-    fn info(&self, key: ObjectKey, bytes: u64, etag: Option<&str>) -> ObjectInfo {
-        let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
-        ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
+        Some(ObjectInfo { storage_class, ..info(key, listed.bytes, listed.etag, etag_is_md5) })
     }
 
     /// Deletes the object of this whole key, once; one that is not there is no error.
@@ -291,7 +286,7 @@ impl Origin for S3Origin {
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
                 storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
-                ..self.info(key.clone(), bytes, found.e_tag())
+                ..info(key.clone(), bytes, found.e_tag(), self.etag_is_md5())
             }
         }))
     }
@@ -313,8 +308,10 @@ impl Origin for S3Origin {
                     request.customize().interceptor(unread.clone()).send().await?;
                     let body = ByteStream::new(unread.take());
                     let body = body::whole(body, None, MOST_LISTED).await?;
-                    let mut objects = Vec::new();
-                    let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
+                    let (mut objects, etag_is_md5) = (Vec::new(), self.etag_is_md5());
+                    let told = listing::read(&body, |listed| {
+                        objects.extend(self.listed(listed, etag_is_md5));
+                    });
                     let told = told.map_err(|why| match why {
                         Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
                         Unlisted::Garbled(why) => Failed::corrupt(why),
@@ -341,6 +338,11 @@ impl Origin for S3Origin {
         let full = self.full(key);
         self.calls.ask("delete", key.as_str(), CALL_LIMIT, || self.delete_once(&full)).await
     }
+}
+
+fn info(key: ObjectKey, bytes: u64, etag: Option<&str>, etag_is_md5: bool) -> ObjectInfo {
+    let md5 = etag.filter(|_| etag_is_md5).and_then(md5_of);
+    ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
 }
 
 /// The MD5 that an ETag is; none of an upload in parts.

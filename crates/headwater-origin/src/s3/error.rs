@@ -45,7 +45,7 @@ pub(super) struct Failed {
     pub(super) status: Option<u16>,
     /// The origin's code, if it answered with one.
     pub(super) code: Option<String>,
-    /// Nothing was sent: there is nothing to sign it with.
+    /// Nothing was sent: whoever should give credentials to sign it with does not.
     pub(super) lacks_credentials: bool,
     message: String,
 }
@@ -196,11 +196,9 @@ impl<E: ProvideErrorMetadata + Error + 'static> From<SdkError<E, Response>> for 
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::passing(Trouble::Timeout, chain(&error))
             }
-            // Without credentials nothing is sent.
-            SdkError::DispatchFailure(_) if lacks_credentials(&error) => Self {
-                lacks_credentials: true,
-                ..Self::new(Trouble::Lasting, OriginErrorKind::Denied, chain(&error))
-            },
+            SdkError::DispatchFailure(_) if let Some(why) = about_credentials(&error) => {
+                Self { lacks_credentials: true, ..without_credentials(why, chain(&error)) }
+            }
             SdkError::DispatchFailure(_) => Self::passing(Trouble::Reset, chain(&error)),
             SdkError::ConstructionFailure(_) => {
                 Self::new(Trouble::Lasting, OriginErrorKind::Denied, chain(&error))
@@ -266,15 +264,26 @@ fn classify(
     }
 }
 
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+/// Without credentials nothing is sent. That there are none stays so; who gives them may only be busy.
+fn without_credentials(why: &CredentialsError, message: String) -> Failed {
+    match why {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            Failed::new(Trouble::Lasting, OriginErrorKind::Denied, message)
+        }
+        CredentialsError::ProviderTimedOut(_) => Failed::passing(Trouble::Timeout, message),
+        _ => Failed::passing(Trouble::Fault, message),
+    }
+}
+
+fn about_credentials<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e CredentialsError> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<CredentialsError>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 /// An error with everything that caused it.

@@ -151,9 +151,14 @@ impl<'a> Series<'a> {
                     format!("correct `origins.{name}.storage_class`, or take it away"),
                 )
             }
-            _ if failed.lacks_credentials => {
+            _ if failed.lacks_credentials && failed.trouble == Trouble::Lasting => {
                 ("no credentials were found".to_owned(), credentials())
             }
+            _ if failed.lacks_credentials => (
+                "the credentials cannot be fetched from where they are kept".to_owned(),
+                "check the role or profile of this process and the network to its provider"
+                    .to_owned(),
+            ),
             _ if failed.trouble == Trouble::Timeout => (
                 format!("{endpoint} did not answer within {} s", self.limit.as_secs()),
                 format!("check `origins.{name}.endpoint` and the network in between"),
