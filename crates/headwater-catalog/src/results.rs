@@ -92,12 +92,12 @@ pub(crate) async fn complete(
                 .bind(rows::json(origins)?)
                 .execute(&mut *tx)
                 .await?;
-            // Until here they were what to seal the package from once more.
-            packages::forget_objects(tx, package_id).await?;
             titles::record(tx, title_id, now, Line::Proven { origins }).await?;
         }
         Outcome::Published { pointers } => {
             packages::keep_pointers(tx, package_id, pointers).await?;
+            // Until here they were what to seal the package from once more.
+            packages::forget_objects(tx, package_id).await?;
             go_live(tx, title_id, package_id, now).await?;
         }
         Outcome::Healed { pointers } => {

@@ -63,7 +63,7 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let key = key_of(tenant, sha256, &claimed.master_path);
     let key = copy.map(|(copy, _)| copy.key.clone()).or(key);
     let key = key.ok_or_else(|| never(Code::Internal, "the master's copy has no key"))?;
-    let expected = send(ports, &**archive, claimed, sha256, &key).await?;
+    let expected = send(&**archive, claimed, sha256, &key).await?;
     // An archive that acknowledged it and kept the rotten one would say the same as before.
     match prove(&**archive, &key, &expected, rotten).await {
         Ok(Proven { info, was_read }) => {
@@ -99,13 +99,12 @@ async fn is_rotten(
 
 /// Sends the master; gives what the copy has to be.
 async fn send(
-    ports: &Ports,
     archive: &dyn Origin,
     claimed: &Claimed,
     sha256: Sha256,
     key: &ObjectKey,
 ) -> Result<Expected, Halt> {
-    let stamp = master::same(ports, claimed, sha256).await?;
+    let stamp = master::same(claimed, sha256).await?;
     let path = Path::new(&claimed.master_path);
     let put = PutFile {
         key: key.clone(),

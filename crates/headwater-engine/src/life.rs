@@ -17,7 +17,7 @@
 //!    goes up as soon as it is finished. Init segments go up last, after they were compared with those of other spans.
 //! 5. `Seal`, when all are done: playlists and MPD, then the inventory, last of the package.
 //! 6. `Verify` reads the inventory back from the origin and asks the origin about everything in it.
-//! 7. `Publish` replaces the title's two pointers and reads them back.
+//! 7. `Publish` replaces the title's two pointers and reads them back. It proves once more what was not proven just before.
 //!
 //! # What is true at each point
 //!

@@ -402,7 +402,7 @@ fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
     }
 }
 
-/// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
+/// The tasks to do when no origin has the inventory. Until a package is published, the catalog knows what is in it.
 fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
     if claimed.published_as.is_none() {
         return vec![TaskKind::Seal];

@@ -109,7 +109,7 @@ pub trait Catalog: Send + Sync {
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
 
-    /// The objects of a package that is being made, by path. Empty once it is proven: then the inventory has them (R7).
+    /// The objects of a package that is being made, by path. Empty once it is published: then the inventory has them (R7).
     async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError>;
 
     /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first. True

@@ -8,8 +8,10 @@ use headwater_model::finding::FindingKind;
 use headwater_model::id::Sha256;
 use headwater_model::incident::{How, Incident};
 use headwater_model::task::Remake;
+use headwater_ports::transcoder::Part;
 use headwater_testkit::digest;
 use headwater_testkit::flaky::{Fail, Flaky};
+use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::*;
 use crate::audit::{Budget, Method, News, Scope, Source};
@@ -365,6 +367,44 @@ async fn a_master_that_was_overwritten_is_made_again_from_what_was_archived() {
     vault.heal(&vault.engine()).await;
     assert_eq!(vault.lab.origin.object(&key).unwrap().0, before);
     assert_eq!(fs::read(&path).unwrap(), b"another film", "which nobody touches");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_viewers_get_is_healed_from_its_own_master_although_a_newer_version_had_another() {
+    for upgraded in [false, true] {
+        let vault = Vault::new();
+        let path = vault.publish_and_delete().await;
+        // A better master of the same title, under the same name, that does not get to viewers.
+        fs::write(&path, "another film").unwrap();
+        let lab = &vault.lab;
+        for _ in 0..3 {
+            lab.transcoder.goes_wrong(Part::Span(0), Mishap::CrashAfter(0));
+        }
+        vault.engine().submit(&lab.title_at("film", &path)).await.unwrap();
+        vault.work(&vault.engine()).await;
+        let record = lab.record("film").await;
+        assert_eq!((record.state.name(), record.live), ("failed", Some(Version(1))));
+        if upgraded {
+            lab.transcoder.upgrade();
+        }
+        let key = package("film", 1).key("video-360p/seg-00001.m4s");
+        let before = lab.origin.object(&key).unwrap().0;
+        lab.origin.remove(&key);
+        vault.heal(&vault.engine()).await;
+        let (history, live) = (lab.history("film").await, lab.record("film").await.live);
+        if upgraded {
+            assert_eq!(live, Some(Version(3)), "{history}");
+            let of = |version| async move {
+                let record = lab.catalog.package(&package("film", version)).await.unwrap();
+                record.unwrap().plan.unwrap().master
+            };
+            assert_eq!(of(3).await, of(1).await);
+        } else {
+            assert_eq!(live, Some(Version(1)), "{history}");
+            assert_eq!(lab.origin.object(&key).unwrap().0, before);
+        }
+        assert_eq!(lab.found("film").await, [], "{history}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,8 +14,8 @@ use headwater_model::life::{
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of, lost_too_often,
-    progress, state_before, submission, try_again_at,
+    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of, is_proven_still,
+    lost_too_often, progress, state_before, submission, try_again_at,
 };
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
@@ -326,10 +326,15 @@ impl State {
             task.trouble = None;
             reopened.push(task.kind);
         }
-        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
         let first = reopened.iter().filter(|kind| !kind.is_beside()).min();
-        let first = first.expect("a package that stopped has a task to go on with");
-        self.set_state(package, state_before(*first), now);
+        let mut first = *first.expect("a package that stopped has a task to go on with");
+        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
+        if first == TaskKind::Publish {
+            self.close(package, now);
+            first = TaskKind::Verify;
+            self.start_over(package, first, 0, now);
+        }
+        self.set_state(package, state_before(first), now);
         self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
         Submitted::Queued(self.package(package).id.version)
     }
@@ -399,6 +404,12 @@ impl State {
             let lease = Lease { task: id, token: task.token, until };
             let attempt = task.tries;
             let known_master = self.known_master(package);
+            let proof = |t: &&mut Task| t.kind == TaskKind::Verify;
+            let proven = self.tasks_of(package).find(proof).and_then(|proof| match proof.state {
+                TaskState::Done { at } => Some(at),
+                _ => None,
+            });
+            let is_proven = is_proven_still(proven, now);
             let package = self.package(package);
             return Some(Claimed {
                 lease,
@@ -410,7 +421,12 @@ impl State {
                 again: package.new.again,
                 remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
+                facts: package.facts.clone(),
                 known_master,
+                proven_on: match is_proven {
+                    true => package.record.proven_on.clone(),
+                    false => vec![],
+                },
                 published_as: package.record.inventory.filter(|_| package.published),
                 differs: package.differs.iter().cloned().collect(),
             });
@@ -521,11 +537,11 @@ impl State {
             }
             Outcome::Proven { origins } => {
                 package.record.proven_on = origins.clone();
-                package.objects.clear();
                 self.record(title, now, Line::Proven { origins });
             }
             Outcome::Published { pointers } => {
                 package.published = true;
+                package.objects.clear();
                 package.record.pointers = pointers.clone();
                 let row = self.title(title);
                 if row.live.replace(version) != Some(version) {

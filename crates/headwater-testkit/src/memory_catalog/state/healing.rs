@@ -67,7 +67,7 @@ impl State {
         self.record(title, now, Line::NotHealed { kind, refusal });
     }
 
-    /// Takes for done whatever a package that viewers have still has in the queue.
+    /// Takes for done whatever a package still has in the queue, but for `Archive`.
     pub(super) fn close(&mut self, package: i64, now: Timestamp) {
         for task in self.tasks_of(package).filter(|t| t.is_left()) {
             task.state = TaskState::Done { at: now };
