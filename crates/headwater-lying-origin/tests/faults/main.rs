@@ -313,6 +313,7 @@ fn fault(row: &Row) -> String {
         }
         What::Answer(of, status, code) => format!("answers {} with {status} {code}", call(of)),
         What::IgnoreRange => "sends all where a part was asked for".to_owned(),
+        What::MangleKeys => "lists mangled keys".to_owned(),
         What::HideSize => "says nowhere how long it is".to_owned(),
         What::RepeatPage => "lists the same page again and again".to_owned(),
     };

@@ -160,3 +160,32 @@ async fn what_passes_does_not_end_a_probe() {
     }
     assert_eq!(probed_on(&server).await, (ProofGrade::A, vec![]));
 }
+
+#[tokio::test]
+async fn an_origin_that_mangles_keys_is_left_as_clean_as_any() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    server.lie(Lie { what: What::MangleKeys, containing: String::new(), times: None });
+    let (grade, not) = probed_on(&server).await;
+    assert_eq!((grade, not.len()), (ProofGrade::A, 1), "{not:?}");
+    assert!(not[0].starts_with("keeps odd characters in keys: ["), "{not:?}");
+}
+
+#[tokio::test]
+async fn a_probe_that_is_cut_off_leaves_no_parts_behind() {
+    let manners = Manners { latency: Duration::from_millis(20), ..Manners::default() };
+    let server = LyingOrigin::start(manners).await.unwrap();
+    let origin = origin(&server, Profile::default()).await;
+    let strike = async {
+        while server.parts() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // There is no space for the other part, and what is there is not given up at once.
+        for what in [What::Full, What::Answer(Call::Other, 403, "AccessDenied")] {
+            server.lie(Lie { what, containing: "parts".to_owned(), times: Some(1) });
+        }
+    };
+    let (probed, ()) = tokio::join!(origin.probe(), strike);
+    let unusable = probed.unwrap_err();
+    assert!(unusable.problem.starts_with("there is no space left"), "{unusable}");
+    assert_eq!((server.keys().len(), server.unfinished().len()), (0, 0));
+}
