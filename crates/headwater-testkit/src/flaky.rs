@@ -23,6 +23,13 @@ pub enum Fail {
     FirstPuts(u32),
     /// The first `n` gets are refused as unavailable.
     FirstGets(u32),
+    /// Gets fail.
+    Gets {
+        /// Of which objects.
+        containing: &'static str,
+        /// How.
+        kind: OriginErrorKind,
+    },
     /// Puts are acknowledged and forgotten.
     DropPuts {
         /// Of which objects.
@@ -118,6 +125,7 @@ impl Origin for Flaky {
                 Fail::HangPuts { containing } if hits(containing) => std::future::pending().await,
                 Fail::FirstPuts(_)
                 | Fail::FirstGets(_)
+                | Fail::Gets { .. }
                 | Fail::DropPuts { .. }
                 | Fail::TruncatePuts { .. }
                 | Fail::Lists
@@ -156,6 +164,9 @@ impl Origin for Flaky {
                 }
                 Fail::HangGets { containing } if key.as_str().contains(containing) => {
                     std::future::pending().await
+                }
+                Fail::Gets { containing, kind } if key.as_str().contains(containing) => {
+                    return Err(refused(*kind, "read", key));
                 }
                 _ => {}
             }

@@ -9,7 +9,7 @@ use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{
-    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, after,
+    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, Work, after,
 };
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
@@ -71,6 +71,8 @@ pub(super) struct Package {
     condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
+    /// It is sealed once more, since its inventory is lost.
+    reseals: bool,
     updated: Timestamp,
 }
 
@@ -135,6 +137,22 @@ impl Package {
     /// Whether viewers have it, so that its tasks are about putting it right.
     fn is_healing(&self) -> bool {
         self.published && self.record.inventory.is_some()
+    }
+
+    fn work(&self) -> Work {
+        match (self.is_healing(), self.reseals) {
+            (false, _) => Work::Making,
+            (true, false) => Work::Healing,
+            (true, true) => Work::Resealing,
+        }
+    }
+
+    /// Notes that it is sealed once more, or no longer, and forgets what was counted for it.
+    fn reseal(&mut self, reseals: bool) {
+        if self.reseals != reseals {
+            self.reseals = reseals;
+            self.objects.clear();
+        }
     }
 }
 
@@ -302,6 +320,7 @@ impl State {
             published: false,
             condemned: false,
             differs: BTreeSet::new(),
+            reseals: false,
             updated: now,
         };
         self.packages.insert(id, package);
@@ -428,6 +447,7 @@ impl State {
                     false => vec![],
                 },
                 published_as: package.record.inventory.filter(|_| package.published),
+                reseals: package.reseals,
                 differs: package.differs.iter().cloned().collect(),
             });
         }
@@ -485,10 +505,16 @@ impl State {
         if !answers(kind, outcome) {
             return Err(contradiction("accept the result", format!("{kind} cannot end like this")));
         }
-        if matches!(outcome, Outcome::MadeDifferently { .. })
-            && !self.package(package_id).is_healing()
-        {
+        let work = self.package(package_id).work();
+        if matches!(outcome, Outcome::MadeDifferently { .. }) && work != Work::Healing {
             let why = format!("{kind} cannot differ from what nobody has");
+            return Err(contradiction("accept the result", why));
+        }
+        if let Outcome::Sealed { inventory, .. } = outcome
+            && work.is_for_viewers()
+            && self.package(package_id).record.inventory != Some(*inventory)
+        {
+            let why = "viewers have the package with another inventory".to_owned();
             return Err(contradiction("accept the result", why));
         }
         if let Outcome::AlreadyPublished { version } = outcome {
@@ -500,8 +526,7 @@ impl State {
         held.cpu_ms = outcome.cpu_ms();
         held.trouble = None;
         let left = self.tasks_of(package_id).filter(|t| t.is_left()).count() as u64;
-        let healing = self.package(package_id).is_healing();
-        let next = after(outcome, left, healing);
+        let next = after(outcome, left, work);
 
         let package = self.package(package_id);
         let (title, version) = (package.title, package.id.version);
@@ -518,7 +543,7 @@ impl State {
                     self.record(title, now, Line::CutOtherwise { version, base });
                 }
             }
-            Outcome::Made { .. } if healing => {
+            Outcome::Made { .. } if work == Work::Healing => {
                 self.record(title, now, Line::Made { kind, attempt });
             }
             Outcome::Made { objects, codecs, .. } => {
@@ -529,6 +554,10 @@ impl State {
             Outcome::MadeDifferently { renditions, .. } => {
                 package.differs.extend(renditions.iter().cloned());
                 self.record(title, now, Line::MadeDifferently { kind, renditions });
+            }
+            Outcome::Sealed { objects, bytes, .. } if work.is_for_viewers() => {
+                package.reseal(false);
+                self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
@@ -616,7 +645,9 @@ impl State {
         match (again, retry) {
             (None, _) => held.state = TaskState::Failed { at: now },
             (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
-            (Some(due), Retry::Later | Retry::Never | Retry::NewVersion(_)) => held.requeue(due),
+            (Some(due), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
+                held.requeue(due)
+            }
         }
         held.trouble = Some(refusal.clone());
         let package = self.package(package_id);
@@ -628,7 +659,7 @@ impl State {
                 self.record(title, now, Line::DoneAgain { kind, tasks: lost, refusal, wait_ms });
                 self.do_again(package_id, lost, at, now);
             }
-            (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
+            (Some(at), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
             }
@@ -654,7 +685,10 @@ impl State {
             let frames = plan.map_or(0, |plan| frames_of(*kind, plan));
             self.start_over(package, *kind, frames, at);
         }
-        if let (true, Some(kind)) = (lost.contains(&TaskKind::Seal), first.iter().min()) {
+        let seals = lost.contains(&TaskKind::Seal);
+        if self.package(package).is_healing() {
+            self.package(package).reseal(seals);
+        } else if let (true, Some(kind)) = (seals, first.iter().min()) {
             self.package(package).record.inventory = None;
             self.set_state(package, state_before(*kind), now);
         }
