@@ -1,6 +1,6 @@
 //! Holdings: what origins should have, title by title in key order; and where audits of them stand.
 
-use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::audit::{Content, Held, Holding, Standing};
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
 use headwater_model::key::PackageId;
@@ -59,8 +59,8 @@ async fn holding(
     title: &SqliteRow,
 ) -> Result<Holding, Fault> {
     let versions = sqlx::query(
-        "select version, state, code, message, inventory, pointers from packages where title_id = $1 \
-         order by version",
+        "select version, state, code, message, inventory, pointers, published_at, condemned_at \
+         from packages where title_id = $1 order by version",
     )
     .bind(title.try_get::<i64, _>("id")?)
     .fetch_all(tx)
@@ -83,7 +83,58 @@ fn held(row: &SqliteRow) -> Result<Held, Fault> {
         None if rows::state(row)?.is_final() => Content::Nothing,
         None => Content::InTheMaking,
     };
-    Ok(Held { version: Version(rows::small(row, "version")?), content })
+    let (published, condemned): (Option<i64>, Option<i64>) =
+        (row.try_get("published_at")?, row.try_get("condemned_at")?);
+    let standing = match (published, condemned) {
+        (_, Some(_)) => Standing::Condemned,
+        (Some(_), None) => Standing::Published,
+        (None, None) => Standing::NeverPublished,
+    };
+    Ok(Held { version: Version(rows::small(row, "version")?), content, standing })
+}
+
+/// Condemns versions of a title that is still as it was seen and of which nothing is in the queue.
+pub(crate) async fn condemn(
+    tx: &mut SqliteConnection,
+    seen: &Holding,
+    versions: &[Version],
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let Holding { tenant, title, .. } = seen;
+    if one(tx, tenant, title).await?.as_ref() != Some(seen) {
+        return Ok(false);
+    }
+    let is_busy: bool = sqlx::query_scalar(
+        "select exists (select 1 from tasks k \
+             join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
+             where t.tenant = $1 and t.title = $2 and k.finished_at is null and k.kind <> 'archive')",
+    )
+    .bind(tenant.as_str())
+    .bind(title.as_str())
+    .fetch_one(&mut *tx)
+    .await?;
+    if is_busy {
+        return Ok(false);
+    }
+    for version in versions {
+        let condemned = sqlx::query(
+            "update packages set condemned_at = coalesce(condemned_at, $4) where id = ( \
+                 select p.id from packages p join titles t on t.id = p.title_id \
+                 where t.tenant = $1 and t.title = $2 and p.version = $3 \
+                   and t.newest <> p.version and t.live is not p.version)",
+        )
+        .bind(tenant.as_str())
+        .bind(title.as_str())
+        .bind(version.0)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+        if condemned.rows_affected() == 0 {
+            let package = seen.package(*version);
+            return Err(Fault::Contradiction(format!("`{package}` is needed or not known")));
+        }
+    }
+    Ok(true)
 }
 
 /// Forgets a package that was deleted.
@@ -96,8 +147,7 @@ pub(crate) async fn forget(
     let title_id: Option<i64> = sqlx::query_scalar(
         "delete from packages where id = ( \
              select p.id from packages p join titles t on t.id = p.title_id \
-             where t.tenant = $1 and t.title = $2 and p.version = $3 \
-               and t.newest <> p.version and t.live is not p.version) \
+             where t.tenant = $1 and t.title = $2 and p.version = $3 and p.condemned_at is not null) \
          returning title_id",
     )
     .bind(package.tenant.as_str())
@@ -105,8 +155,9 @@ pub(crate) async fn forget(
     .bind(package.version.0)
     .fetch_optional(&mut *tx)
     .await?;
-    let title_id = title_id
-        .ok_or_else(|| Fault::Contradiction(format!("`{package}` is needed or not known")))?;
+    let title_id = title_id.ok_or_else(|| {
+        Fault::Contradiction(format!("`{package}` is not condemned or not known"))
+    })?;
     titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
 }
 
@@ -168,13 +219,17 @@ pub(crate) async fn restore(
     titles::record(tx, title_id, now, Line::Restored { origin, live: restored.live }).await
 }
 
-/// What was written down under a name.
+/// What was written down under a name, and when.
 pub(crate) async fn checkpoint(
     tx: &mut SqliteConnection,
     name: &str,
-) -> Result<Option<String>, Fault> {
-    let text = sqlx::query_scalar("select text from checkpoints where name = $1");
-    Ok(text.bind(name).fetch_optional(tx).await?)
+) -> Result<Option<(String, Timestamp)>, Fault> {
+    let kept: Option<(String, i64)> =
+        sqlx::query_as("select text, kept_at from checkpoints where name = $1")
+            .bind(name)
+            .fetch_optional(tx)
+            .await?;
+    Ok(kept.map(|(text, at)| (text, Timestamp(at))))
 }
 
 /// Writes it down, or forgets it.
@@ -182,14 +237,16 @@ pub(crate) async fn keep_checkpoint(
     tx: &mut SqliteConnection,
     name: &str,
     text: Option<&str>,
+    now: Timestamp,
 ) -> Result<(), Fault> {
     let statement = match text {
         Some(text) => sqlx::query(
-            "insert into checkpoints (name, text) values ($1, $2) \
-             on conflict (name) do update set text = excluded.text",
+            "insert into checkpoints (name, text, kept_at) values ($1, $2, $3) \
+             on conflict (name) do update set text = excluded.text, kept_at = excluded.kept_at",
         )
         .bind(name)
-        .bind(text),
+        .bind(text)
+        .bind(now.0),
         None => sqlx::query("delete from checkpoints where name = $1").bind(name),
     };
     statement.execute(tx).await?;

@@ -330,6 +330,7 @@ async fn replace(
         pipeline: row.try_get("pipeline")?,
         again: true,
         remake: Some(remake.clone()),
+        reason: None,
     };
     tasks::close(tx, package_id, now).await?;
     packages::reseal(tx, package_id, false).await?;

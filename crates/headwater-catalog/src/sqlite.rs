@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -212,6 +212,12 @@ impl Catalog for SqliteCatalog {
         transaction!(self.look(), "read the package", |tx| packages::one(&mut tx, package))
     }
 
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError> {
+        transaction!(self.look(), "read how a package came about", |tx| packages::making(
+            &mut tx, package
+        ))
+    }
+
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {
         transaction!(self.look(), "read last words", |tx| packages::last_words(&mut tx, package))
     }
@@ -387,13 +393,25 @@ impl Catalog for SqliteCatalog {
         transaction!(self.look(), "read a holding", |tx| holdings::one(&mut tx, tenant, title))
     }
 
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError> {
         transaction!(self.look(), "read a checkpoint", |tx| holdings::checkpoint(&mut tx, name))
     }
 
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
         transaction!(self.change(), "keep a checkpoint", |tx| holdings::keep_checkpoint(
-            &mut tx, name, text
+            &mut tx,
+            name,
+            text,
+            self.clock.now()
+        ))
+    }
+
+    async fn condemn(&self, seen: &Holding, versions: &[Version]) -> Result<bool, CatalogError> {
+        transaction!(self.change(), "condemn versions", |tx| holdings::condemn(
+            &mut tx,
+            seen,
+            versions,
+            self.clock.now()
         ))
     }
 
@@ -403,6 +421,10 @@ impl Catalog for SqliteCatalog {
             package,
             self.clock.now()
         ))
+    }
+
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError> {
+        transaction!(self.change(), "take a number", |tx| titles::take(&mut tx, package))
     }
 
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {

@@ -400,7 +400,7 @@ async fn idle(tx: &mut SqliteConnection, package: &PackageId) -> Result<Option<(
     let row = sqlx::query_as(
         "select p.id, p.title_id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3 \
-           and p.published_at is not null and p.inventory is not null \
+           and p.published_at is not null and p.inventory is not null and p.condemned_at is null \
            and not exists (select 1 from tasks where package_id = p.id and finished_at is null \
                and kind <> 'archive')",
     )

@@ -2,6 +2,7 @@
 
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
+use headwater_model::key::PackageId;
 use headwater_model::life::{Event, TitleRecord, TitleState};
 use headwater_model::queue::{Newest, Submission, state_before, submission};
 use headwater_model::refusal::{Code, Refusal};
@@ -21,8 +22,7 @@ pub(crate) async fn submit(
 ) -> Result<Submitted, Fault> {
     let known = sqlx::query(
         "select t.id as title_id, p.id as package_id, p.version, p.state, p.code, p.message, p.master_path, \
-                p.pipeline, p.plan is not null as planned, \
-                (select max(version) from packages where title_id = t.id) as highest \
+                p.pipeline, p.plan is not null as planned \
          from titles t join packages p on p.title_id = t.id and p.version = t.newest \
          where t.tenant = $1 and t.title = $2",
     )
@@ -39,7 +39,8 @@ pub(crate) async fn submit(
         .bind(now.0)
         .fetch_one(&mut *tx)
         .await?;
-        return queue(tx, title_id, Version(1), new, now).await;
+        let first = next(tx, title_id).await?;
+        return queue(tx, title_id, first, new, now).await;
     };
 
     let state = rows::state(&known)?;
@@ -56,7 +57,7 @@ pub(crate) async fn submit(
         Submission::Resume => resume(tx, title_id, package_id, version, now).await,
         Submission::NewVersion { gives_up } => {
             // Not `version + 1`: a title that turned out to have its master already went back to an older version.
-            let next = Version(rows::small(&known, "highest")? + 1);
+            let next = next(tx, title_id).await?;
             if gives_up {
                 tasks::cancel(tx, package_id, now).await?;
                 let why = format!("{next} was asked for before it was done");
@@ -80,12 +81,38 @@ pub(crate) async fn queue_next(
     new: &NewTitle,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let row = sqlx::query("select max(version) as highest from packages where title_id = $1")
-        .bind(title_id)
-        .fetch_one(&mut *tx)
-        .await?;
-    let version = Version(rows::small(&row, "highest")? + 1);
+    let version = next(tx, title_id).await?;
     queue(tx, title_id, version, new, now).await.map(|_| ())
+}
+
+/// The version behind all that a title has, and behind those that an origin has something of.
+async fn next(tx: &mut SqliteConnection, title_id: i64) -> Result<Version, Fault> {
+    let row = sqlx::query(
+        "select coalesce(max(version), 0) as highest from ( \
+             select version from packages where title_id = $1 \
+             union all select k.version from taken_versions k \
+                 join titles t on t.tenant = k.tenant and t.title = k.title where t.id = $1)",
+    )
+    .bind(title_id)
+    .fetch_one(tx)
+    .await?;
+    let next = rows::small(&row, "highest")?.checked_add(1);
+    next.map(Version).ok_or_else(|| Fault::Contradiction("no number is left".to_owned()))
+}
+
+/// Keeps a version's number, and all below it, from being given to another one.
+pub(crate) async fn take(tx: &mut SqliteConnection, package: &PackageId) -> Result<(), Fault> {
+    sqlx::query(
+        "insert into taken_versions (tenant, title, version) values ($1, $2, $3) \
+         on conflict (tenant, title) do update set version = excluded.version \
+         where taken_versions.version < excluded.version",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Adds a version with its first task.
@@ -118,7 +145,12 @@ async fn queue(
     tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
     let line = match &new.remake {
         Some(remake) => Line::RemakeQueued { version, remake },
-        None => Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline },
+        None => Line::Queued {
+            version,
+            master_path: &new.master_path,
+            pipeline: &new.pipeline,
+            reason: new.reason.as_deref(),
+        },
     };
     record(tx, title_id, now, line).await?;
     Ok(Submitted::Queued(version))

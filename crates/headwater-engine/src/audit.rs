@@ -15,6 +15,7 @@ use headwater_model::id::{Tenant, TitleId};
 use headwater_model::incident::{At, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
+use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::edge::Edge;
 use headwater_ports::origin::{ObjectInfo, Origin, OriginError, ProofGrade};
@@ -98,24 +99,37 @@ pub enum News {
         /// Its size.
         bytes: u64,
     },
+    /// An audit that was stopped goes on: what it found until then was seen then.
+    GoesOn {
+        /// The origin.
+        origin: String,
+        /// When it was stopped, or a moment before.
+        stopped: Timestamp,
+        /// What it had seen.
+        seen: Tally,
+    },
     /// A group of titles is done.
     Progress(Tally),
 }
 
-/// Why an audit ended early.
+/// What an audit of one origin came to.
+#[derive(Debug)]
+pub struct Audited {
+    /// The origin's name.
+    pub origin: String,
+    /// The sum of what was looked at.
+    pub tally: Tally,
+    /// Why not all of it was, if so: the origin could not be listed.
+    pub stopped: Option<OriginError>,
+}
+
+/// Why an audit of one origin ended early.
 #[derive(Debug, Error)]
-pub enum AuditError {
-    /// The catalog failed.
+enum AuditError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// An origin could not be listed.
-    #[error("origin {origin}: {source}")]
-    Origin {
-        /// Its name.
-        origin: String,
-        /// Why.
-        source: OriginError,
-    },
+    #[error(transparent)]
+    Origin(#[from] OriginError),
 }
 
 /// Where an audit of one origin stands.
@@ -128,37 +142,96 @@ struct Place {
 }
 
 impl Engine {
-    /// Audits origins and gives the sum for each, by name. `tell` hears what is found; it must not block.
+    /// Audits origins, one after another, also when one of them cannot be listed. `tell` hears what is found; it must not
+    /// block.
     pub async fn audit(
         &self,
         tenant: &Tenant,
         scope: &Scope,
         method: &Method,
         tell: &(dyn Fn(News) + Send + Sync),
-    ) -> Result<Vec<(String, Tally)>, AuditError> {
-        let mut tallies = Vec::new();
-        for origin in self.ports().stores.iter() {
-            let wanted =
-                scope.origins.is_empty() || scope.origins.iter().any(|o| o == origin.name());
-            if wanted {
-                let audit = Audit::new(self.ports(), tenant, &**origin, method, tell).await?;
-                let tally = match scope.titles.as_slice() {
-                    [] => audit.everything().await?,
-                    titles => audit.some(titles).await?,
-                };
-                tallies.push((origin.name().to_owned(), tally));
+    ) -> Result<Vec<Audited>, CatalogError> {
+        let mut audited = Vec::new();
+        for audits in self.audited() {
+            let name = audits.origin().name();
+            if !scope.origins.is_empty() && !scope.origins.iter().any(|o| o == name) {
+                continue;
             }
+            // An archive has no titles that could be looked at alone.
+            if matches!(audits, Audits::Masters(_)) && !scope.titles.is_empty() {
+                continue;
+            }
+            let purse = Purse::new(method.budget);
+            audited
+                .push(self.audit_one(tenant, audits, &scope.titles, method, &purse, tell).await?);
         }
-        // An archive has no titles that could be looked at alone.
-        if let Some(archive) = self.ports().stores.archive()
-            && scope.titles.is_empty()
-            && (scope.origins.is_empty() || scope.origins.iter().any(|o| o == archive.name()))
-        {
-            let audit = Audit::new(self.ports(), tenant, &**archive, method, tell).await?;
-            tallies.push((archive.name().to_owned(), audit.masters().await?));
-        }
-        Ok(tallies)
+        Ok(audited)
     }
+
+    /// All that can be audited: the origins, and then the archive.
+    fn audited(&self) -> Vec<Audits<'_>> {
+        let stores = &self.ports().stores;
+        let titles = stores.iter().map(|origin| Audits::Titles(&**origin));
+        titles.chain(stores.archive().map(|archive| Audits::Masters(&**archive))).collect()
+    }
+
+    /// Audits one origin: these titles, or all when there are none.
+    async fn audit_one(
+        &self,
+        tenant: &Tenant,
+        audits: Audits<'_>,
+        titles: &[TitleId],
+        method: &Method,
+        purse: &Purse,
+        tell: &(dyn Fn(News) + Send + Sync),
+    ) -> Result<Audited, CatalogError> {
+        let ports = self.ports();
+        let origin = audits.origin();
+        let edge = ports.stores.edge_of(origin.name()).filter(|_| method.from == Source::Edge);
+        let troubled = troubled(ports, tenant).await?;
+        let edge = edge.map(|edge| &**edge);
+        let audit = Audit { ports, tenant, origin, edge, method, tell, purse, troubled };
+        let mut tally = Tally::default();
+        let done = match (audits, titles) {
+            (Audits::Masters(_), _) => audit.masters(&mut tally).await,
+            (Audits::Titles(_), []) => audit.everything(&mut tally).await,
+            (Audits::Titles(_), titles) => audit.some(titles, &mut tally).await,
+        };
+        let stopped = match done {
+            Ok(()) => None,
+            Err(AuditError::Origin(error)) => Some(error),
+            Err(AuditError::Catalog(error)) => return Err(error),
+        };
+        Ok(Audited { origin: origin.name().to_owned(), tally, stopped })
+    }
+}
+
+/// What is audited.
+#[derive(Clone, Copy)]
+enum Audits<'a> {
+    /// The titles on an origin.
+    Titles(&'a dyn Origin),
+    /// The masters in the archive.
+    Masters(&'a dyn Origin),
+}
+
+impl<'a> Audits<'a> {
+    fn origin(self) -> &'a dyn Origin {
+        match self {
+            Audits::Titles(origin) | Audits::Masters(origin) => origin,
+        }
+    }
+}
+
+/// Where the place of an audit of `origin` is kept whose checkpoint has this name.
+fn place_of(checkpoint: &str, origin: &str) -> String {
+    format!("{checkpoint}/{origin}")
+}
+
+/// Titles with open incidents.
+async fn troubled(ports: &Ports, tenant: &Tenant) -> Result<HashSet<TitleId>, CatalogError> {
+    let open = ports.catalog.incidents(tenant, None, false, u32::MAX).await?;
+    Ok(open.into_iter().map(|incident| incident.package.title).collect())
 }
 
 /// An audit of one origin.
@@ -170,7 +243,7 @@ struct Audit<'a> {
     edge: Option<&'a dyn Edge>,
     method: &'a Method,
     tell: &'a (dyn Fn(News) + Send + Sync),
-    purse: Purse,
+    purse: &'a Purse,
     /// Titles with open incidents: those that a look without findings may close.
     troubled: HashSet<TitleId>,
 }
@@ -207,31 +280,19 @@ struct Looked {
 }
 
 impl<'a> Audit<'a> {
-    async fn new(
-        ports: &'a Ports,
-        tenant: &'a Tenant,
-        origin: &'a dyn Origin,
-        method: &'a Method,
-        tell: &'a (dyn Fn(News) + Send + Sync),
-    ) -> Result<Self, AuditError> {
-        let open = ports.catalog.incidents(tenant, None, false, u32::MAX).await?;
-        let troubled = open.into_iter().map(|incident| incident.package.title).collect();
-        let edge = ports.stores.edge_of(origin.name()).filter(|_| method.from == Source::Edge);
-        let (edge, purse) = (edge.map(|edge| &**edge), Purse::new(method.budget));
-        Ok(Self { ports, tenant, origin, edge, method, tell, purse, troubled })
-    }
-
     /// All titles, and everything between them.
-    async fn everything(&self) -> Result<Tally, AuditError> {
-        let name =
-            self.method.checkpoint.as_ref().map(|name| format!("{name}/{}", self.origin.name()));
+    async fn everything(&self, sum: &mut Tally) -> Result<(), AuditError> {
+        let name = self.method.checkpoint.as_ref().map(|name| place_of(name, self.origin.name()));
         let mut place = Place::default();
         if let Some(name) = &name
-            && let Some(kept) = self.ports.catalog.checkpoint(name).await?
+            && let Some((kept, stopped)) = self.ports.catalog.checkpoint(name).await?
         {
             // A place that an older build wrote otherwise is as good as none.
             place = serde_json::from_str(&kept).unwrap_or_default();
+            let (origin, seen) = (self.origin.name().to_owned(), place.tally);
+            (self.tell)(News::GoesOn { origin, stopped, seen });
         }
+        *sum = place.tally;
         let root = format!("{}/", self.tenant);
         let (mut after, mut all_begun) = (place.after.clone(), false);
         let mut under_way = FuturesOrdered::new();
@@ -254,33 +315,32 @@ impl<'a> Audit<'a> {
             }
             let Some(done) = under_way.next().await else { break };
             let (to, tally) = done?;
-            place.tally.add(tally);
-            place.after = Some(to);
-            (self.tell)(News::Progress(place.tally));
+            sum.add(tally);
+            // Behind the last group there is nothing to go on with.
+            let is_last = to == root;
+            place = Place { after: Some(to), tally: *sum };
+            (self.tell)(News::Progress(*sum));
             if let Some(name) = &name {
                 // What cannot be written down is only done twice.
                 let text = serde_json::to_string(&place).unwrap_or_default();
-                self.ports.catalog.keep_checkpoint(name, Some(&text)).await?;
+                let text = Some(text.as_str()).filter(|_| !is_last);
+                self.ports.catalog.keep_checkpoint(name, text).await?;
             }
         }
-        if let Some(name) = &name {
-            self.ports.catalog.keep_checkpoint(name, None).await?;
-        }
-        Ok(place.tally)
+        Ok(())
     }
 
     /// These titles.
-    async fn some(&self, titles: &[TitleId]) -> Result<Tally, AuditError> {
-        let mut tally = Tally::default();
+    async fn some(&self, titles: &[TitleId], sum: &mut Tally) -> Result<(), AuditError> {
         for title in titles {
             let Some(holding) = self.ports.catalog.holding(self.tenant, title).await? else {
                 continue;
             };
             let prefix = holding.prefix();
-            tally.add(self.group(&prefix, None, &prefix, vec![holding]).await?);
-            (self.tell)(News::Progress(tally));
+            sum.add(self.group(&prefix, None, &prefix, vec![holding]).await?);
+            (self.tell)(News::Progress(*sum));
         }
-        Ok(tally)
+        Ok(())
     }
 
     /// [`Audit::group`], with where it ends.

@@ -225,7 +225,7 @@ impl<'o> Pointing<'o> {
 }
 
 /// The pointers' keys and contents. Small enough to be hashed where they are.
-fn render(
+pub(crate) fn render(
     package: &PackageId,
     plan: &Plan,
     inventory: &Inventory,

@@ -3,6 +3,8 @@
 //! Everything that is taken over is read: each inventory, the plan that the package was made by, and the pointers, which
 //! say what viewers get. Whether the origin still has all objects is for the audit that follows.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
@@ -15,7 +17,12 @@ use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
 use thiserror::Error;
 
 use crate::life::Engine;
-use crate::{archive, hash};
+use crate::publish::render;
+use crate::{archive, hash, verify};
+
+/// The highest number that a version has here. A title that is made again every minute reaches it in a thousand years, so
+/// a folder with a higher one is not ours, and there is always a next number.
+const MAX_VERSION: u32 = 1_000_000_000;
 
 /// What a rebuild took over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,27 +57,33 @@ pub enum RebuildError {
 }
 
 impl Engine {
-    /// Fills an empty catalog from `origin`.
+    /// Fills an empty catalog from `origin`. A rebuild that was stopped can be done again: it looks at everything anew and
+    /// takes over what is not known yet.
     pub async fn rebuild(&self, tenant: &Tenant, origin: &str) -> Result<Rebuilt, RebuildError> {
         let ports = self.ports();
         let found = ports.stores.iter().find(|o| o.name() == origin);
         let origin = found.ok_or_else(|| RebuildError::NoSuchOrigin(origin.to_owned()))?;
-        if let Some(title) = ports.catalog.titles(tenant, 1).await?.first() {
+        let under_way = format!("rebuild/{tenant}");
+        let stopped = ports.catalog.checkpoint(&under_way).await?;
+        if stopped.is_none_or(|(of, _)| of != origin.name())
+            && let Some(title) = ports.catalog.titles(tenant, 1).await?.first()
+        {
             return Err(RebuildError::NotEmpty(title.title.clone()));
         }
+        ports.catalog.keep_checkpoint(&under_way, Some(origin.name())).await?;
         let mut rebuilt = Rebuilt::default();
-        let mut under_way: Option<Found> = None;
+        let mut listed: Option<Found> = None;
         let (prefix, mut after) = (format!("{tenant}/"), None);
         loop {
             let page = origin.list(&prefix, after.as_ref()).await?;
             for info in page.objects {
                 let Some(title) = title_of(&prefix, &info.key) else { continue };
-                if under_way.as_ref().is_none_or(|found| found.title != title)
-                    && let Some(done) = under_way.replace(Found::new(title))
+                if listed.as_ref().is_none_or(|found| found.title != title)
+                    && let Some(done) = listed.replace(Found::new(title))
                 {
                     self.restore(tenant, &**origin, done, &mut rebuilt).await?;
                 }
-                if let Some(found) = &mut under_way {
+                if let Some(found) = &mut listed {
                     found.see(&prefix, &info.key);
                 }
             }
@@ -79,7 +92,7 @@ impl Engine {
                 break;
             }
         }
-        if let Some(done) = under_way {
+        if let Some(done) = listed {
             self.restore(tenant, &**origin, done, &mut rebuilt).await?;
         }
         if let Some(archive) = ports.stores.archive() {
@@ -90,6 +103,7 @@ impl Engine {
                     .push(format!("masters on origin {} are not known: {error}", archive.name())),
             }
         }
+        ports.catalog.keep_checkpoint(&under_way, None).await?;
         Ok(rebuilt)
     }
 
@@ -101,7 +115,7 @@ impl Engine {
         found: Found,
         rebuilt: &mut Rebuilt,
     ) -> Result<(), RebuildError> {
-        let Found { title, versions } = found;
+        let Found { title, versions, mut highest } = found;
         let package = |version| PackageId { tenant: tenant.clone(), title: title.clone(), version };
         let mut packages = Vec::new();
         for version in versions {
@@ -110,44 +124,97 @@ impl Engine {
                 Err(why) => rebuilt.problems.push(format!("{}: {why}", package(version))),
             }
         }
-        let mut live = None;
-        let mut pointers = Vec::new();
+        let mut found = Vec::new();
         for key in package(Version(0)).pointers() {
-            let Some(body) = read(origin, &key).await? else { continue };
-            let leads = leads_to(&body);
-            match (leads, live) {
-                (Some(version), live_before) if live_before.is_none_or(|live| live == version) => {
-                    live = Some(version);
-                    pointers.push(object(key.name(), &body, ObjectRole::Manifest));
-                }
-                _ => rebuilt.problems.push(format!(
-                    "`{key}` does not lead where the title's other pointer leads: publish the title again"
-                )),
-            }
+            let body = read(origin, &key).await?;
+            let leads = body.as_deref().and_then(leads_to);
+            highest = highest.max(leads.unwrap_or(highest));
+            found.push(FoundPointer { key, body, leads });
         }
-        let known = live.is_none_or(|live| packages.iter().any(|p| p.package.version == live));
-        if !known {
+        let known = |version: &Version| packages.iter().any(|p| p.package.version == *version);
+        // The first of the two is written first, so it leads where the last publication meant to.
+        let live = found.iter().filter_map(|pointer| pointer.leads).find(known);
+        if live.is_none()
+            && let Some(leads) = found.iter().find_map(|pointer| pointer.leads)
+        {
             rebuilt
                 .problems
-                .push(format!("{title}: its pointers lead to a version without inventory"));
-            live = None;
-        }
-        if packages.is_empty() {
-            return Ok(());
+                .push(format!("{title}: its pointers lead to {leads}, which has no inventory"));
         }
         for restored in &mut packages {
             if live == Some(restored.package.version) {
-                restored.record.pointers.clone_from(&pointers);
+                restored.record.pointers = pointers(origin, restored, &found, rebuilt).await;
             }
             restored.record.proven_on = vec![origin.name().to_owned()];
             rebuilt.objects += restored.record.objects;
         }
+        let catalog = &self.ports().catalog;
+        if packages.iter().all(|p| p.package.version < highest) {
+            // Caches may keep for a year what is there under names of a version that is not known any more.
+            catalog.take(&package(highest)).await?;
+        }
+        if packages.is_empty() {
+            return Ok(());
+        }
         rebuilt.titles += 1;
         rebuilt.packages += packages.len() as u64;
         let restored = Restored { tenant: tenant.clone(), title, live, packages };
-        self.ports().catalog.restore(&restored).await?;
+        // A rebuild that was stopped may have come to this one.
+        if catalog.title(tenant, &restored.title).await?.is_none() {
+            catalog.restore(&restored).await?;
+        }
         Ok(())
     }
+}
+
+/// One of a title's pointers as it was found.
+struct FoundPointer {
+    key: ObjectKey,
+    body: Option<Bytes>,
+    leads: Option<Version>,
+}
+
+/// What the pointers of a title have to be for viewers to get `live`: as they were found where they lead there, else as
+/// this build renders them, so that the next look finds that they are wrong and healing knows what they have to be.
+async fn pointers(
+    origin: &dyn Origin,
+    live: &RestoredPackage,
+    found: &[FoundPointer],
+    rebuilt: &mut Rebuilt,
+) -> Vec<Object> {
+    let version = live.package.version;
+    let mut pointers = Vec::new();
+    let mut rendered = None;
+    for FoundPointer { key, body, leads } in found {
+        if let Some(body) = body.as_deref().filter(|_| *leads == Some(version)) {
+            pointers.push(object(key.name(), body, ObjectRole::Manifest));
+            continue;
+        }
+        if rendered.is_none() {
+            rendered = Some(rendered_for(origin, live).await);
+        }
+        let text = rendered.iter().flatten().find(|(of, _)| of == key);
+        pointers.extend(text.map(|(key, text)| object(key.name(), text, ObjectRole::Manifest)));
+        let way_on = if text.is_some() { "heal the title" } else { "make the title again" };
+        rebuilt.problems.push(format!(
+            "`{key}` does not lead to {version}, as the title's other pointer does: {way_on}"
+        ));
+    }
+    pointers
+}
+
+/// A title's pointers as this build renders them; none where the package's plan is not known.
+async fn rendered_for(origin: &dyn Origin, live: &RestoredPackage) -> Vec<(ObjectKey, Bytes)> {
+    let RestoredPackage { package, record, .. } = live;
+    let (Some(plan), Some(expected)) = (record.plan.clone(), record.inventory) else {
+        return Vec::new();
+    };
+    let Ok(inventory) = verify::inventory_on(origin, package, expected).await else {
+        return Vec::new();
+    };
+    let package = package.clone();
+    let render = move || render(&package, &plan, &inventory).map(Vec::from).unwrap_or_default();
+    hash::compute(render).await
 }
 
 /// A title of which something was listed.
@@ -155,18 +222,22 @@ struct Found {
     title: TitleId,
     /// Versions that have an inventory.
     versions: Vec<Version>,
+    /// The highest version that has anything.
+    highest: Version,
 }
 
 impl Found {
     fn new(title: TitleId) -> Self {
-        Self { title, versions: Vec::new() }
+        Self { title, versions: Vec::new(), highest: Version(0) }
     }
 
     fn see(&mut self, root: &str, key: &ObjectKey) {
         let path = key.as_str().strip_prefix(root).unwrap_or_default();
-        if let [_, version, INVENTORY_NAME] = *path.split('/').collect::<Vec<_>>()
-            && let Some(version) = version_of(version)
-        {
+        let mut parts = path.splitn(3, '/').skip(1);
+        let (Some(folder), Some(rest)) = (parts.next(), parts.next()) else { return };
+        let Some(version) = version_of(folder) else { return };
+        self.highest = self.highest.max(version);
+        if rest == INVENTORY_NAME {
             self.versions.push(version);
         }
     }
@@ -179,14 +250,20 @@ fn title_of(root: &str, key: &ObjectKey) -> Option<TitleId> {
 
 fn version_of(folder: &str) -> Option<Version> {
     let version = Version(folder.strip_prefix('v')?.parse().ok()?);
-    (version.to_string() == folder).then_some(version)
+    (version.to_string() == folder && version.0 <= MAX_VERSION).then_some(version)
 }
 
-/// The version that a pointer leads to: that of the first folder that it names.
+/// The version that a pointer leads to: the highest that it names. A version has something of its own, and refers
+/// otherwise only to older ones (decision 019), in whatever order.
 fn leads_to(pointer: &[u8]) -> Option<Version> {
-    let text = std::str::from_utf8(pointer).ok()?;
-    let words = text.split(|c: char| c.is_whitespace() || c == '"');
-    words.filter_map(|word| version_of(word.split_once('/')?.0)).next()
+    versions_in(pointer).into_iter().max()
+}
+
+/// Every version that a pointer names: viewers who follow it need something of each.
+pub(crate) fn versions_in(pointer: &[u8]) -> BTreeSet<Version> {
+    let text = String::from_utf8_lossy(pointer);
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>'));
+    words.filter_map(|word| version_of(word.split_once('/')?.0)).collect()
 }
 
 async fn read(origin: &dyn Origin, key: &ObjectKey) -> Result<Option<Bytes>, OriginError> {
@@ -267,7 +344,12 @@ mod tests {
         assert_eq!(leads_to(hls.as_bytes()), Some(Version(3)));
         let mpd = "<SegmentTemplate media=\"v12/$RepresentationID$/seg-$Number%05d$.m4s\"/>";
         assert_eq!(leads_to(mpd.as_bytes()), Some(Version(12)));
-        for other in ["", "#EXTM3U\n", "v/x", "vx/y", "v01/x", "video/media.m3u8"] {
+        let partial =
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"v1/audio/media.m3u8\"\nv10/a/m\nv9/b/m\n";
+        assert_eq!(leads_to(partial.as_bytes()), Some(Version(10)));
+        assert_eq!(versions_in(partial.as_bytes()), [1, 9, 10].map(Version).into());
+        for other in ["", "#EXTM3U\n", "v/x", "vx/y", "v01/x", "v4294967295/x", "video/media.m3u8"]
+        {
             assert_eq!(leads_to(other.as_bytes()), None, "{other}");
         }
     }

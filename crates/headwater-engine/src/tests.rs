@@ -34,6 +34,8 @@ mod proofs;
 
 mod versions;
 
+mod collecting;
+
 mod copies;
 
 mod edges;
@@ -54,7 +56,7 @@ mod crashes;
 
 mod drop_folder;
 
-mod gated_catalog;
+pub(crate) mod gated_catalog;
 mod gated_origin;
 
 const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
@@ -71,6 +73,7 @@ impl Clock for TokioClock {
 /// A whole small world. Masters are 24 s long for the transcoder: 4 segments, 2 spans, 1 audio track.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
@@ -86,9 +89,11 @@ impl Lab {
     }
 
     fn with_grade(grade: ProofGrade) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
         Self {
             folder: tempfile::tempdir().unwrap(),
-            catalog: Arc::new(MemoryCatalog::new(Arc::new(TokioClock(Instant::now())))),
+            catalog: Arc::new(MemoryCatalog::new(clock.clone())),
+            clock,
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
@@ -106,7 +111,19 @@ impl Lab {
         self.engine_by(self.catalog.clone(), origin)
     }
 
-    fn engine_by(&self, catalog: Arc<dyn Catalog>, origin: Arc<dyn Origin>) -> Engine {
+    /// An engine on two origins, `second` being the name of the other, of which one has to have everything.
+    pub(crate) fn on_two(&self, first: Arc<dyn Origin>, second: Arc<dyn Origin>) -> Engine {
+        let policy = Policy {
+            origins: vec!["lab".to_owned(), "second".to_owned()],
+            required: vec![],
+            min_copies: 1,
+            ..Policy::of_one("lab")
+        };
+        let stores = Stores::new(&[first, second], policy).unwrap();
+        self.engine_with(self.catalog.clone(), stores)
+    }
+
+    pub(crate) fn engine_by(&self, catalog: Arc<dyn Catalog>, origin: Arc<dyn Origin>) -> Engine {
         let policy = Policy { verify: self.verify, ..Policy::of_one(origin.name()) };
         let stores = Stores::new(&[origin], policy).unwrap();
         self.engine_with(catalog, stores)
@@ -154,6 +171,7 @@ impl Lab {
             pipeline: "vod".to_owned(),
             again: false,
             remake: None,
+            reason: None,
         }
     }
 
@@ -163,7 +181,7 @@ impl Lab {
     }
 
     /// Runs all roles on `engine` until the title needs nothing more.
-    async fn work(&self, engine: &Engine, title: &str) -> TitleRecord {
+    pub(crate) async fn work(&self, engine: &Engine, title: &str) -> TitleRecord {
         let service = Service::start(engine);
         let record = self.wait(title, |record| record.state.is_final()).await;
         service.stop().await;

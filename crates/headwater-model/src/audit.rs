@@ -31,6 +31,19 @@ pub struct Held {
     pub version: Version,
     /// What origins should have of it.
     pub content: Content,
+    /// Whether viewers can ever get it.
+    pub standing: Standing,
+}
+
+/// Whether viewers can get a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They never did. It is being made, or was given up, or was not proven: nobody can roll back to it.
+    NeverPublished,
+    /// They get it, or have had it and can be given it again.
+    Published,
+    /// They never will again: it is being deleted.
+    Condemned,
 }
 
 /// What origins should have of a version.
@@ -56,14 +69,26 @@ impl Holding {
     }
 
     /// Versions that nobody needs: sealed, older than what viewers get, and no longer got by them since `before`, but for
-    /// the `keep` newest of these, which can be rolled back to. A title of which nothing is live keeps everything.
+    /// the `keep` newest that viewers have had, which can be rolled back to; and those whose deletion was begun before. A
+    /// title of which nothing is live keeps everything else.
     pub fn unneeded(&self, before: Timestamp, keep: usize) -> Vec<Version> {
-        let Some(live) = self.live.filter(|_| self.live_since.is_some_and(|at| at < before)) else {
-            return Vec::new();
+        let live = self.live.filter(|_| self.live_since.is_some_and(|at| at < before));
+        let mut keep = keep;
+        let is_unneeded = |held: &&Held| {
+            let is_older = live.is_some_and(|live| held.version < live);
+            match held.standing {
+                Standing::Condemned => true,
+                Standing::NeverPublished => is_older,
+                Standing::Published if is_older && keep > 0 => {
+                    keep -= 1;
+                    false
+                }
+                Standing::Published => is_older,
+            }
         };
-        let older = self.versions.iter().rev().filter(|held| held.version < live);
-        let sealed = older.filter(|held| matches!(held.content, Content::Sealed { .. }));
-        sealed.skip(keep).map(|held| held.version).collect()
+        let sealed = |held: &&Held| matches!(held.content, Content::Sealed { .. });
+        let newest_first = self.versions.iter().rev().filter(sealed);
+        newest_first.filter(is_unneeded).map(|held| held.version).collect()
     }
 
     /// One of its packages.
@@ -163,7 +188,14 @@ mod tests {
     #[test]
     fn what_viewers_left_long_ago_is_not_needed() {
         let sealed = || Content::Sealed { inventory: Sha256([1; 32]), pointers: vec![] };
-        let held = |n, content| Held { version: Version(n), content };
+        let held = |n, content| {
+            let standing = match (n, &content) {
+                (1, _) => Standing::Condemned,
+                (4, _) | (_, Content::Nothing | Content::InTheMaking) => Standing::NeverPublished,
+                (_, Content::Sealed { .. }) => Standing::Published,
+            };
+            Held { version: Version(n), content, standing }
+        };
         let holding = |live: Option<u32>| Holding {
             tenant: Tenant::default(),
             title: "film".parse().expect("a name"),
@@ -182,12 +214,14 @@ mod tests {
             let versions = holding(live).unneeded(Timestamp(before), keep);
             versions.into_iter().map(|version| version.0).collect()
         };
-        assert_eq!(unneeded(Some(5), 1_001, 0), [4, 2, 1]);
-        assert_eq!(unneeded(Some(5), 1_001, 1), [2, 1]);
-        assert_eq!(unneeded(Some(5), 1_001, 9), [0; 0]);
-        assert_eq!(unneeded(Some(5), 1_000, 0), [0; 0], "not long enough ago");
+        assert_eq!(unneeded(Some(7), 1_001, 0), [5, 4, 2, 1]);
+        assert_eq!(unneeded(Some(7), 1_001, 1), [4, 2, 1], "v4 cannot be rolled back to");
+        assert_eq!(unneeded(Some(7), 1_001, 2), [4, 1]);
+        assert_eq!(unneeded(Some(7), 1_001, 9), [4, 1], "what was begun is ended");
+        assert_eq!(unneeded(Some(7), 1_000, 0), [1], "not long enough ago");
         assert_eq!(unneeded(Some(2), 1_001, 0), [1], "after a rollback newer ones stay");
-        assert_eq!(unneeded(None, 1_001, 0), [0; 0], "nothing is live");
+        assert_eq!(unneeded(Some(5), 1_001, 0), [4, 2, 1]);
+        assert_eq!(unneeded(None, 1_001, 0), [1], "nothing is live");
     }
 
     #[test]

@@ -311,6 +311,8 @@ pub struct NewTitle {
     pub again: bool,
     /// What is to be made again, when it is not the whole title.
     pub remake: Option<Remake>,
+    /// Why the whole title is asked for, for the history; for a part, [`Remake::reason`] says so.
+    pub reason: Option<String>,
 }
 
 /// A part of a title that is to be made again, as a new version that keeps the rest.

@@ -7,7 +7,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -103,6 +103,9 @@ pub trait Catalog: Send + Sync {
     /// One package.
     async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError>;
 
+    /// How a package came about.
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError>;
+
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
 
@@ -174,12 +177,12 @@ pub trait Catalog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Incident>, CatalogError>;
 
-    /// Queues `Heal` of a package that was published, and forgets what came out of it as other bytes before. False, and nothing happens, when something is being done about it
-    /// already, or when it was never published.
+    /// Queues `Heal` of a package that was published, and forgets what came out of it as other bytes before. False, and
+    /// nothing happens, when something is being done about it already, or when it was never published or is condemned.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;
 
     /// Queues `Publish` of a package that was published before: viewers are to get it again. False, and nothing happens,
-    /// when it never was, or when something is being done about it already.
+    /// when it never was or is condemned, or when something is being done about it already.
     async fn roll_back(&self, package: &PackageId) -> Result<bool, CatalogError>;
 
     /// Whether the queue has tasks of a package that are not finished. `Archive` does not count.
@@ -240,14 +243,23 @@ pub trait Catalog: Send + Sync {
         title: &TitleId,
     ) -> Result<Option<Holding>, CatalogError>;
 
-    /// What long work has written down under `name`, to go on from there.
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError>;
+    /// What long work has written down under `name`, to go on from there, and when.
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError>;
 
     /// Writes it down; with `None`, forgets it.
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError>;
 
-    /// Forgets a package whose objects were deleted. Refused for what viewers get and for the newest version.
+    /// Condemns versions that are about to be deleted: from then on they are neither healed nor rolled back to. All of
+    /// them or, when the title is not as it was `seen` or has anything in the queue (`Archive` does not count), none, and
+    /// then it is false. Refused for what viewers get and for the newest version.
+    async fn condemn(&self, seen: &Holding, versions: &[Version]) -> Result<bool, CatalogError>;
+
+    /// Forgets a condemned package whose objects were deleted.
     async fn forget(&self, package: &PackageId) -> Result<(), CatalogError>;
+
+    /// Keeps the version's number, and all below it, from being given to another one: an origin has something under it
+    /// that is not known any more.
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError>;
 
     /// Takes over a title that is not known, as it was found on an origin.
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError>;

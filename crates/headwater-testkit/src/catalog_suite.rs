@@ -41,6 +41,7 @@ macro_rules! catalog_suite {
                 a_known_master_goes_back_to_its_version
                 a_title_cannot_go_back_to_what_was_never_published
                 tenants_do_not_see_each_other
+                a_number_that_is_taken_is_not_given_again
             }
             claiming {
                 nothing_is_due_in_an_empty_queue
@@ -71,7 +72,8 @@ macro_rules! catalog_suite {
                 healing_starts_with_all_its_tries
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again
-                a_version_that_was_deleted_is_forgotten
+                a_version_that_is_deleted_is_condemned_before
+                a_title_that_is_worked_on_is_not_condemned
             }
             archiving {
                 a_master_is_archived_beside_its_title
@@ -114,6 +116,7 @@ macro_rules! catalog_suite {
                 what_nobody_knows_is_nothing
                 progress_counts_unfinished_spans
                 titles_are_listed_newest_first
+                a_package_knows_how_it_came_about
                 a_master_is_recognised
                 files_are_known_by_size_and_time
                 a_profile_is_that_of_its_settings

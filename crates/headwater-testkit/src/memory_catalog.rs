@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -86,6 +86,10 @@ impl Catalog for MemoryCatalog {
             codecs: p.codecs.clone().into_iter().collect(),
             ..p.record.clone()
         }))
+    }
+
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError> {
+        Ok(self.state().making(package))
     }
 
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {
@@ -233,21 +237,31 @@ impl Catalog for MemoryCatalog {
         Ok(id.map(|id| state.holding(id, &state.titles[&id])))
     }
 
-    async fn checkpoint(&self, name: &str) -> Result<Option<String>, CatalogError> {
+    async fn checkpoint(&self, name: &str) -> Result<Option<(String, Timestamp)>, CatalogError> {
         Ok(self.state().checkpoints.get(name).cloned())
     }
 
     async fn keep_checkpoint(&self, name: &str, text: Option<&str>) -> Result<(), CatalogError> {
+        let now = self.clock.now();
         let checkpoints = &mut self.state().checkpoints;
         match text {
-            Some(text) => drop(checkpoints.insert(name.to_owned(), text.to_owned())),
+            Some(text) => drop(checkpoints.insert(name.to_owned(), (text.to_owned(), now))),
             None => drop(checkpoints.remove(name)),
         }
         Ok(())
     }
 
+    async fn condemn(&self, seen: &Holding, versions: &[Version]) -> Result<bool, CatalogError> {
+        self.state().condemn(seen, versions)
+    }
+
     async fn forget(&self, package: &PackageId) -> Result<(), CatalogError> {
         self.state().forget(package, self.clock.now())
+    }
+
+    async fn take(&self, package: &PackageId) -> Result<(), CatalogError> {
+        self.state().take(package);
+        Ok(())
     }
 
     async fn restore(&self, restored: &Restored) -> Result<(), CatalogError> {

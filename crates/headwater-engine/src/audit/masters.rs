@@ -21,19 +21,18 @@ const MASTERS: u32 = 1000;
 impl Audit<'_> {
     /// All copies of masters, and everything beside them. An archive that cannot be listed is a finding: it keeps nobody
     /// from hearing about the others.
-    pub(super) async fn masters(&self) -> Result<Tally, AuditError> {
-        let mut tally = Tally::default();
-        match self.masters_listed(&mut tally).await {
-            Err(AuditError::Origin { source, .. }) => {
-                let kind = unanswered(&source);
+    pub(super) async fn masters(&self, tally: &mut Tally) -> Result<(), AuditError> {
+        match self.masters_listed(tally).await {
+            Err(AuditError::Origin(error)) => {
+                let kind = unanswered(&error);
                 let finding = super::finding_on(self.origin, prefix(self.tenant), kind);
                 tally.findings += 1;
                 (self.tell)(News::Finding(finding));
             }
             done => done?,
         }
-        (self.tell)(News::Progress(tally));
-        Ok(tally)
+        (self.tell)(News::Progress(*tally));
+        Ok(())
     }
 
     async fn masters_listed(&self, tally: &mut Tally) -> Result<(), AuditError> {

@@ -76,9 +76,7 @@ impl<'s, 'a> Stretch<'s, 'a> {
             }
             self.audit.purse.pay(1, 0).await;
             let origin = self.audit.origin;
-            let page = origin.list(&self.prefix, self.after.as_ref()).await.map_err(|source| {
-                AuditError::Origin { origin: origin.name().to_owned(), source }
-            })?;
+            let page = origin.list(&self.prefix, self.after.as_ref()).await?;
             self.ended = page.next.is_none();
             self.after = page.next;
             self.page = page.objects.into_iter();

@@ -7,14 +7,16 @@ use headwater_model::key::ObjectKey;
 use headwater_ports::catalog::Catalog;
 
 use headwater_testkit::flaky::{Fail, Flaky};
+use headwater_testkit::memory_origin::MemoryOrigin;
 
 use tokio::time::Instant;
 
 use super::*;
 use crate::tests::Lab;
+use crate::tests::gated_catalog::{Gate, GatedCatalog};
 
 /// A lab with these titles published.
-async fn published(titles: &[&str]) -> Lab {
+pub(super) async fn published(titles: &[&str]) -> Lab {
     let lab = Lab::new();
     for title in titles {
         let record = lab.make(&lab.title(title, &format!("master of {title}"))).await;
@@ -22,8 +24,6 @@ async fn published(titles: &[&str]) -> Lab {
     }
     lab
 }
-
-static TENANT: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(Tenant::default);
 
 fn method(read: f64) -> Method {
     Method {
@@ -43,17 +43,17 @@ async fn audit(lab: &Lab, scope: &Scope, method: &Method) -> (Vec<String>, Tally
         let line = match news {
             News::Finding(finding) => finding.to_string(),
             News::Orphan { key, bytes, .. } => format!("orphan {key} {bytes}"),
-            News::Progress(_) => return,
+            News::GoesOn { .. } | News::Progress(_) => return,
         };
         told.lock().unwrap().push(line);
     };
     let tallies = lab.engine().audit(&Tenant::default(), scope, method, &hear).await.unwrap();
     let mut told = told.into_inner().unwrap();
     told.sort();
-    (told, tallies[0].1)
+    (told, tallies[0].tally)
 }
 
-fn key(text: &str) -> ObjectKey {
+pub(super) fn key(text: &str) -> ObjectKey {
     ObjectKey::new(text).unwrap()
 }
 
@@ -182,13 +182,13 @@ async fn an_audit_that_was_stopped_goes_on_where_it_was() {
     let stuck = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), hangs)));
     let noted = async {
         loop {
-            if let Some(place) = lab.catalog.checkpoint("night/lab").await.unwrap() {
-                return place;
+            if let Some((place, at)) = lab.catalog.checkpoint("night/lab").await.unwrap() {
+                return (place, at);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
-    let place = tokio::select! {
+    let (place, kept) = tokio::select! {
         place = noted => place,
         _ = stuck.audit(&tenant, &all, &method, &|_| {}) => panic!("it cannot end"),
     };
@@ -196,9 +196,16 @@ async fn an_audit_that_was_stopped_goes_on_where_it_was() {
 
     // What is done is not done again: its objects could be gone by now.
     lab.origin.remove(&key("main/title-003/v1/index.m3u8"));
-    let tallies = lab.engine().audit(&tenant, &all, &method, &|_| {}).await.unwrap();
-    assert_eq!(tallies[0].1.objects, u64::from(GROUP * 2 + 1) * 24, "the sum is that of both");
-    assert_eq!(tallies[0].1.findings, 0);
+    let told = Mutex::new(Vec::new());
+    let tell = |news| {
+        if let News::GoesOn { stopped, seen, .. } = news {
+            told.lock().unwrap().push((stopped, seen.titles));
+        }
+    };
+    let tallies = lab.engine().audit(&tenant, &all, &method, &tell).await.unwrap();
+    assert_eq!(told.into_inner().unwrap(), [(kept, u64::from(GROUP))], "nobody is misled");
+    assert_eq!(tallies[0].tally.objects, u64::from(GROUP * 2 + 1) * 24, "the sum is that of both");
+    assert_eq!(tallies[0].tally.findings, 0);
     assert_eq!(lab.catalog.checkpoint("night/lab").await.unwrap(), None);
 }
 
@@ -245,40 +252,47 @@ async fn a_budget_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_schedule_does_every_round_once_in_its_time() {
-    let lab = published(&["film"]).await;
-    let began = Instant::now();
-    let now = move || i64::try_from(began.elapsed().as_millis()).unwrap();
-    let schedule = Schedule {
-        list: Duration::from_secs(3_600),
-        read: Some(Duration::from_secs(36_000)),
-        budget: Budget::NONE,
-        heals: true,
-    };
-    let stop = tokio_util::sync::CancellationToken::new();
-    let engine = lab.engine();
-    let running = tokio::spawn({
-        let stop = stop.clone();
-        async move { engine.audit_for_ever(&Tenant::default(), schedule, Arc::new(now), stop).await }
-    });
-    // Paused time runs away while threads outside the runtime compute, so what has happened is waited for.
-    let round = async |after: &str| {
-        loop {
-            let done = lab.catalog.checkpoint("audit/list/main").await.unwrap();
-            if let Some(done) = done.filter(|text| text.ends_with("done") && text != after) {
-                return done;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+async fn an_audit_that_was_stopped_at_its_end_does_not_ask_for_each_object() {
+    let names: Vec<String> = (0..=GROUP).map(|n| format!("title-{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lab = published(&names).await;
+    let method = Method { checkpoint: Some("night".to_owned()), ..method(0.0) };
+    let (tenant, all) = (Tenant::default(), Scope::default());
+    for n in 0.. {
+        let bell = Arc::new(tokio::sync::Notify::new());
+        let gate = Gate::ClosesBefore(n, bell.clone());
+        let gated = GatedCatalog::new(lab.catalog.clone(), gate);
+        let engine = lab.engine_by(gated, lab.origin.clone());
+        tokio::select! {
+            () = bell.notified() => {}
+            _ = engine.audit(&tenant, &all, &method, &|_| {}) => break,
         }
-    };
-    let first = round("").await;
-    assert_eq!(first, "0 done");
-    lab.origin.remove(&key("main/film/v1/video-360p/seg-00003.m4s"));
-    let second = round(&first).await;
-    let began: u64 = second.split_once(' ').unwrap().0.parse().unwrap();
-    assert!(began >= 3_600_000, "not before an hour has passed: {second}");
-    let found = lab.catalog.incidents(&TENANT, None, true, 10).await.unwrap();
-    assert_eq!(found.len(), 1);
-    stop.cancel();
-    running.await.unwrap();
+        let place = lab.catalog.checkpoint("night/lab").await.unwrap();
+        let begun = Instant::now();
+        // Requests in a second: as many as a listing and the inventories take, in pages of seven.
+        let budget = Budget { requests: 1, bytes: u64::MAX };
+        let method = Method { budget, ..method.clone() };
+        lab.engine().audit(&tenant, &all, &method, &|_| {}).await.unwrap();
+        let most = 2 * (names.len() as u64 * 24 / 7 + names.len() as u64);
+        assert!(begun.elapsed().as_secs() < most, "call {n}: {place:?} {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_cannot_be_listed_keeps_no_other_from_being_audited() {
+    let lab = Lab::new();
+    let second = Arc::new(MemoryOrigin::new("second"));
+    let engine = lab.on_two(lab.origin.clone(), second.clone());
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    lab.work(&engine, "film").await;
+    second.remove(&key("main/film/v1/video-360p/seg-00003.m4s"));
+    let flaky = Arc::new(Flaky::new(lab.origin.clone(), vec![Fail::Lists]));
+    let engine = lab.on_two(flaky, second);
+    let (tenant, all) = (Tenant::default(), Scope::default());
+    let audited = engine.audit(&tenant, &all, &method(0.0), &|_| {}).await.unwrap();
+    let told: Vec<_> = audited
+        .iter()
+        .map(|a| (a.origin.as_str(), a.tally.findings, a.stopped.is_some()))
+        .collect();
+    assert_eq!(told, [("lab", 0, true), ("second", 1, false)]);
 }

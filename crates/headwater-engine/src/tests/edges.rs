@@ -210,7 +210,7 @@ async fn an_audit_through_the_edge_tells_its_faults_from_those_of_the_origin() {
     let tenant = Tenant::default();
     let audit = async |method: &Method| {
         let tallies = engine.audit(&tenant, &Scope::default(), method, &|_| {}).await.unwrap();
-        (tallies[0].1.findings, lab.found("film").await)
+        (tallies[0].tally.findings, lab.found("film").await)
     };
     let (findings, open) = audit(&method).await;
     let told: Vec<String> = open.iter().map(ToString::to_string).collect();

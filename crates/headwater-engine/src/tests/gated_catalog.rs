@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
-use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -19,7 +19,7 @@ use headwater_testkit::memory_catalog::MemoryCatalog;
 use tokio::sync::Notify;
 
 /// What happens at the gate.
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// The call of this number, from 0, and all after it are not made; the bell rings. Claims and renewals pass.
     ClosesBefore(usize, Arc<Notify>),
     /// That call is made, and its answer never arrives; the bell rings.
@@ -30,14 +30,14 @@ pub(super) enum Gate {
     Hangs(&'static str),
 }
 
-pub(super) struct GatedCatalog {
+pub(crate) struct GatedCatalog {
     inner: Arc<MemoryCatalog>,
     gate: Gate,
     calls: AtomicUsize,
 }
 
 impl GatedCatalog {
-    pub(super) fn new(inner: Arc<MemoryCatalog>, gate: Gate) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<MemoryCatalog>, gate: Gate) -> Arc<Self> {
         Arc::new(Self { inner, gate, calls: AtomicUsize::new(0) })
     }
 
@@ -101,6 +101,7 @@ gated! {
     titles(tenant: &Tenant, limit: u32) -> Vec<TitleRecord>;
     events(tenant: &Tenant, title: &TitleId) -> Vec<Event>;
     package(package: &PackageId) -> Option<PackageRecord>;
+    making(package: &PackageId) -> Option<Making>;
     objects(package: &PackageId) -> Vec<Object>;
     packages_of(tenant: &Tenant, master: Sha256, pipeline: Sha256) -> Vec<(PackageId, bool)>;
     claim(worker: &str, roles: &[Role], lease_ms: i64) -> Option<Claimed>;
@@ -120,8 +121,10 @@ gated! {
     keep_copy(tenant: &Tenant, copy: &MasterCopy) -> ();
     holdings(tenant: &Tenant, after: Option<&str>, limit: u32) -> Vec<Holding>;
     holding(tenant: &Tenant, title: &TitleId) -> Option<Holding>;
-    checkpoint(name: &str) -> Option<String>;
+    checkpoint(name: &str) -> Option<(String, Timestamp)>;
+    condemn(seen: &Holding, versions: &[Version]) -> bool;
     forget(package: &PackageId) -> ();
+    take(package: &PackageId) -> ();
     restore(restored: &Restored) -> ();
     keep_checkpoint(name: &str, text: Option<&str>) -> ();
     profile(origin: &str, settings: &str) -> Option<(Profile, Timestamp)>;

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 pub(super) enum Gate {
     /// The operation of this number, from 0, is never answered; the bell rings.
     Closes(usize, Arc<Notify>),
+    /// Before the operation of this number, from 0, the test may do something.
+    Before(usize, Box<dyn Fn() + Send + Sync>),
     /// After something is stored under a key that ends like this, the test may change what is there.
     AfterPut(&'static str, Box<dyn Fn(&MemoryOrigin) + Send + Sync>),
 }
@@ -54,11 +56,13 @@ impl GatedOrigin {
 
     async fn pass(&self) {
         let n = self.operations.fetch_add(1, Ordering::SeqCst);
-        if let Gate::Closes(at, bell) = &self.gate
-            && n >= *at
-        {
-            bell.notify_one();
-            std::future::pending().await
+        match &self.gate {
+            Gate::Closes(at, bell) if n >= *at => {
+                bell.notify_one();
+                std::future::pending().await
+            }
+            Gate::Before(at, act) if n == *at => act(),
+            Gate::Closes(..) | Gate::Before(..) | Gate::AfterPut(..) => {}
         }
     }
 }

@@ -37,7 +37,7 @@ async fn findings(lab: &Lab) -> Vec<Finding> {
         checkpoint: None,
     };
     let tally =
-        lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].1;
+        lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].tally;
     assert_eq!((tally.findings, tally.orphans), (0, 0));
     proofs.into_iter().flat_map(|proof| proof.findings).collect()
 }

@@ -93,7 +93,7 @@ async fn check_sound(lab: &Lab, live: u32) {
         checkpoint: None,
     };
     let tally =
-        lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].1;
+        lab.engine().audit(&tenant, &Scope::default(), &method, &|_| {}).await.unwrap()[0].tally;
     assert_eq!((tally.findings, tally.orphans), (0, 0));
 }
 

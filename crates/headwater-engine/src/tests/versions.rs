@@ -119,36 +119,3 @@ async fn viewers_get_an_older_version_again_once_it_is_proven() {
     let proofs = engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await.unwrap();
     assert_eq!(proofs[0].findings, []);
 }
-
-#[tokio::test(start_paused = true)]
-async fn what_viewers_left_long_ago_is_deleted_everywhere_and_nothing_else() {
-    let lab = Lab::new();
-    for content in ["a film", "b film", "c film"] {
-        lab.make(&lab.title("film", content)).await;
-    }
-    lab.make(&lab.title("other", "other")).await;
-    let engine = lab.engine();
-    let found = std::sync::Mutex::new(Vec::new());
-    let note = |unneeded: &crate::gc::Unneeded| {
-        found.lock().unwrap().push((unneeded.package.to_string(), unneeded.objects));
-    };
-    let (tenant, far) = (Tenant::default(), Timestamp(i64::MAX));
-    let before = lab.origin.keys();
-    engine.collect(&tenant, far, 1, false, &note).await.unwrap();
-    assert_eq!(std::mem::take(&mut *found.lock().unwrap()), [("main/film/v1".to_owned(), 22)]);
-    assert_eq!(lab.origin.keys(), before, "it was only asked");
-    engine.collect(&tenant, Timestamp(0), 0, true, &note).await.unwrap();
-    assert_eq!(lab.origin.keys(), before, "not long enough ago");
-    engine.collect(&tenant, far, 0, true, &note).await.unwrap();
-    assert_eq!(found.lock().unwrap().len(), 2);
-    let kept: Vec<String> = before
-        .into_iter()
-        .filter(|key| !key.starts_with("main/film/v1/") && !key.starts_with("main/film/v2/"))
-        .collect();
-    assert_eq!(lab.origin.keys(), kept);
-    assert_eq!(
-        engine.verify(&tenant, &"film".parse().unwrap(), None).await.unwrap()[0].findings,
-        []
-    );
-    assert!(lab.history("film").await.contains("v1 deleted"));
-}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use headwater_model::audit::Holding;
+use headwater_model::audit::{Holding, Standing};
 use headwater_model::finding::{Finding, FindingKind, Way};
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{At, Found, How, Incident, Look, Mended};
@@ -412,8 +412,8 @@ pub async fn viewers_can_be_given_an_older_version_again(s: Scene) -> Case {
     Ok(())
 }
 
-/// Neither what viewers get nor the newest version can be forgotten.
-pub async fn a_version_that_was_deleted_is_forgotten(s: Scene) -> Case {
+/// Neither what viewers get nor the newest version can be condemned, and nothing else forgotten.
+pub async fn a_version_that_is_deleted_is_condemned_before(s: Scene) -> Case {
     for _ in 0..3 {
         s.submit("film").await?;
         s.work().await?;
@@ -426,9 +426,24 @@ pub async fn a_version_that_was_deleted_is_forgotten(s: Scene) -> Case {
     s.work().await?;
     let rolled_back = since(s.catalog.holding(&tenant, &film).await?);
     assert!(rolled_back > third && third.is_some(), "{rolled_back:?} {third:?}");
+    let seen = s.catalog.holding(&tenant, &film).await?.expect("it is known");
+    let standing = |holding: &Holding| holding.versions.iter().map(|v| v.standing).collect();
+    let before: Vec<Standing> = standing(&seen);
+    assert_eq!(before, [Standing::Published; 3]);
     for needed in [2, 3, 4] {
-        assert_refused(s.catalog.forget(&package("film", needed)).await);
+        assert_refused(s.catalog.condemn(&seen, &[Version(1), Version(needed)]).await);
     }
+    assert_refused(s.catalog.forget(&package("film", 1)).await);
+    assert_eq!(s.catalog.holding(&tenant, &film).await?.as_ref(), Some(&seen), "all or none");
+
+    assert!(s.catalog.condemn(&seen, &[Version(1)]).await?);
+    let after = s.catalog.holding(&tenant, &film).await?.expect("it is known");
+    let after_all: Vec<Standing> = standing(&after);
+    assert_eq!(after_all[0], Standing::Condemned);
+    assert!(!s.catalog.condemn(&seen, &[Version(1)]).await?, "it is not as it was seen");
+    assert!(s.catalog.condemn(&after, &[Version(1)]).await?, "what was begun can go on");
+    assert!(!s.catalog.roll_back(&package("film", 1)).await?);
+    assert!(!s.catalog.heal(&package("film", 1)).await?);
     s.catalog.forget(&package("film", 1)).await?;
     assert_eq!(s.catalog.package(&package("film", 1)).await?, None);
     assert_eq!(
@@ -440,5 +455,31 @@ pub async fn a_version_that_was_deleted_is_forgotten(s: Scene) -> Case {
         Submitted::Queued(Version(4)),
         "its number is not used again"
     );
+    Ok(())
+}
+
+/// What is queued or under way may end with any version that viewers had.
+pub async fn a_title_that_is_worked_on_is_not_condemned(s: Scene) -> Case {
+    for _ in 0..2 {
+        s.submit("film").await?;
+        s.work().await?;
+    }
+    let (tenant, film, v1) = (Tenant::default(), title("film"), [Version(1)]);
+    let seen = s.catalog.holding(&tenant, &film).await?.expect("it is known");
+    assert!(s.catalog.roll_back(&package("film", 1)).await?);
+    assert!(!s.catalog.condemn(&seen, &v1).await?, "a rollback is queued");
+    let publish = s.claim_kind(TaskKind::Publish).await?;
+    assert!(!s.catalog.condemn(&seen, &v1).await?, "it is under way");
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
+    assert!(!s.catalog.condemn(&seen, &v1).await?, "viewers get it");
+    assert!(s.catalog.roll_back(&package("film", 2)).await?);
+    s.work().await?;
+
+    let seen = s.catalog.holding(&tenant, &film).await?.expect("it is known");
+    assert!(s.catalog.heal(&package("film", 2)).await?);
+    assert!(!s.catalog.condemn(&seen, &v1).await?, "a version that may refer to it is healed");
+    s.work().await?;
+    s.submit("other").await?;
+    assert!(s.catalog.condemn(&seen, &v1).await?, "another title is no concern of it");
     Ok(())
 }

@@ -230,6 +230,8 @@ pub async fn what_is_wrong_with_a_masters_copy_is_settled_by_no_version(s: Scene
     };
     assert_eq!(copies(&open().await?), [Version(1), Version(2), Version(3)]);
     let first_seen = open().await?[0].first_seen;
+    let held = s.catalog.holding(&Tenant::default(), &title("film")).await?.expect("it is known");
+    assert!(s.catalog.condemn(&held, &[Version(1), Version(2)]).await?);
     s.catalog.forget(&package("film", 1)).await?;
     s.catalog.forget(&package("film", 2)).await?;
     let open = open().await?;

@@ -248,3 +248,19 @@ pub async fn tenants_do_not_see_each_other(s: Scene) -> Case {
     assert_eq!(claimed.map(|c| c.package.tenant), Some(other));
     Ok(())
 }
+
+/// An origin may have something of versions that a rebuilt catalog does not know.
+pub async fn a_number_that_is_taken_is_not_given_again(s: Scene) -> Case {
+    s.catalog.take(&package("film", 5)).await?;
+    s.catalog.take(&package("film", 3)).await?;
+    assert_eq!(s.submit("film").await?, Submitted::Queued(Version(6)), "the first that is free");
+    s.work().await?;
+    assert_eq!(s.title("film").await?.live, Some(Version(6)));
+    s.catalog.take(&package("film", 2)).await?;
+    assert_eq!(s.submit("film").await?, Submitted::Queued(Version(7)));
+    s.work().await?;
+    s.catalog.take(&package("film", 9)).await?;
+    assert_eq!(s.submit("film").await?, Submitted::Queued(Version(10)));
+    assert_eq!(s.submit("other").await?, Submitted::Queued(Version(1)), "its own numbers");
+    Ok(())
+}

@@ -8,7 +8,9 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, Work};
+use headwater_model::life::{
+    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, Work,
+};
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
@@ -31,13 +33,16 @@ pub(super) struct State {
     pub(super) packages: BTreeMap<i64, Package>,
     tasks: BTreeMap<i64, Task>,
     pub(super) seen_files: HashMap<String, SeenFile>,
-    pub(super) checkpoints: HashMap<String, String>,
+    /// By name, with when they were kept.
+    pub(super) checkpoints: HashMap<String, (String, Timestamp)>,
     /// By origin, with the settings that they are of.
     pub(super) profiles: HashMap<String, (String, Profile, Timestamp)>,
     /// By tenant and master, with when they were proven.
     pub(super) copies: BTreeMap<(String, Sha256), (MasterCopy, Option<Timestamp>)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
+    /// By tenant and title, the highest version that is not given to anybody.
+    taken: HashMap<(String, String), u32>,
     last_id: i64,
 }
 
@@ -64,6 +69,7 @@ pub(super) struct Package {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
     pub(super) published: bool,
+    condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
     /// It is sealed once more, since its inventory is lost.
@@ -244,7 +250,7 @@ impl State {
                 events: vec![],
             };
             self.titles.insert(title, row);
-            return self.queue(title, Version(1), new, now);
+            return self.queue(title, self.next_version(title), new, now);
         };
         let package_id = self.title(title).newest;
         let package = self.package(package_id);
@@ -276,10 +282,18 @@ impl State {
         }
     }
 
-    /// The version behind all that there are or were.
+    /// The version behind all that a title has, and behind those that an origin has something of.
     fn next_version(&self, title: i64) -> Version {
         let versions = self.packages.values().filter(|p| p.title == title);
-        Version(versions.map(|p| p.id.version.0).max().unwrap_or(0) + 1)
+        let Title { tenant, title, .. } = &self.titles[&title];
+        let taken = self.taken.get(&(tenant.to_string(), title.to_string()));
+        Version(versions.map(|p| p.id.version.0).chain(taken.copied()).max().unwrap_or(0) + 1)
+    }
+
+    pub(super) fn take(&mut self, package: &PackageId) {
+        let of = (package.tenant.to_string(), package.title.to_string());
+        let taken = self.taken.entry(of).or_default();
+        *taken = package.version.0.max(*taken);
     }
 
     fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
@@ -305,6 +319,7 @@ impl State {
             objects: BTreeMap::new(),
             last_words: None,
             published: false,
+            condemned: false,
             differs: BTreeSet::new(),
             reseals: false,
             updated: now,
@@ -314,9 +329,10 @@ impl State {
         (row.newest, row.queued) = (id, now);
         self.add_task(id, TaskKind::Prepare, 0, now);
         let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
+        let reason = new.reason.as_deref();
         let line = match &new.remake {
             Some(remake) => Line::RemakeQueued { version, remake },
-            None => Line::Queued { version, master_path, pipeline },
+            None => Line::Queued { version, master_path, pipeline, reason },
         };
         self.record(title, now, line);
         Submitted::Queued(version)
@@ -493,6 +509,22 @@ impl State {
             self.record(*title, now, Line::Restarted { tasks: *tasks });
         }
         ended.values().sum()
+    }
+
+    pub(super) fn making(&self, package: &PackageId) -> Option<Making> {
+        let (id, found) = self.packages.iter().find(|(_, p)| p.id == *package)?;
+        let transcodes = |kind| matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_));
+        let done = self.tasks.values().filter(|t| {
+            t.package == *id && transcodes(t.kind) && matches!(t.state, TaskState::Done { .. })
+        });
+        let mut spent: Vec<_> = done.map(|t| (t.kind, t.cpu_ms)).collect();
+        spent.sort_by_key(|(kind, _)| (kind.name(), kind.number()));
+        Some(Making {
+            master_path: found.new.master_path.clone(),
+            pipeline: found.new.pipeline.clone(),
+            remake: found.new.remake.clone(),
+            spent,
+        })
     }
 
     pub(super) fn title_record(&self, title: &Title, now: Timestamp) -> TitleRecord {

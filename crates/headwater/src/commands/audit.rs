@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_engine::audit::{Budget, Method, News, Scope, Source};
+use headwater_engine::audit::{Audited, Budget, Method, News, Scope, Source};
 use headwater_model::audit::Tally;
 use headwater_model::origin::ProofGrade;
 use headwater_ports::origin::Origin;
@@ -10,34 +10,47 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{AuditArgs, Outcome, ProofPolicy};
+use crate::commands::retranscode::no_such_title;
+use crate::commands::turn_down;
 use crate::commands::verify::{EDGE_HINT, NO_EDGE};
 use crate::config::Config;
-use crate::origins::grade;
+use crate::origins::{Need, grade};
+use crate::report::clock;
 use crate::terminal::{complain, news, say};
 
 /// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
 pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    // Whatever else is away, the others are looked at.
+    let app = App::open(config, Need::Whatever(args.origin.clone())).await?;
     let tenant = &app.config.tenant;
     for title in &args.titles {
         if app.catalog.title(tenant, title).await?.is_none() {
-            complain(&format!("there is no title `{title}`"));
-            return Ok(Outcome::Refused);
+            let (message, hint) = no_such_title(title);
+            return Ok(turn_down(("title", title.as_str()), &message, hint, json));
         }
     }
     let all = app.stores.iter().chain(app.stores.archive());
     let names: Vec<String> = all.map(|o| o.name().to_owned()).collect();
     if let Some(unknown) = args.origin.iter().find(|name| !names.contains(name)) {
-        complain(&format!("there is no origin `{unknown}` that holds packages or masters"));
-        news(&format!("hint: there are: {}", names.join(", ")));
-        return Ok(Outcome::Refused);
+        let message = format!("there is no origin `{unknown}` that holds packages or masters");
+        let hint = format!("there are: {}", names.join(", "));
+        return Ok(turn_down(("origin", unknown), &message, &hint, json));
+    }
+    let archive = app.stores.archive().map(|archive| archive.name());
+    if let Some(archive) = archive.filter(|name| args.origin.iter().any(|origin| origin == name))
+        && args.origin.len() == 1
+        && !args.all
+    {
+        let message = format!("origin {archive} holds masters, and no title has any there");
+        let hint = format!("`headwater audit --all --origin {archive}` looks at all of them");
+        return Ok(turn_down(("origin", archive), &message, &hint, json));
     }
     let policy = match (args.policy, args.sample) {
         (Some(ProofPolicy::Listing), Some(_)) => {
-            complain(
-                "a listing is never read in part: `--sample` goes with `--policy read` or `edge`",
-            );
-            return Ok(Outcome::Refused);
+            let message = "a listing is never read in part";
+            let hint = "`--sample` goes with `--policy read` or `--policy edge`";
+            turn_down(("option", "sample"), message, hint, json);
+            return Ok(Outcome::Misused);
         }
         (Some(policy), _) => policy,
         (None, Some(_)) => ProofPolicy::Read,
@@ -54,9 +67,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
         let (with, without): (Vec<&String>, Vec<&String>) =
             names.iter().filter(asked).partition(|name| app.stores.edge_of(name).is_some());
         if with.is_empty() {
-            complain(NO_EDGE);
-            news(EDGE_HINT);
-            return Ok(Outcome::Refused);
+            return Ok(turn_down(("policy", "edge"), NO_EDGE, EDGE_HINT, json));
         }
         for name in without {
             news(&format!("origin {name} has no edge: only its listing is compared"));
@@ -96,12 +107,28 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
             };
             say(&format!("`{key}` on origin {origin} {whose} ({bytes} bytes)"));
         }
+        News::GoesOn { origin, stopped, seen } => news(&format!(
+            "origin {origin}: going on behind {} titles that were looked at before {} (--from-start looks again)",
+            seen.titles,
+            clock(stopped.0)
+        )),
         News::Progress(_) => {}
     };
-    let tallies = app.engine.audit(tenant, &scope, &method, &tell).await?;
-    let mut sound = true;
-    for (origin, tally) in tallies {
+    let audited = app.engine.audit(tenant, &scope, &method, &tell).await?;
+    let (mut sound, mut stopped) = (true, false);
+    for Audited { origin, tally, stopped: error } in audited {
         sound &= tally.findings == 0;
+        if let Some(error) = error {
+            stopped = true;
+            let message = format!("origin {origin} was not audited to the end: {error}");
+            if json {
+                say(&json!({ "event": "stopped", "origin": origin, "tally": tally, "message": message })
+                    .to_string());
+            } else {
+                complain(&message);
+            }
+            continue;
+        }
         if json {
             let line = json!({
                 "event": "audited", "origin": origin, "sound": tally.findings == 0, "tally": tally,
@@ -121,7 +148,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
     if !sound && !json && !args.heal {
         news("hint: `headwater heal --all` puts it right; `headwater incidents` shows it again");
     }
-    Ok(if sound { Outcome::Done } else { Outcome::Refused })
+    Ok(if sound && !stopped { Outcome::Done } else { Outcome::Refused })
 }
 
 /// Nothing of an archive is read: its copies were proven when they were stored, and have to be what they were.

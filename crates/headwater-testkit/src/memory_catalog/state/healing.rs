@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_model::audit::{Content, Held, Holding};
+use headwater_model::audit::{Content, Held, Holding, Standing};
 use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::Version;
@@ -30,6 +30,11 @@ impl State {
                     }
                     None if package.state.is_final() => Content::Nothing,
                     None => Content::InTheMaking,
+                },
+                standing: match (package.published, package.condemned) {
+                    (_, true) => Standing::Condemned,
+                    (true, false) => Standing::Published,
+                    (false, false) => Standing::NeverPublished,
                 },
             })
             .collect();
@@ -145,7 +150,8 @@ impl State {
         line: Line<'_>,
         now: Timestamp,
     ) -> bool {
-        let found = self.packages.iter().find(|(_, p)| &p.id == package && p.is_healing());
+        let can_be = |p: &Package| &p.id == package && p.is_healing() && !p.condemned;
+        let found = self.packages.iter().find(|(_, p)| can_be(p));
         let Some((id, title)) = found.map(|(id, p)| (*id, p.title)) else { return false };
         if self.tasks_of(id).any(|t| t.is_open() && !t.kind.is_beside()) {
             return false;
@@ -155,6 +161,37 @@ impl State {
         true
     }
 
+    /// Condemns versions of a title that is still as it was seen and of which nothing is in the queue.
+    pub(in super::super) fn condemn(
+        &mut self,
+        seen: &Holding,
+        versions: &[Version],
+    ) -> Result<bool, CatalogError> {
+        let Some(id) = self.title_id(&seen.tenant, &seen.title) else { return Ok(false) };
+        let is_of_title = |t: &Task| self.packages[&t.package].title == id;
+        let open = |t: &Task| t.is_open() && !t.kind.is_beside();
+        if self.holding(id, &self.titles[&id]) != *seen
+            || self.tasks.values().any(|t| open(t) && is_of_title(t))
+        {
+            return Ok(false);
+        }
+        let Title { newest, live, .. } = self.titles[&id];
+        let is_needed = |version: &Version| {
+            live == Some(*version) || self.packages[&newest].id.version == *version
+        };
+        if let Some(version) = versions.iter().find(|version| {
+            is_needed(version) || self.find_package(&seen.package(**version)).is_none()
+        }) {
+            let why = format!("`{}` is needed or not known", seen.package(*version));
+            return Err(contradiction("condemn versions", why));
+        }
+        let of_title = self.packages.values_mut().filter(|p| p.title == id);
+        of_title
+            .filter(|p| versions.contains(&p.id.version))
+            .for_each(|package| package.condemned = true);
+        Ok(true)
+    }
+
     /// Forgets a package that was deleted.
     pub(in super::super) fn forget(
         &mut self,
@@ -162,12 +199,9 @@ impl State {
         now: Timestamp,
     ) -> Result<(), CatalogError> {
         let found = self.packages.iter().find(|(_, p)| &p.id == package);
-        let found = found.map(|(id, p)| (*id, p.title)).filter(|(id, title)| {
-            let title = &self.titles[title];
-            title.newest != *id && title.live != Some(package.version)
-        });
+        let found = found.filter(|(_, p)| p.condemned).map(|(id, p)| (*id, p.title));
         let Some((id, title)) = found else {
-            let why = format!("`{package}` is needed or not known");
+            let why = format!("`{package}` is not condemned or not known");
             return Err(contradiction("forget the package", why));
         };
         self.packages.remove(&id);
@@ -220,6 +254,7 @@ impl State {
                     title: title_id,
                     id: package.package.clone(),
                     published: state.refusal().is_none(),
+                    condemned: false,
                     state,
                     new: NewTitle {
                         tenant: tenant.clone(),
@@ -228,6 +263,7 @@ impl State {
                         pipeline: package.pipeline.clone(),
                         again: false,
                         remake: None,
+                        reason: None,
                     },
                     facts: None,
                     master: Some(package.master),
