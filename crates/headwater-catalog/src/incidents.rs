@@ -149,6 +149,18 @@ async fn plans_behind(
     Ok(plans)
 }
 
+/// The statement that reads incidents, given how to pick them.
+macro_rules! incident_rows {
+    ($pick:literal) => {
+        concat!(
+            "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.first_seen_at, i.last_seen_at, \
+                 i.closed_at, i.mended \
+             from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id ",
+            $pick
+        )
+    };
+}
+
 /// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.
 pub(crate) async fn list(
     tx: &mut SqliteConnection,
@@ -157,17 +169,32 @@ pub(crate) async fn list(
     closed_too: bool,
     limit: u32,
 ) -> Result<Vec<Incident>, Fault> {
-    let rows = sqlx::query(
-        "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.first_seen_at, i.last_seen_at, \
-             i.closed_at, i.mended \
-         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
-         where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
-         order by i.id limit $4",
-    )
+    let rows = sqlx::query(incident_rows!(
+        "where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
+         order by i.id limit $4"
+    ))
     .bind(tenant.as_str())
     .bind(title.map(TitleId::as_str))
     .bind(closed_too)
     .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(incident).collect()
+}
+
+/// Open incidents of an object on an origin, oldest first.
+pub(crate) async fn of(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    origin: &str,
+    object: &str,
+) -> Result<Vec<Incident>, Fault> {
+    let rows = sqlx::query(incident_rows!(
+        "where t.tenant = $1 and i.origin = $2 and i.object = $3 and i.closed_at is null order by i.id"
+    ))
+    .bind(tenant.as_str())
+    .bind(origin)
+    .bind(object)
     .fetch_all(tx)
     .await?;
     rows.iter().map(incident).collect()

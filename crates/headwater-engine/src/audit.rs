@@ -5,11 +5,9 @@
 //! is one run through a stretch of the origin's listing. Memory holds the groups under way and nothing else, whatever
 //! the size of the library. After each group the place is kept, so that an audit that was stopped goes on from there.
 
-use std::collections::HashSet;
-
 use futures_util::future::join;
 use futures_util::stream::{self, FuturesOrdered, StreamExt};
-use headwater_model::audit::{Compared, Content, Holding, Tally, is_sampled, merge};
+use headwater_model::audit::{Content, Holding, Tally, is_sampled};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Tenant, TitleId};
 use headwater_model::incident::Look;
@@ -42,8 +40,8 @@ use stretch::Stretch;
 /// group is asked for again there: one page in thirty for titles of a thousand objects. Tests make fewer titles.
 const GROUP: u32 = if cfg!(test) { 8 } else { 32 };
 
-/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and what is
-/// listed of one: some 30 MB for films of 18,000 objects.
+/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and a page of the
+/// listing, whatever else there is: some 30 MB for films of 18,000 objects.
 const GROUPS: usize = 4;
 
 /// Objects of a group that are asked about or read at once.
@@ -188,9 +186,8 @@ impl Engine {
         let ports = self.ports();
         let origin = audits.origin();
         let edge = ports.stores.edge_of(origin.name()).filter(|_| method.from == Source::Edge);
-        let troubled = troubled(ports, tenant).await?;
         let edge = edge.map(|edge| &**edge);
-        let audit = Audit { ports, tenant, origin, edge, method, tell, purse, troubled };
+        let audit = Audit { ports, tenant, origin, edge, method, tell, purse };
         let mut tally = Tally::default();
         let done = match (audits, titles) {
             (Audits::Masters(_), _) => audit.masters(&mut tally).await,
@@ -228,12 +225,6 @@ fn place_of(checkpoint: &str, origin: &str) -> String {
     format!("{checkpoint}/{origin}")
 }
 
-/// Titles with open incidents.
-async fn troubled(ports: &Ports, tenant: &Tenant) -> Result<HashSet<TitleId>, CatalogError> {
-    let open = ports.catalog.incidents(tenant, None, false, u32::MAX).await?;
-    Ok(open.into_iter().map(|incident| incident.package.title).collect())
-}
-
 /// An audit of one origin.
 struct Audit<'a> {
     ports: &'a Ports,
@@ -244,8 +235,6 @@ struct Audit<'a> {
     method: &'a Method,
     tell: &'a (dyn Fn(News) + Send + Sync),
     purse: &'a Purse,
-    /// Titles with open incidents: those that a look without findings may close.
-    troubled: HashSet<TitleId>,
 }
 
 /// A title with what the origin should have of it.
@@ -357,15 +346,16 @@ impl<'a> Audit<'a> {
         let mut next = self.wanted(holdings.next()).await;
         while let Some(wanted) = next.take() {
             let prefix = wanted.holding.prefix();
-            for stranger in listing.before(&prefix).await? {
+            while let Some(stranger) = listing.next_if(|key| key < prefix.as_str()).await? {
                 self.orphan(&stranger, &mut tally);
             }
             // The inventory of the next title is on its way while this one is listed.
-            let (listed, after) = join(listing.within(&prefix), self.wanted(holdings.next())).await;
-            self.compare(wanted, listed?, &mut tally).await?;
+            let compared = self.compare(wanted, &mut listing, &mut tally);
+            let (compared, after) = join(compared, self.wanted(holdings.next())).await;
+            compared?;
             next = after;
         }
-        for stranger in listing.rest().await? {
+        while let Some(stranger) = listing.next_if(|_| true).await? {
             self.orphan(&stranger, &mut tally);
         }
         Ok(tally)
@@ -415,42 +405,31 @@ impl<'a> Audit<'a> {
         Some(wanted)
     }
 
-    /// Compares one title and notes what is wrong with what viewers get of it.
+    /// Compares one title with the listing as it comes, and notes what is wrong with what viewers get of it.
     async fn compare(
         &self,
         title: Wanted,
-        listed: Vec<ObjectInfo>,
+        listing: &mut Stretch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<(), AuditError> {
         tally.titles += 1;
         let Wanted { holding, objects, unknown, mut findings } = title;
+        let prefix = holding.prefix();
+        let mut expected = objects.into_iter().peekable();
         let mut looks = Vec::new();
-        for compared in merge(objects, listed, |e| &e.key, |l| &l.key) {
-            let (expected, verdict) = match compared {
-                Compared::Both(expected, info) => {
-                    let verdict = listing::judge(&expected.object, &info);
-                    (expected, verdict)
-                }
-                Compared::Unlisted(expected) => (expected, Verdict::NotListed),
-                Compared::Unexpected(info) => {
-                    let is_unknown =
-                        |prefix: &String| info.key.as_str().starts_with(prefix.as_str());
-                    if !unknown.iter().any(is_unknown) {
-                        self.orphan(&info, tally);
-                    }
-                    continue;
-                }
-            };
-            // What viewers do not get is known to be needed, and not looked at any closer.
-            if !expected.live {
-                continue;
+        while let Some(info) = listing.next_if(|key| key.starts_with(&prefix)).await? {
+            while let Some(unlisted) = expected.next_if(|e| e.key < info.key) {
+                looks.extend(self.needs_look(unlisted, Verdict::NotListed, tally));
             }
-            tally.objects += 1;
-            tally.bytes += expected.object.bytes;
-            // Nearly all are done with here.
-            if verdict != Verdict::Sound || self.samples(&expected) {
-                looks.push((expected, verdict));
+            if let Some(expected) = expected.next_if(|e| e.key == info.key) {
+                let verdict = listing::judge(&expected.object, &info);
+                looks.extend(self.needs_look(expected, verdict, tally));
+            } else if !unknown.iter().any(|prefix| info.key.as_str().starts_with(prefix)) {
+                self.orphan(&info, tally);
             }
+        }
+        for unlisted in expected {
+            looks.extend(self.needs_look(unlisted, Verdict::NotListed, tally));
         }
         let looks = looks.into_iter().map(|(expected, verdict)| self.look(expected, verdict));
         let looked: Vec<_> = stream::iter(looks).buffered(LOOKS).boxed().collect().await;
@@ -469,6 +448,23 @@ impl<'a> Audit<'a> {
             self.note(&package, findings).await?;
         }
         Ok(())
+    }
+
+    /// Counts an object, and gives it back when the listing is not enough.
+    fn needs_look(
+        &self,
+        expected: Expected,
+        verdict: Verdict,
+        tally: &mut Tally,
+    ) -> Option<(Expected, Verdict)> {
+        // What viewers do not get is known to be needed, and not looked at any closer.
+        if !expected.live {
+            return None;
+        }
+        tally.objects += 1;
+        tally.bytes += expected.object.bytes;
+        // Nearly all are done with here.
+        (verdict != Verdict::Sound || self.samples(&expected)).then_some((expected, verdict))
     }
 
     /// Whether an object is among those that are read.
@@ -547,7 +543,7 @@ impl<'a> Audit<'a> {
 
     /// Tells the catalog, and has the title healed when that is asked for.
     async fn note(&self, package: &PackageId, findings: Vec<Finding>) -> Result<(), AuditError> {
-        if findings.is_empty() && !self.troubled.contains(&package.title) {
+        if findings.is_empty() && !self.is_troubled(&package.title).await? {
             return Ok(());
         }
         // Where the origin's word is no proof, only a look at every byte closes an incident.
@@ -565,6 +561,12 @@ impl<'a> Audit<'a> {
             self.ports.catalog.heal(package).await?;
         }
         Ok(())
+    }
+
+    /// Whether a title has open incidents, which a look without findings may close.
+    async fn is_troubled(&self, title: &TitleId) -> Result<bool, CatalogError> {
+        let open = self.ports.catalog.incidents(self.tenant, Some(title), false, 1).await?;
+        Ok(!open.is_empty())
     }
 
     fn orphan(&self, info: &ObjectInfo, tally: &mut Tally) {

@@ -172,6 +172,14 @@ pub trait Catalog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Incident>, CatalogError>;
 
+    /// Open incidents of an object on an origin, of whatever packages, oldest first.
+    async fn incidents_of(
+        &self,
+        tenant: &Tenant,
+        origin: &str,
+        object: &str,
+    ) -> Result<Vec<Incident>, CatalogError>;
+
     /// Queues `Heal` of a package that was published, and forgets what came out of it as other bytes before. False, and
     /// nothing happens, when something is being done about it already, or when it was never published or is condemned.
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError>;

@@ -47,6 +47,11 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     let told: Vec<&Finding> = first.iter().map(|i| &i.finding).collect();
     assert_eq!(told, found.iter().collect::<Vec<_>>());
     assert!(first.iter().all(|i| i.package == v1 && i.first_seen == i.last_seen));
+    let tenant = Tenant::default();
+    let of_x = s.catalog.incidents_of(&tenant, "a", "x").await?;
+    let packages: Vec<_> = of_x.iter().map(|i| i.package.title.as_str()).collect();
+    assert_eq!(packages, ["film", "other"], "one object may be that of several");
+    assert_eq!(s.catalog.incidents_of(&tenant, "b", "y").await?, []);
 
     s.clock.advance_ms(1_000);
     let how = How::Copied { from: "b".to_owned() };
@@ -67,6 +72,7 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     s.catalog.note(&v1, &look(&["a", "b"], &[], &[])).await?;
     assert_eq!(incidents(&s, false).await?, []);
     assert_eq!(incidents(&s, true).await?[0].mended, None, "it came back by itself");
+    assert_eq!(s.catalog.incidents_of(&tenant, "a", "x").await?.len(), 1, "only what is open");
     s.catalog.note(&v1, &look(&["a"], &found[..1], &[])).await?;
     assert_eq!(incidents(&s, true).await?.len(), 4, "lost again is another incident");
 
