@@ -1,10 +1,10 @@
 //! Incidents: opened, renewed and closed by what looks at packages come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, TitleId, Version};
-use headwater_model::incident::{How, Incident, Look, is_needed};
+use headwater_model::incident::{How, Incident, Look, is_needed, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
@@ -24,7 +24,16 @@ pub(crate) async fn note(
     let package_id = packages::id(tx, package)
         .await?
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
-    for finding in &look.findings {
+    let open: Vec<(i64, String, String, String)> = sqlx::query_as(
+        "select id, origin, object, kind from incidents where package_id = $1 and closed_at is null",
+    )
+    .bind(package_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    let known: HashSet<(&str, &str)> =
+        open.iter().map(|(_, origin, object, _)| (origin.as_str(), object.as_str())).collect();
+    let is_open = |f: &Finding| known.contains(&(f.origin.as_str(), f.object.as_str()));
+    for finding in told_together(package, &look.findings, is_open) {
         sqlx::query(
             "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at) \
              values ($1, $2, $3, $4, $5, $5) \
@@ -39,12 +48,6 @@ pub(crate) async fn note(
         .execute(&mut *tx)
         .await?;
     }
-    let open: Vec<(i64, String, String, String)> = sqlx::query_as(
-        "select id, origin, object, kind from incidents where package_id = $1 and closed_at is null",
-    )
-    .bind(package_id)
-    .fetch_all(&mut *tx)
-    .await?;
     for (id, origin, object, kind) in open {
         let how = look.mended(&origin, &object).map(rows::json).transpose()?;
         let found = Finding { origin, object, kind: serde_json::from_str(&kind)? };

@@ -5,11 +5,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingKind};
 use crate::id::Version;
 use crate::key::PackageId;
 use crate::plan::Plan;
 use crate::time::Timestamp;
+
+mod many;
+
+pub use many::{MOST, told_together};
 
 /// An object that was found wrong on an origin. An object has at most one open incident on each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,13 +105,16 @@ impl Look {
     /// Whether an open incident ends by this look, `open` being what was found last.
     pub fn closes(&self, open: &Finding) -> bool {
         let looked_at = if open.kind.is_of_edge() { &self.edges } else { &self.whole };
-        let same = |f: &Finding| f.origin == open.origin && f.object == open.object;
+        // One of many ends when none of them is left.
+        let is_many = matches!(open.kind, FindingKind::Many { .. });
+        let same = |f: &Finding| f.origin == open.origin && (is_many || f.object == open.object);
         looked_at.contains(&open.origin) && !self.findings.iter().any(same)
     }
 
-    /// What was done about `object` on `origin`.
+    /// What was done about `object` on `origin`; for many objects at once, about any that the package has there.
     pub fn mended(&self, origin: &str, object: &str) -> Option<&How> {
-        let mended = self.mended.iter().find(|m| m.origin == origin && m.object == object);
+        let is_it = |m: &&Mended| m.object == object || object.ends_with("/*");
+        let mended = self.mended.iter().filter(|m| m.origin == origin).find(is_it);
         mended.map(|m| &m.how)
     }
 }
@@ -122,6 +129,11 @@ pub fn is_needed(live: &PackageId, plans: &BTreeMap<Version, Plan>, object: &str
     let Some((version, path)) = in_title.and_then(|rest| rest.split_once('/')) else {
         return false;
     };
+    if let (Some(folder), Some(plan)) = (object.strip_suffix('*'), plans.get(&live.version)) {
+        // Many objects at once: any that is needed will do.
+        let mut kept = plan.base.iter().flat_map(|base| &base.kept);
+        return kept.any(|name| is_needed(live, plans, &format!("{folder}{name}/")));
+    }
     let Some((rendition, _)) = path.split_once('/') else { return false };
     let mut home = live.version;
     while let Some(plan) = plans.get(&home) {
@@ -192,6 +204,10 @@ mod tests {
         let check = |object: &str| needed(&plans, object);
         assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "two versions back");
         assert!(check("main/film/v2/audio-en/media.m3u8"));
+        assert!(check("main/film/v1/*"), "some of it");
+        assert!(check("main/film/v2/*"), "some of it");
+        assert!(!check("main/film/v3/*"), "its own");
+        assert!(!check("main/film/v4/*"), "a version that it does not refer to");
         assert!(!check("main/film/v1/audio-en/seg-00001.m4s"), "v2 made it again");
         assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
         assert!(!check("main/film/v3/video-360p/seg-00001.m4s"), "its own");

@@ -58,7 +58,7 @@ macro_rules! catalog_suite {
             }
             healing {
                 findings_open_incidents_and_looks_close_them
-                many_findings_keep_their_order
+                many_findings_are_one_incident
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends
                 a_lost_playlist_takes_sealing_only

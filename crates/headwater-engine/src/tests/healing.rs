@@ -213,3 +213,26 @@ async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
         assert!(found[0].closed.is_some(), "{deed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_lost_everything_is_one_incident_a_title_and_is_healed() {
+    // Eighty segments of each of three renditions.
+    let lab = Lab { transcoder: Arc::new(ScriptedTranscoder::new(480)), ..Lab::new() };
+    lab.make(&lab.title("film", "a film")).await;
+    let before = lab.origin.keys();
+    let segments = before.iter().filter(|key| key.contains("/seg-"));
+    for key in segments.clone() {
+        lab.origin.remove(&ObjectKey::new(key).unwrap());
+    }
+    assert!(segments.count() > 200);
+    let engine = lab.engine();
+    let (tenant, film) = (Tenant::default(), "film".parse().unwrap());
+    assert!(engine.verify(&tenant, &film, None).await.unwrap()[0].findings.len() > 200);
+    let open = lab.found("film").await;
+    assert_eq!((open.len(), open[0].object.as_str()), (1, "main/film/v1/*"), "{open:?}");
+    assert!(engine.heal(&tenant, &film).await.unwrap().0);
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("healed: every origin")).await;
+    service.stop().await;
+    assert_eq!((lab.origin.keys(), lab.found("film").await), (before, vec![]));
+}

@@ -6,7 +6,7 @@ use headwater_model::audit::{Content, Held, Holding, Standing};
 use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::Version;
-use headwater_model::incident::{How, Incident, Look, is_needed};
+use headwater_model::incident::{How, Incident, Look, is_needed, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, Restored};
 use headwater_model::plan::Plan;
@@ -295,12 +295,15 @@ impl State {
             let why = format!("there is no package `{package}`");
             return Err(contradiction("note what was found", why));
         }
-        for finding in &look.findings {
-            let open = self.incidents.iter_mut().find(|i| {
-                i.closed.is_none()
-                    && i.package == *package
-                    && (&i.finding.origin, &i.finding.object) == (&finding.origin, &finding.object)
-            });
+        let is_of = |i: &Incident, f: &Finding| {
+            i.closed.is_none()
+                && i.package == *package
+                && (&i.finding.origin, &i.finding.object) == (&f.origin, &f.object)
+        };
+        let known: Vec<Incident> = self.incidents.clone();
+        let is_open = |f: &Finding| known.iter().any(|i| is_of(i, f));
+        for finding in told_together(package, &look.findings, is_open) {
+            let open = self.incidents.iter_mut().find(|i| is_of(i, &finding));
             match open {
                 Some(open) => {
                     open.finding = finding.clone();
