@@ -119,7 +119,8 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Vec<(PackageId, bool)>, CatalogError>;
 
     /// Claims the best task that one of `roles` may do, for `lease_ms` from now: of the oldest package that has one, the
-    /// first in the order of `headwater_model::life::after`. A task whose lease has run out is free again; that does
+    /// first in the order of `headwater_model::life::after`. Of what is made again for titles that viewers have and of what is
+    /// made for new ones, `headwater_model::queue::healing_comes_first` says which comes first. A task whose lease has run out is free again; that does
     /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
     ///
     /// The packages of one title are published one after another, oldest first.

@@ -48,6 +48,7 @@ macro_rules! catalog_suite {
                 many_claimers_get_disjoint_tasks
                 roles_are_respected
                 the_oldest_title_and_audio_come_first
+                healing_and_new_titles_do_not_wait_for_each_other
                 an_expired_lease_is_free_again
                 a_heartbeat_keeps_the_lease
                 a_heartbeat_after_expiry_is_refused

@@ -12,8 +12,8 @@ use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleSt
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of, lost_too_often,
-    progress, state_before, submission, try_again_at,
+    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of,
+    healing_comes_first, lost_too_often, progress, state_before, submission, try_again_at,
 };
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
@@ -339,7 +339,12 @@ impl State {
                 && roles.contains(&t.kind.role())
                 && !(t.kind == TaskKind::Publish && older_publish(t))
         });
-        due.min_by_key(|(id, t)| (t.package, **id)).map(|(id, _)| *id)
+        let heals = |task: &Task| {
+            matches!(task.kind.role(), Role::Worker | Role::Verifier)
+                && self.packages[&task.package].published
+        };
+        let comes_later = |task: &Task| heals(task) != healing_comes_first(now);
+        due.min_by_key(|(id, t)| (comes_later(t), t.package, **id)).map(|(id, _)| *id)
     }
 
     pub(super) fn claim(
