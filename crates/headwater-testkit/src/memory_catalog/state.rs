@@ -312,7 +312,9 @@ impl State {
 
     fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
         let mut reopened = vec![];
-        for task in self.tasks_of(package).filter(|t| !t.is_done()) {
+        let has_ended =
+            |t: &&mut Task| matches!(t.state, TaskState::Failed { .. } | TaskState::Cancelled);
+        for task in self.tasks_of(package).filter(has_ended) {
             task.requeue(now);
             (task.tries, task.failures, task.losses) = (0, 0, 0);
             task.trouble = None;
