@@ -59,6 +59,9 @@ impl Server {
     pub(super) fn start_with(lab: &Lab<'_>, kind: Kind, options: &[&str]) -> Result<Self> {
         let dir = lab.dir.join("server");
         headwater::empty(&dir)?;
+        // What the run before has written is on its way to the disk for a while, and would slow down whoever comes next.
+        let synced = Command::new("sync").status().context("run `sync`")?;
+        ensure!(synced.success(), "`sync` failed: {synced}");
         let server = match kind {
             Kind::Garage => Self::garage(&lab.tools.garage, dir)?,
             Kind::Lying => {

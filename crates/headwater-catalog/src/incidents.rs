@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, TitleId, Version};
-use headwater_model::incident::{How, Incident, Look, is_needed, told_together};
+use headwater_model::incident::{Found, How, Incident, Look, is_needed, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
@@ -24,34 +24,42 @@ pub(crate) async fn note(
     let package_id = packages::id(tx, package)
         .await?
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
-    let open: Vec<(i64, String, String, String)> = sqlx::query_as(
-        "select id, origin, object, kind from incidents where package_id = $1 and closed_at is null",
+    let rows = sqlx::query(
+        "select id, origin, object, kind, by_reading, on_edge from incidents \
+         where package_id = $1 and closed_at is null",
     )
     .bind(package_id)
     .fetch_all(&mut *tx)
     .await?;
+    let mut open = Vec::with_capacity(rows.len());
+    for row in &rows {
+        open.push((row.try_get::<i64, _>("id")?, finding(row)?, found(row)?));
+    }
     let known: HashSet<(&str, &str)> =
-        open.iter().map(|(_, origin, object, _)| (origin.as_str(), object.as_str())).collect();
+        open.iter().map(|(_, f, _)| (f.origin.as_str(), f.object.as_str())).collect();
     let is_open = |f: &Finding| known.contains(&(f.origin.as_str(), f.object.as_str()));
     for finding in told_together(package, &look.findings, is_open) {
+        let found = look.found(&finding);
         sqlx::query(
-            "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at) \
-             values ($1, $2, $3, $4, $5, $5) \
+            "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at, by_reading, on_edge) \
+             values ($1, $2, $3, $4, $5, $5, $6, $7) \
              on conflict (package_id, origin, object) where closed_at is null do update set \
-                 kind = excluded.kind, last_seen_at = excluded.last_seen_at",
+                 kind = excluded.kind, last_seen_at = excluded.last_seen_at, \
+                 by_reading = max(by_reading, excluded.by_reading), on_edge = max(on_edge, excluded.on_edge)",
         )
         .bind(package_id)
         .bind(&finding.origin)
         .bind(&finding.object)
         .bind(rows::json(&finding.kind)?)
         .bind(now.0)
+        .bind(found.by_reading)
+        .bind(found.on_edge)
         .execute(&mut *tx)
         .await?;
     }
-    for (id, origin, object, kind) in open {
-        let how = look.mended(&origin, &object).map(rows::json).transpose()?;
-        let found = Finding { origin, object, kind: serde_json::from_str(&kind)? };
-        let closed = look.closes(&found).then_some(now.0);
+    for (id, finding, found) in open {
+        let how = look.mended(&finding.origin, &finding.object).map(rows::json).transpose()?;
+        let closed = look.closes(&finding, found).then_some(now.0);
         if how.is_none() && closed.is_none() {
             continue;
         }
@@ -110,9 +118,11 @@ pub(crate) async fn settle(
         }
         // It may have been found of that package too: then the two are one.
         let known = sqlx::query(
-            "update incidents set first_seen_at = min(first_seen_at, \
-                 (select first_seen_at from incidents where id = $1)) \
-             where package_id = $2 and origin = $3 and object = $4 and closed_at is null",
+            "update incidents set first_seen_at = min(incidents.first_seen_at, same.first_seen_at), \
+                 by_reading = max(incidents.by_reading, same.by_reading), \
+                 on_edge = max(incidents.on_edge, same.on_edge) \
+             from incidents same where same.id = $1 and incidents.package_id = $2 and incidents.origin = $3 \
+                 and incidents.object = $4 and incidents.closed_at is null",
         )
         .bind(id)
         .bind(package_id)
@@ -156,8 +166,8 @@ async fn plans_behind(
 macro_rules! incident_rows {
     ($pick:literal) => {
         concat!(
-            "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.first_seen_at, i.last_seen_at, \
-                 i.closed_at, i.mended \
+            "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.by_reading, i.on_edge, \
+                 i.first_seen_at, i.last_seen_at, i.closed_at, i.mended \
              from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id ",
             $pick
         )
@@ -207,14 +217,23 @@ fn incident(row: &SqliteRow) -> Result<Incident, Fault> {
     Ok(Incident {
         id: row.try_get("id")?,
         package: rows::package_id(row)?,
-        finding: Finding {
-            origin: row.try_get("origin")?,
-            object: row.try_get("object")?,
-            kind: serde_json::from_str(row.try_get("kind")?)?,
-        },
+        finding: finding(row)?,
+        found: found(row)?,
         first_seen: Timestamp(row.try_get("first_seen_at")?),
         last_seen: Timestamp(row.try_get("last_seen_at")?),
         mended: rows::from_json(row, "mended")?,
         closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp),
     })
+}
+
+fn finding(row: &SqliteRow) -> Result<Finding, Fault> {
+    Ok(Finding {
+        origin: row.try_get("origin")?,
+        object: row.try_get("object")?,
+        kind: serde_json::from_str(row.try_get("kind")?)?,
+    })
+}
+
+fn found(row: &SqliteRow) -> Result<Found, Fault> {
+    Ok(Found { by_reading: row.try_get("by_reading")?, on_edge: row.try_get("on_edge")? })
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{PackageRecord, TitleState};
+use headwater_model::life::{Making, PackageRecord, TitleState};
 use headwater_model::task::Remake;
 use headwater_model::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::error::Fault;
@@ -53,6 +54,32 @@ pub(crate) async fn one(
     .fetch_one(tx)
     .await?;
     rows::package(&row, codecs).map(Some)
+}
+
+/// How a package came about.
+pub(crate) async fn making(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<Option<Making>, Fault> {
+    let Some(id) = id(tx, package).await? else { return Ok(None) };
+    let row = sqlx::query("select master_path, pipeline, remake from packages where id = $1")
+        .bind(id)
+        .fetch_one(&mut *tx)
+        .await?;
+    let tasks = sqlx::query(
+        "select kind, number, cpu_ms from tasks where package_id = $1 and state = 'done' \
+         and kind in ('span', 'audio') order by kind, number",
+    )
+    .bind(id)
+    .fetch_all(tx)
+    .await?;
+    let spent = |row: &SqliteRow| Ok((rows::kind(row)?, rows::count(row, "cpu_ms")?));
+    Ok(Some(Making {
+        master_path: row.try_get("master_path")?,
+        pipeline: row.try_get("pipeline")?,
+        remake: rows::from_json(&row, "remake")?,
+        spent: tasks.iter().map(spent).collect::<Result<_, Fault>>()?,
+    }))
 }
 
 /// A package's objects by path, as long as it is being made.

@@ -92,12 +92,12 @@ pub(crate) async fn complete(
                 .bind(rows::json(origins)?)
                 .execute(&mut *tx)
                 .await?;
-            // Until here they were what to seal the package from once more.
-            packages::forget_objects(tx, package_id).await?;
             titles::record(tx, title_id, now, Line::Proven { origins }).await?;
         }
         Outcome::Published { pointers } => {
             packages::keep_pointers(tx, package_id, pointers).await?;
+            // Until here they were what to seal the package from once more.
+            packages::forget_objects(tx, package_id).await?;
             go_live(tx, title_id, package_id, now).await?;
         }
         Outcome::Healed { pointers } => {
@@ -316,6 +316,7 @@ async fn replace(
         pipeline: row.try_get("pipeline")?,
         again: true,
         remake: Some(remake.clone()),
+        reason: None,
     };
     tasks::close(tx, package_id, now).await?;
     titles::queue_next(tx, title_id, &new, now).await

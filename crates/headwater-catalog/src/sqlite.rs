@@ -11,7 +11,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -210,6 +210,12 @@ impl Catalog for SqliteCatalog {
 
     async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError> {
         transaction!(self.look(), "read the package", |tx| packages::one(&mut tx, package))
+    }
+
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError> {
+        transaction!(self.look(), "read how a package came about", |tx| packages::making(
+            &mut tx, package
+        ))
     }
 
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {

@@ -3,7 +3,7 @@
 use headwater_model::history::Line;
 use headwater_model::key::PackageId;
 use headwater_model::life::TitleState;
-use headwater_model::queue::{healing_comes_first, lost_too_often};
+use headwater_model::queue::{healing_comes_first, is_proven_still, lost_too_often};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, Role, TaskKind};
 use headwater_model::time::Timestamp;
@@ -101,6 +101,11 @@ pub(crate) async fn claim(
                 continue;
             }
         }
+        let proven_at = due.try_get::<Option<i64>, _>("proven_at")?.map(Timestamp);
+        let proven_on = match is_proven_still(proven_at, now) {
+            true => serde_json::from_str(due.try_get("proven_on")?)?,
+            false => Vec::new(),
+        };
         let until = now.plus_ms(lease_ms);
         let claimed = sqlx::query(
             "update tasks set state = 'leased', token = token + 1, due_at = $2, worker = $3, tries = tries + 1, \
@@ -124,7 +129,9 @@ pub(crate) async fn claim(
             again: due.try_get("again")?,
             remake: rows::from_json(&due, "remake")?,
             plan: rows::from_json(&due, "plan")?,
+            facts: rows::from_json(&due, "facts")?,
             known_master: rows::parsed_maybe(&due, "known_master")?,
+            proven_on,
             published_as: rows::parsed_maybe(&due, "published_as")?,
             differs: serde_json::from_str(due.try_get("differs")?)?,
         }));
@@ -134,20 +141,29 @@ pub(crate) async fn claim(
 
 /// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$5` whether for a worker,
 /// verifier, publisher, archiver, `$6` whether of those that make something again for a title that viewers have, or of all
-/// others. In PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
+/// others. Of the tasks of a title that touch its pointers, one is under way at a time. In PostgreSQL this is the inner
+/// select of one update, with `for update of k skip locked`; here
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.differs, \
-           case when p.published_at is not null then p.inventory end as published_as, \
-           (select same.master from packages same where same.title_id = p.title_id \
-                and same.master_path = p.master_path and same.master is not null \
-                order by same.version desc limit 1) as known_master \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.facts, p.differs, \
+           case when p.published_at is not null then p.inventory end as published_as, p.proven_on, \
+           (select proof.finished_at from tasks proof where proof.package_id = p.id and proof.kind = 'verify' \
+                and proof.state = 'done') as proven_at, \
+           case when p.remake is null then (select same.master from packages same \
+                    where same.title_id = p.title_id and same.master_path = p.master_path and same.master is not null \
+                    order by same.version desc limit 1) \
+                else (select base.master from packages base where base.title_id = p.title_id \
+                    and base.version = json_extract(p.remake, '$.base')) end as known_master \
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
     where k.finished_at is null and k.due_at <= $1 \
       and case k.role when 'worker' then $2 when 'verifier' then $3 \
            when 'publisher' then $4 else $5 end \
       and $6 = (k.role in ('worker', 'verifier') and p.published_at is not null) \
+      and (k.kind not in ('publish', 'heal') or not exists ( \
+           select 1 from packages of_title join tasks under_way on under_way.package_id = of_title.id \
+           where of_title.title_id = p.title_id and under_way.id <> k.id and under_way.state = 'leased' \
+             and under_way.kind in ('publish', 'heal') and under_way.due_at > $1)) \
       and (k.kind <> 'publish' or not exists ( \
            select 1 from tasks before join packages older on older.id = before.package_id \
            where older.title_id = p.title_id and older.version < p.version \
@@ -307,7 +323,7 @@ pub(crate) async fn end_healing(
     titles::record(tx, title_id, now, Line::NotHealed { kind, refusal }).await
 }
 
-/// Takes for done whatever a package that viewers have still has in the queue.
+/// Takes for done whatever a package still has in the queue, but for `Archive`.
 pub(crate) async fn close(
     tx: &mut SqliteConnection,
     package_id: i64,

@@ -145,7 +145,12 @@ async fn queue(
     tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
     let line = match &new.remake {
         Some(remake) => Line::RemakeQueued { version, remake },
-        None => Line::Queued { version, master_path: &new.master_path, pipeline: &new.pipeline },
+        None => Line::Queued {
+            version,
+            master_path: &new.master_path,
+            pipeline: &new.pipeline,
+            reason: new.reason.as_deref(),
+        },
     };
     record(tx, title_id, now, line).await?;
     Ok(Submitted::Queued(version))
@@ -160,11 +165,17 @@ async fn resume(
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
     let reopened = tasks::reopen(tx, package_id, now).await?;
-    let first =
+    let mut first =
         reopened.iter().filter(|kind| !kind.is_beside()).min().copied().ok_or_else(|| {
             Fault::Contradiction(format!("{version} has stopped and has no task to go on with"))
         })?;
     let done = tasks::done(tx, package_id).await?;
+    if first == TaskKind::Publish {
+        // What was proven once may be lost since. The proof brings it back.
+        tasks::close(tx, package_id, now).await?;
+        first = TaskKind::Verify;
+        tasks::start_over(tx, package_id, first, 0, now, now).await?;
+    }
     packages::set_state(tx, package_id, &state_before(first), now).await?;
     let line = Line::Resumed { done, left: reopened.len() as u64 };
     record(tx, title_id, now, line).await?;

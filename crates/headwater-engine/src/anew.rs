@@ -44,7 +44,7 @@ pub(crate) async fn instead(
 
     let mut stuck = None;
     for object in outlook.gone.iter().filter(|object| differs(claimed, object)) {
-        if !is_anywhere(ports, package, object).await {
+        if !is_anywhere(ports, package, object, outlook).await {
             stuck = Some(package.key_of(object));
             break;
         }
@@ -107,10 +107,15 @@ fn new_version(message: String, live: &PackageId, renditions: Vec<String>) -> Fa
     Failure { refusal, retry: Retry::NewVersion(Box::new(remake)), last_words: None }
 }
 
-/// Whether any origin has the object as it should be.
-async fn is_anywhere(ports: &Ports, package: &PackageId, object: &Object) -> bool {
+/// Whether any origin has the object as it should be, other than those whose proof has just found it wrong.
+async fn is_anywhere(
+    ports: &Ports,
+    package: &PackageId,
+    object: &Object,
+    outlook: &Outlook,
+) -> bool {
     let key = package.key_of(object);
-    for origin in ports.stores.iter() {
+    for origin in ports.stores.iter().filter(|origin| !outlook.lacks(origin.name(), &key)) {
         if verify::is_sound(&**origin, &key, object).await {
             return true;
         }

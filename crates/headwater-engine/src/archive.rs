@@ -11,10 +11,10 @@ use headwater_model::archive::{
 };
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant};
-use headwater_model::incident::{How, Look, Mended};
+use headwater_model::incident::{At, How, Look, Mended};
 use headwater_model::key::{CACHE_NEVER, ObjectKey, PackageId};
 use headwater_model::refusal::Code;
-use headwater_model::task::{Claimed, Failure, Outcome};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry};
 use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::origin::{
     ObjectInfo, Origin, OriginError, OriginErrorKind, ProofGrade, PutFile,
@@ -36,17 +36,19 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let (tenant, sha256) = (&claimed.package.tenant, plan.master);
     let known = ports.catalog.master(tenant, sha256).await?;
     let copy = known.as_ref().and_then(|known| known.copy_on(archive.name()));
-    if let Some((copy, proven)) = copy
-        && !is_rotten(&*ports.catalog, tenant, copy).await?
-    {
-        // An ETag that was only found says nothing about the bytes.
+    let rotten = match copy {
+        Some((copy, _)) => is_rotten(&*ports.catalog, tenant, copy).await?,
+        None => false,
+    };
+    if let Some((copy, proven)) = copy {
+        // An ETag that was only found says nothing about the bytes, nor does any of a copy that was found rotten.
         let etag = copy.etag.clone().filter(|_| proven.is_some());
         // A rule of the bucket may have moved it to another class since.
         let expected = Expected { bytes: copy.bytes, sha256, etag, storage_class: None };
-        match prove(&**archive, &copy.key, &expected).await {
-            Ok(info) => {
+        match prove(&**archive, &copy.key, &expected, rotten).await {
+            Ok(Proven { info, was_read }) => {
                 info!(key = %copy.key, "archived before");
-                close(&*ports.catalog, tenant, archive.name(), &copy.key, None).await?;
+                close(&*ports.catalog, tenant, archive.name(), &copy.key, was_read, None).await?;
                 let class = info.storage_class.clone().or(copy.storage_class.clone());
                 let copy = of_info(archive.name(), sha256, info);
                 return Ok(Outcome::Archived { copy: MasterCopy { storage_class: class, ..copy } });
@@ -61,11 +63,12 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let key = key_of(tenant, sha256, &claimed.master_path);
     let key = copy.map(|(copy, _)| copy.key.clone()).or(key);
     let key = key.ok_or_else(|| never(Code::Internal, "the master's copy has no key"))?;
-    let expected = send(ports, &**archive, claimed, sha256, &key).await?;
-    match prove(&**archive, &key, &expected).await {
-        Ok(info) => {
+    let expected = send(&**archive, claimed, sha256, &key).await?;
+    // An archive that acknowledged it and kept the rotten one would say the same as before.
+    match prove(&**archive, &key, &expected, rotten).await {
+        Ok(Proven { info, was_read }) => {
             let how = again.then_some(How::SentAgain);
-            close(&*ports.catalog, tenant, archive.name(), &key, how).await?;
+            close(&*ports.catalog, tenant, archive.name(), &key, was_read, how).await?;
             let info =
                 ObjectInfo { storage_class: info.storage_class.or(expected.storage_class), ..info };
             Ok(Outcome::Archived { copy: of_info(archive.name(), sha256, info) })
@@ -74,7 +77,11 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
             let finding = finding(archive.name(), &key, kind.clone());
             let look = Look { findings: vec![finding], ..Look::default() };
             ports.catalog.note(&claimed.package, &look).await?;
-            Err(not_proven(archive.name(), &key, kind).into())
+            // Only a person can have it restored, and sending it again does not make it readable.
+            let waits = rotten && matches!(kind, FindingKind::ListedButUnreadable { .. });
+            let failure = not_proven(archive.name(), &key, kind);
+            let retry = if waits { Retry::Never } else { failure.retry };
+            Err(Failure { retry, ..failure }.into())
         }
     }
 }
@@ -86,23 +93,17 @@ async fn is_rotten(
     copy: &MasterCopy,
 ) -> Result<bool, CatalogError> {
     let open = catalog.incidents_of(tenant, &copy.origin, copy.key.as_str()).await?;
-    Ok(open.iter().any(|i| is_found_by_reading(&i.finding.kind)))
-}
-
-/// Whether only reading finds this: no listing and no HEAD can say that it is over.
-pub(crate) fn is_found_by_reading(kind: &FindingKind) -> bool {
-    matches!(kind, FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. })
+    Ok(open.iter().any(|incident| incident.found.by_reading))
 }
 
 /// Sends the master; gives what the copy has to be.
 async fn send(
-    ports: &Ports,
     archive: &dyn Origin,
     claimed: &Claimed,
     sha256: Sha256,
     key: &ObjectKey,
 ) -> Result<Expected, Halt> {
-    let stamp = master::same(ports, claimed, sha256).await?;
+    let stamp = master::same(claimed, sha256).await?;
     let path = Path::new(&claimed.master_path);
     let put = PutFile {
         key: key.clone(),
@@ -130,24 +131,41 @@ async fn send(
     }
 }
 
-/// Asks an archive for proof of a copy, and reads it where its word is not enough; else says what is wrong.
-pub(crate) async fn prove(
+/// A copy that is proven.
+struct Proven {
+    info: ObjectInfo,
+    was_read: bool,
+}
+
+/// Asks an archive for proof of a copy, and reads it where its word is not enough, as it is for one that was `rotten`;
+/// else says what is wrong.
+async fn prove(
     archive: &dyn Origin,
     key: &ObjectKey,
     expected: &Expected,
-) -> Result<ObjectInfo, FindingKind> {
+    rotten: bool,
+) -> Result<Proven, FindingKind> {
     let info = archive.head(key).await.map_err(|error| unanswered(&error))?;
     let info = info.ok_or(FindingKind::Missing)?;
     match judge(expected, &told(&info)) {
         Word::Contradicts(kind) => return Err(kind),
-        Word::Proves if archive.grade() != ProofGrade::C => return Ok(info),
+        Word::Proves if archive.grade() != ProofGrade::C && !rotten => {
+            return Ok(Proven { info, was_read: false });
+        }
         Word::Proves | Word::SaysNothing => {}
     }
     match blocks::hash(archive, key, expected.bytes).await {
-        Ok(found) if found == expected.sha256 => Ok(info),
+        Ok(found) if found == expected.sha256 => Ok(Proven { info, was_read: true }),
         Ok(found) => Err(FindingKind::Altered { expected: expected.sha256, found }),
         Err(error) if error.kind == OriginErrorKind::Cold => {
-            let reason = "its ETag proves nothing there, and its storage class keeps it from being read back";
+            let reason = match rotten {
+                true => {
+                    "it was rotten when it was read before, and its storage class keeps it from being read again: restore it at the provider, then have the title healed"
+                }
+                false => {
+                    "its ETag proves nothing there, and its storage class keeps it from being read back"
+                }
+            };
             Err(FindingKind::ListedButUnreadable { reason: reason.to_owned() })
         }
         Err(error) => Err(unanswered(&error)),
@@ -185,21 +203,25 @@ fn not_proven(archive: &str, key: &ObjectKey, kind: FindingKind) -> Failure {
     later(code, finding(archive, key, kind).to_string())
 }
 
-/// Closes what was found wrong with a copy, for every package that has it as an incident.
+/// Closes what was found wrong with a copy that is proven, for every package that has it as an incident; what was found
+/// by reading, only when it `was_read`.
 pub(crate) async fn close(
     catalog: &dyn Catalog,
     tenant: &Tenant,
     archive: &str,
     key: &ObjectKey,
+    was_read: bool,
     how: Option<How>,
 ) -> Result<(), CatalogError> {
     let open = catalog.incidents_of(tenant, archive, key.as_str()).await?;
     let packages: BTreeSet<PackageId> = open.into_iter().map(|i| i.package).collect();
     for package in packages {
         let (origin, object) = (archive.to_owned(), key.to_string());
+        let at = At { origin: origin.clone(), object: object.clone() };
+        let read = was_read.then_some(at).into_iter().collect();
         let mended = how.clone().map(|how| Mended { origin, object, how });
         let mended = mended.into_iter().collect();
-        let look = Look { whole: vec![archive.to_owned()], mended, ..Look::default() };
+        let look = Look { whole: vec![archive.to_owned()], read, mended, ..Look::default() };
         catalog.note(&package, &look).await?;
     }
     Ok(())

@@ -5,12 +5,14 @@
 //! is one run through a stretch of the origin's listing. Memory holds the groups under way and nothing else, whatever
 //! the size of the library. After each group the place is kept, so that an audit that was stopped goes on from there.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join;
 use futures_util::stream::{self, FuturesOrdered, StreamExt};
 use headwater_model::audit::{Content, Holding, Tally, is_sampled};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Tenant, TitleId};
-use headwater_model::incident::Look;
+use headwater_model::incident::{At, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::time::Timestamp;
@@ -243,6 +245,8 @@ struct Wanted {
     objects: Vec<Expected>,
     /// Versions whose objects are known from nowhere: what is listed of them is not judged.
     unknown: Vec<String>,
+    /// Whether it is known what viewers need.
+    whole: bool,
     findings: Vec<Finding>,
 }
 
@@ -254,6 +258,16 @@ struct Expected {
     live: bool,
     /// For how long caches may keep it.
     lasts: Lasts,
+}
+
+/// What came of looking at one object.
+struct Looked {
+    expected: Expected,
+    /// Every byte was read, from wherever the audit reads.
+    was_read: bool,
+    /// Every byte was read from the origin.
+    from_origin: bool,
+    wrong: Option<FindingKind>,
 }
 
 impl<'a> Audit<'a> {
@@ -364,7 +378,7 @@ impl<'a> Audit<'a> {
     /// What the origin should have of a title, if there is one.
     async fn wanted(&self, holding: Option<Holding>) -> Option<Wanted> {
         let (objects, unknown, findings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wanted = Wanted { holding: holding?, objects, unknown, findings };
+        let mut wanted = Wanted { holding: holding?, objects, unknown, whole: false, findings };
         for held in wanted.holding.versions.clone() {
             let package = wanted.holding.package(held.version);
             let live = wanted.holding.live == Some(held.version);
@@ -381,14 +395,17 @@ impl<'a> Audit<'a> {
                     }
                     let key = package.key(INVENTORY_NAME);
                     self.purse.pay(1, 0).await;
-                    let found = mend::read_inventory_object(self.ports, &package, inventory).await;
-                    let Some((found, own)) = found else {
-                        wanted.unknown.push(package.prefix());
-                        if live {
-                            wanted.findings.push(self.finding(&key, FindingKind::Missing));
+                    let found = mend::find_inventory(self.ports, &package, inventory).await;
+                    let (found, own) = match found {
+                        Ok(found) => found,
+                        Err(nowhere) => {
+                            wanted.unknown.push(package.prefix());
+                            let here = nowhere.into_iter().filter(|_| live);
+                            wanted.findings.extend(here.filter(|f| f.origin == self.origin.name()));
+                            continue;
                         }
-                        continue;
                     };
+                    wanted.whole |= live;
                     self.purse.pay(0, own.bytes).await;
                     wanted.objects.reserve_exact(found.objects.len() + 1);
                     let found = found.objects.into_iter().map(|o| (package.key_of(&o), o));
@@ -413,7 +430,7 @@ impl<'a> Audit<'a> {
         tally: &mut Tally,
     ) -> Result<(), AuditError> {
         tally.titles += 1;
-        let Wanted { holding, objects, unknown, mut findings } = title;
+        let Wanted { holding, objects, unknown, whole, mut findings } = title;
         let prefix = holding.prefix();
         let mut expected = objects.into_iter().peekable();
         let mut looks = Vec::new();
@@ -433,8 +450,17 @@ impl<'a> Audit<'a> {
         }
         let looks = looks.into_iter().map(|(expected, verdict)| self.look(expected, verdict));
         let looked: Vec<_> = stream::iter(looks).buffered(LOOKS).boxed().collect().await;
-        for (expected, was_read, wrong) in looked {
+        let is_troubled = self.is_troubled(&holding.title).await?;
+        let mut read = BTreeSet::new();
+        if is_troubled && self.reads_all() {
+            read.insert(At::everything(self.origin.name()));
+        }
+        for Looked { expected, was_read, from_origin, wrong } in looked {
             tally.read += u64::from(was_read);
+            if from_origin && (is_troubled || wrong.is_some()) {
+                let (origin, object) = (self.origin.name().to_owned(), expected.key.to_string());
+                read.insert(At { origin, object });
+            }
             if let Some(kind) = wrong {
                 findings.push(self.finding(&expected.key, kind));
             }
@@ -445,7 +471,8 @@ impl<'a> Audit<'a> {
         }
         if let Some(live) = holding.live {
             let package = holding.package(live);
-            self.note(&package, findings).await?;
+            let look = Look { read, findings, ..self.closely(whole) };
+            self.note(&package, look, is_troubled).await?;
         }
         Ok(())
     }
@@ -472,12 +499,8 @@ impl<'a> Audit<'a> {
         self.method.read > 0.0 && is_sampled(&expected.key, self.method.read, self.method.round)
     }
 
-    /// Looks at one object as closely as is asked for: whether it was read, and what is wrong with it.
-    async fn look(
-        &self,
-        expected: Expected,
-        verdict: Verdict,
-    ) -> (Expected, bool, Option<FindingKind>) {
+    /// Looks at one object as closely as is asked for.
+    async fn look(&self, expected: Expected, verdict: Verdict) -> Looked {
         let sampled = self.samples(&expected);
         let read = sampled && self.method.from == Source::Origin;
         let told = match verdict {
@@ -495,9 +518,11 @@ impl<'a> Audit<'a> {
                 (true, self.read(&expected).await)
             }
         };
+        let is_answered = wrong.as_ref().is_none_or(|kind| !kind.is_unanswered());
+        let looked = Looked { expected, was_read, from_origin: was_read && is_answered, wrong };
         match self.edge.filter(|_| sampled) {
-            Some(edge) => self.look_through(edge, expected, was_read, wrong).await,
-            None => (expected, was_read, wrong),
+            Some(edge) => self.look_through(edge, looked).await,
+            None => looked,
         }
     }
 
@@ -517,45 +542,52 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Goes on through the edge, after it is known what is `wrong` on the origin.
-    async fn look_through(
-        &self,
-        edge: &dyn Edge,
-        expected: Expected,
-        was_read: bool,
-        wrong: Option<FindingKind>,
-    ) -> (Expected, bool, Option<FindingKind>) {
-        let Expected { key, object, lasts, .. } = &expected;
-        match wrong {
+    /// Goes on through the edge, after it is known what is wrong on the origin.
+    async fn look_through(&self, edge: &dyn Edge, looked: Looked) -> Looked {
+        let Expected { key, object, lasts, .. } = &looked.expected;
+        match &looked.wrong {
             None => {
                 self.purse.pay(2, 2 * object.bytes).await;
                 let wrong = through_edge::look(edge, key, object, *lasts).await;
-                (expected, true, wrong)
+                Looked { was_read: true, wrong, ..looked }
             }
             Some(kind) if kind.is_loss() => {
                 self.purse.pay(1, object.bytes).await;
-                let wrong = through_edge::lost(edge, key, object, &kind).await.unwrap_or(kind);
-                (expected, was_read, Some(wrong))
+                let on_edge = through_edge::lost(edge, key, object, kind).await;
+                Looked { wrong: on_edge.or(looked.wrong), ..looked }
             }
-            Some(kind) => (expected, was_read, Some(kind)),
+            Some(_) => looked,
         }
     }
 
+    /// Whether every byte is read from the origin.
+    fn reads_all(&self) -> bool {
+        self.method.read >= 1.0 && self.method.from == Source::Origin
+    }
+
+    /// What a look at one title may close, when it is known what viewers need of it, or not.
+    fn closely(&self, is_known: bool) -> Look {
+        // Where the origin's word is no proof, only a look at every byte closes an incident.
+        let proves = self.origin.grade() != ProofGrade::C || self.reads_all();
+        let through_edge = self.edge.is_some() && self.method.read >= 1.0;
+        let here = |looks: bool| match looks && is_known {
+            true => vec![self.origin.name().to_owned()],
+            false => Vec::new(),
+        };
+        Look { whole: here(proves), edges: here(through_edge), ..Look::default() }
+    }
+
     /// Tells the catalog, and has the title healed when that is asked for.
-    async fn note(&self, package: &PackageId, findings: Vec<Finding>) -> Result<(), AuditError> {
-        if findings.is_empty() && !self.is_troubled(&package.title).await? {
+    async fn note(
+        &self,
+        package: &PackageId,
+        look: Look,
+        is_troubled: bool,
+    ) -> Result<(), AuditError> {
+        let wrong = !look.findings.is_empty();
+        if !wrong && !is_troubled {
             return Ok(());
         }
-        // Where the origin's word is no proof, only a look at every byte closes an incident.
-        let reads_all = self.method.read >= 1.0 && self.method.from == Source::Origin;
-        let proves = self.origin.grade() != ProofGrade::C || reads_all;
-        let whole = if proves { vec![self.origin.name().to_owned()] } else { Vec::new() };
-        let edges = match self.edge {
-            Some(_) if self.method.read >= 1.0 => vec![self.origin.name().to_owned()],
-            _ => Vec::new(),
-        };
-        let wrong = !findings.is_empty();
-        let look = Look { whole, edges, findings, mended: Vec::new() };
         self.ports.catalog.note(package, &look).await?;
         if wrong && self.method.heals {
             self.ports.catalog.heal(package).await?;

@@ -17,12 +17,14 @@
 //!    goes up as soon as it is finished. Init segments go up last, after they were compared with those of other spans.
 //! 5. `Seal`, when all are done: playlists and MPD, then the inventory, last of the package.
 //! 6. `Verify` reads the inventory back from the origin and asks the origin about everything in it.
-//! 7. `Publish` replaces the title's two pointers and reads them back.
+//! 7. `Publish` replaces the title's two pointers and reads them back. It proves once more what was not proven just before.
 //!
 //! # What is true at each point
 //!
 //! - An object that the catalog has as a row was stored under its final key with that content.
-//! - Nothing that viewers get is ever written to: a package has its own folder, and only `Publish` touches pointers.
+//! - Nothing that viewers get is ever written over by something else: a package has its own folder, healing writes what
+//!   its inventory says, and pointers are touched by `Publish` and, where they are lost, by `Heal` of what viewers get. Of
+//!   these one is under way at a time for a title.
 //! - Where an inventory is, everything that it lists was stored before it.
 //! - A pointer that viewers can see leads into a package that was proven since it was sealed.
 //! - All spans of a package were read from the same bytes: those whose SHA-256 is in the plan.
@@ -44,8 +46,8 @@
 //! finish the block at hand and stop; their results are dropped.
 //!
 //! A worker that was cut off from the catalog stops when its lease has run out by its own clock. What it still writes
-//! meanwhile is what the worker that has the task now writes too (R1), and its result is refused. `Publish`, whose
-//! writes viewers see, asks for the lease right before the first pointer.
+//! meanwhile is what the worker that has the task now writes too (R1), and its result is refused. `Publish` and `Heal`
+//! ask for the lease right before each pointer that viewers will see.
 //!
 //! # Retries
 //!
@@ -317,7 +319,7 @@ impl Engine {
             }
             TaskKind::Seal => seal::seal(ports, claimed).await,
             TaskKind::Verify => mend::verify(ports, claimed).await,
-            TaskKind::Heal => mend::heal(ports, claimed).await,
+            TaskKind::Heal => mend::heal(ports, hold, claimed).await,
             TaskKind::Archive => archive::archive(ports, claimed).await,
             TaskKind::Publish => publish::publish(ports, hold, claimed).await,
         }

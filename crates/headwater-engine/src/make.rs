@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use headwater_model::incident::{How, Look, Mended};
+use headwater_model::incident::{At, How, Look, Mended};
 use headwater_model::inventory::{Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, PackageId};
 use headwater_model::plan::Plan;
@@ -301,24 +301,27 @@ struct Target<'c> {
     package: &'c PackageId,
     /// What every object was when the package was sealed, by path; `None` while it is being made.
     sealed: Option<BTreeMap<String, Object>>,
+    /// What was found rotten, so that no origin's word about it counts.
+    suspects: verify::Suspects,
 }
 
 impl<'c> Target<'c> {
     async fn of(ports: &Ports, claimed: &'c Claimed) -> Result<Self, Halt> {
         let package = &claimed.package;
         let Some(expected) = claimed.published_as else {
-            return Ok(Self { package, sealed: None });
+            return Ok(Self { package, sealed: None, suspects: verify::Suspects::default() });
         };
         let inventory = mend::read_inventory(ports, package, expected).await;
         let inventory = inventory.ok_or_else(|| {
             later(Code::OriginUnavailable, "no origin gives the inventory of the package")
         })?;
         let objects = inventory.objects.into_iter();
-        Ok(Self { package, sealed: Some(objects.map(|o| (o.path.clone(), o)).collect()) })
+        let sealed = Some(objects.map(|o| (o.path.clone(), o)).collect());
+        Ok(Self { package, sealed, suspects: verify::suspects(ports, package).await? })
     }
 
-    /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound, and only
-    /// if it is the same bytes (R1). If it is not, nothing is written, and its rendition is returned.
+    /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound or is suspect,
+    /// and only if it is the same bytes (R1). If it is not, nothing is written, and its rendition is returned.
     async fn take(
         &self,
         ports: &Ports,
@@ -341,8 +344,11 @@ impl<'c> Target<'c> {
         let (mut mended, mut failed) = (Vec::new(), None);
         let key = self.package.key_of(object);
         for origin in ports.stores.iter() {
+            let at = At { origin: origin.name().to_owned(), object: key.as_str().to_owned() };
             // Whoever does not answer is not known to lack anything; the heal task will ask again.
-            if verify::has(&**origin, &key, object).await != Some(false) {
+            if !self.suspects.contains(&at)
+                && verify::has(&**origin, &key, object).await != Some(false)
+            {
                 continue;
             }
             match mend::store(&**origin, key.clone(), body.clone()).await {

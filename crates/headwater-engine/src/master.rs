@@ -12,9 +12,8 @@ use headwater_model::task::{Claimed, Failure};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{Halt, later, never};
+use crate::failure::{later, never};
 use crate::hash;
-use crate::life::Ports;
 
 /// What tells cheaply whether a file is still the one that was looked at before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,25 +46,20 @@ pub(crate) async fn hash(path: &Path) -> Result<(Stamp, Sha256), Failure> {
     off_runtime(path, move |path| hash_blocking(path, &stop)).await
 }
 
-/// Fails unless the file of a package has the content that its plan was made from. Size and time as `Prepare` noted them
-/// settle it; when they differ, the content is hashed again, since a copy put back after a mishap is as good as the file
+/// Fails unless the file of a package has the content that its plan was made from. Size and time as its own `Prepare` noted
+/// them settle it, since a newer version may have been made of another file at the same path; when they differ, the content is hashed again, since a copy put back after a mishap is as good as the file
 /// was.
-pub(crate) async fn same(
-    ports: &Ports,
-    claimed: &Claimed,
-    expected: Sha256,
-) -> Result<Stamp, Halt> {
+pub(crate) async fn same(claimed: &Claimed, expected: Sha256) -> Result<Stamp, Failure> {
     if claimed.master_path.is_empty() {
         let text = format!(
             "the catalog was rebuilt from an origin, and no origin says where the master is: its SHA-256 is {expected}"
         );
-        return Err(never(Code::MasterGone, text).into());
+        return Err(never(Code::MasterGone, text));
     }
     let path = Path::new(&claimed.master_path);
     let stamp = look(path).await?;
-    let title = ports.catalog.title(&claimed.package.tenant, &claimed.package.title).await?;
-    let noted =
-        title.and_then(|t| t.facts).map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
+    let noted = claimed.facts.as_ref();
+    let noted = noted.map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
     if noted == Some(stamp) {
         return Ok(stamp);
     }
@@ -77,7 +71,7 @@ pub(crate) async fn same(
         "the master `{}` is not the file that the plan was made from: its SHA-256 is {sha256} instead of {expected}",
         path.display()
     );
-    Err(never(Code::MasterChanged, text).into())
+    Err(never(Code::MasterChanged, text))
 }
 
 /// Fails unless the file still has this stamp.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant, TitleId, Version};
-use headwater_model::incident::{How, Look, Mended};
+use headwater_model::incident::{At, How, Look, Mended};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::life::work_of;
@@ -21,6 +21,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::failure::{Halt, later, never};
+use crate::lease::Hold;
 use crate::life::{Engine, Ports};
 use crate::publish::Pointing;
 use crate::verify::{self, Pointers, Proof, VerifyError};
@@ -56,19 +57,17 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
 
 /// Does `Heal`: the same for a package that viewers have, on every origin, pointers included. What is lost and has come
 /// out as other bytes is left to a new version ([`crate::anew`]).
-pub(crate) async fn heal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
+pub(crate) async fn heal(ports: &Ports, hold: &Hold, claimed: &Claimed) -> Result<Outcome, Halt> {
     let package = &claimed.package;
-    let title = ports.catalog.title(&package.tenant, &package.title).await?;
-    let live = title.and_then(|title| title.live);
-    let live = live.map(|version| PackageId { version, ..package.clone() });
+    let live = live_of(ports, package).await?;
     let is_live = live.as_ref() == Some(package);
-    let mended = mend(ports, claimed, is_live.then_some(Live)).await?;
+    let mended = mend(ports, claimed, is_live.then_some(Live(hold))).await?;
     if let Some(live) = live.as_ref().filter(|_| !is_live) {
         // What was lost here was found missing there.
         let (record, expected) =
             verify::sealed(ports, live).await.map_err(VerifyError::into_halt)?;
         let pointers = Pointers::of(&record);
-        let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await;
+        let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await?;
         note(ports, live, &proofs, Vec::new()).await?;
     }
     let findings = mended.findings();
@@ -109,12 +108,13 @@ impl Engine {
         let (record, expected) = verify::sealed(ports, &package).await?;
         let ports = &ports.held_to(record.plan.as_ref());
         let pointers = Pointers::of(&record);
-        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await;
+        let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await?;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
         let inventory = read_inventory_object(ports, &package, expected).await;
         let build = ports.transcoder.engine().await.ok();
         let same_build = build == record.plan.as_ref().map(|plan| plan.engine.clone());
         let mut remedies = Vec::new();
+        let all: BTreeSet<At> = findings.iter().map(At::of).collect();
         for finding in findings {
             let what = match (&inventory, &record.plan) {
                 _ if finding.kind.is_of_edge() => on_edge(ports, &finding),
@@ -125,7 +125,7 @@ impl Engine {
                 (Some((inventory, own)), Some(plan)) => {
                     let (inventory, own) = (inventory.clone(), own.clone());
                     let sources = Sources::new(ports, &package, plan, inventory, own, true);
-                    sources.remedy(&finding, same_build).await
+                    sources.remedy(&finding, &all, same_build).await
                 }
                 (None, _) if same_build => {
                     "would be made again with the whole package: no origin has the inventory"
@@ -157,8 +157,27 @@ fn on_edge(ports: &Ports, finding: &Finding) -> String {
     }
 }
 
-/// A package that viewers get, whose pointers count too.
-struct Live;
+/// What viewers get of a package's title.
+async fn live_of(ports: &Ports, package: &PackageId) -> Result<Option<PackageId>, Halt> {
+    let title = ports.catalog.title(&package.tenant, &package.title).await?;
+    let live = title.and_then(|title| title.live);
+    Ok(live.map(|version| PackageId { version, ..package.clone() }))
+}
+
+/// A package that viewers get, whose pointers count too: they are written under this claim.
+#[derive(Clone, Copy)]
+struct Live<'h>(&'h Hold);
+
+impl Live<'_> {
+    /// Fails unless the package is still what viewers get and nobody else may write its pointers.
+    async fn confirm(self, ports: &Ports, package: &PackageId) -> Result<(), Halt> {
+        self.0.confirm().await?;
+        match live_of(ports, package).await? {
+            Some(live) if live == *package => Ok(()),
+            _ => Err(later(Code::Superseded, "viewers get another version by now").into()),
+        }
+    }
+}
 
 /// The names of the origins that hold a package now, if they are as many as the policy asks for.
 pub(crate) async fn proven_now(
@@ -166,7 +185,7 @@ pub(crate) async fn proven_now(
     package: &PackageId,
     expected: Sha256,
 ) -> Result<Vec<String>, Halt> {
-    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await;
+    let proofs = verify::prove_everywhere(ports, package, expected, &Pointers::Elsewhere).await?;
     note(ports, package, &proofs, Vec::new()).await?;
     let sound = proofs.iter().filter(|proof| proof.findings.is_empty());
     let origins: Vec<String> = sound.map(|proof| proof.origin.clone()).collect();
@@ -193,6 +212,12 @@ pub(crate) struct Outlook {
 impl Outlook {
     fn findings(&self) -> Vec<Finding> {
         self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+
+    /// Whether an origin's proof found an object lost there.
+    pub(crate) fn lacks(&self, origin: &str, key: &ObjectKey) -> bool {
+        let mut findings = self.proofs.iter().flat_map(|proof| &proof.findings);
+        findings.any(|f| f.origin == origin && f.object == key.as_str() && f.kind.is_loss())
     }
 
     /// Names of the origins that answered whatever they were asked.
@@ -230,17 +255,17 @@ fn not_proven(findings: &[Finding]) -> Failure {
     Failure { refusal: Refusal::new(code, message), retry, last_words: None }
 }
 
-async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Outlook, Halt> {
+async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Result<Outlook, Halt> {
     let package = &claimed.package;
     let plan =
         claimed.plan.as_ref().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
     let (record, expected) =
         verify::sealed(ports, package).await.map_err(VerifyError::into_halt)?;
     let mut pointers = match live {
-        Some(Live) => Pointers::of(&record),
+        Some(_) => Pointers::of(&record),
         None => Pointers::Elsewhere,
     };
-    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+    let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
     let mut outlook = Outlook { proofs, lost: Vec::new(), gone: Vec::new(), pointers: Vec::new() };
     note(ports, package, &outlook.proofs, Vec::new()).await?;
     if outlook.findings().is_empty() {
@@ -256,12 +281,11 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         }
         return Ok(outlook);
     };
-    let are_live = pointers != Pointers::Elsewhere;
-    let sources = Sources::new(ports, package, plan, inventory, own, are_live);
+    let sources = Sources::new(ports, package, plan, inventory, own, live.is_some());
     for _ in 0..ROUNDS {
         let mut done = sources.mend_objects(&outlook.findings()).await;
-        if are_live {
-            let pointed = point(ports, package, plan, expected, &outlook.proofs).await;
+        if let Some(live) = live {
+            let pointed = point(ports, live, package, plan, expected, &outlook.proofs).await?;
             if let Some((stored, put_right)) = pointed {
                 pointers = Pointers::Here(stored.clone());
                 outlook.pointers = stored;
@@ -271,7 +295,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live>) -> Result<Ou
         if done.is_empty() {
             break;
         }
-        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await;
+        outlook.proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
         note(ports, package, &outlook.proofs, done).await?;
         if outlook.findings().is_empty() {
             break;
@@ -299,9 +323,10 @@ async fn note(
 
 /// What proofs on all origins have seen.
 pub(crate) fn seen(proofs: &[Proof], mended: Vec<Mended>) -> Look {
-    let whole = proofs.iter().filter(|p| !p.findings.iter().any(|f| f.kind.is_unanswered()));
+    let whole = proofs.iter().filter(|proof| proof.whole);
     let edges = whole.clone().filter(|proof| proof.through_edge);
     Look {
+        read: proofs.iter().flat_map(|proof| proof.read.iter().cloned()).collect(),
         edges: edges.map(|proof| proof.origin.clone()).collect(),
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
@@ -324,18 +349,32 @@ pub(crate) async fn read_inventory_object(
     package: &PackageId,
     expected: Sha256,
 ) -> Option<(Inventory, Object)> {
+    find_inventory(ports, package, expected).await.ok()
+}
+
+/// The same, or what is wrong with it on each origin.
+pub(crate) async fn find_inventory(
+    ports: &Ports,
+    package: &PackageId,
+    expected: Sha256,
+) -> Result<(Inventory, Object), Vec<Finding>> {
+    let mut nowhere = Vec::new();
     for origin in ports.stores.iter() {
         match verify::inventory_and_body(&**origin, package, expected).await {
             Ok((inventory, body)) => {
                 let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
                 let (bytes, sha256) = (body.len() as u64, expected);
                 let md5 = hash::md5_of(body).await;
-                return Some((inventory, Object { path, bytes, sha256, md5, version: None, role }));
+                return Ok((inventory, Object { path, bytes, sha256, md5, version: None, role }));
             }
-            Err(kind) => warn!(origin = origin.name(), ?kind, "no inventory"),
+            Err(kind) => {
+                warn!(origin = origin.name(), ?kind, "no inventory");
+                let (origin, object) = (origin.name().to_owned(), package.key(INVENTORY_NAME));
+                nowhere.push(Finding { origin, object: object.into(), kind });
+            }
         }
     }
-    None
+    Err(nowhere)
 }
 
 /// An object's bytes from the first origin that has them as they should be.
@@ -363,7 +402,7 @@ fn inventory_is_lost(claimed: &Claimed, proofs: &[Proof]) -> bool {
     }
 }
 
-/// The tasks to do when no origin has the inventory. Until a package is proven, the catalog knows what is in it.
+/// The tasks to do when no origin has the inventory. Until a package is published, the catalog knows what is in it.
 fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
     if claimed.published_as.is_none() {
         return vec![TaskKind::Seal];
@@ -379,11 +418,12 @@ fn everything(claimed: &Claimed, plan: &Plan) -> Vec<TaskKind> {
 /// they are wrong everywhere else from now on, and the next round sees to that.
 async fn point(
     ports: &Ports,
+    live: Live<'_>,
     package: &PackageId,
     plan: &Plan,
     expected: Sha256,
     proofs: &[Proof],
-) -> Option<(Vec<Object>, Vec<Mended>)> {
+) -> Result<Option<(Vec<Object>, Vec<Mended>)>, Halt> {
     let keys = package.pointers();
     let is_pointer = |f: &Finding| keys.iter().any(|key| key.as_str() == f.object);
     let mut all = None;
@@ -391,30 +431,36 @@ async fn point(
         if proof.findings.is_empty() || !proof.findings.iter().all(is_pointer) {
             continue;
         }
-        let pointed = async {
-            let pointing = Pointing::prepare(&**origin, package, plan, expected).await?;
-            let wrong = pointing.point().await?;
-            if let Some(wrong) = wrong.first() {
-                return Err(later(Code::NotProven, wrong.to_string()));
+        let pointing = match Pointing::prepare(&**origin, package, plan, expected).await {
+            Ok(pointing) => pointing,
+            Err(failure) => {
+                warn!(refusal = %failure.refusal, "pointers not put right");
+                continue;
             }
-            for key in &keys {
-                ports.stores.purge(origin.name(), key).await;
-            }
-            Ok::<_, Failure>(pointing.stored())
         };
-        match pointed.await {
-            Ok(stored) => {
-                let put_right = proof.findings.iter().map(|f| Mended {
-                    origin: f.origin.clone(),
-                    object: f.object.clone(),
-                    how: How::Rendered,
-                });
-                all.get_or_insert((stored, Vec::new())).1.extend(put_right);
+        live.confirm(ports, package).await?;
+        match pointing.point().await {
+            Ok(wrong) if wrong.is_empty() => {}
+            Ok(wrong) => {
+                warn!(?wrong, "pointers not put right");
+                continue;
             }
-            Err(failure) => warn!(refusal = %failure.refusal, "pointers not put right"),
+            Err(failure) => {
+                warn!(refusal = %failure.refusal, "pointers not put right");
+                continue;
+            }
         }
+        for key in &keys {
+            ports.stores.purge(origin.name(), key).await;
+        }
+        let put_right = proof.findings.iter().map(|f| Mended {
+            origin: f.origin.clone(),
+            object: f.object.clone(),
+            how: How::Rendered,
+        });
+        all.get_or_insert((pointing.stored(), Vec::new())).1.extend(put_right);
     }
-    all
+    Ok(all)
 }
 
 /// Where objects of one package can be had from.
@@ -533,13 +579,17 @@ impl<'p> Sources<'p> {
         .await
     }
 
-    /// What would be done about one loss.
-    async fn remedy(&self, finding: &Finding, same_build: bool) -> String {
+    /// What would be done about one loss, `all` being whatever was found wrong anywhere.
+    async fn remedy(&self, finding: &Finding, all: &BTreeSet<At>, same_build: bool) -> String {
         let Some(object) = self.objects.get(&finding.object) else {
             return "a person has to look at this: it is not in the inventory".to_owned();
         };
         let key = self.package.key_of(object);
-        for origin in self.ports.stores.iter().filter(|o| o.name() != finding.origin) {
+        let is_wrong = |name: &str| {
+            let (origin, object) = (name.to_owned(), finding.object.clone());
+            all.contains(&At { origin, object })
+        };
+        for origin in self.ports.stores.iter().filter(|o| !is_wrong(o.name())) {
             if verify::is_sound(&**origin, &key, object).await {
                 return format!("would be copied from origin {}", origin.name());
             }

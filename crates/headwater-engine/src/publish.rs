@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::Sha256;
-use headwater_model::incident::Look;
+use headwater_model::incident::{At, Look};
 use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{CACHE_POINTER, INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
-use headwater_model::task::{Claimed, Failure, Outcome};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry, TaskKind};
 use headwater_packaging::view::{PackageView, Place};
 use headwater_packaging::{dash, hls};
 use headwater_ports::origin::{Before, Origin, OriginErrorKind, Put};
@@ -36,12 +36,16 @@ pub(crate) async fn publish(
     let package = &claimed.package;
     let plan =
         claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
-    let (record, expected) =
+    let (_, expected) =
         verify::sealed(ports, package).await.map_err(verify::VerifyError::into_halt)?;
-    // What was proven when it was published may have been lost since: a rollback believes nothing.
-    let proven_on = match claimed.published_as {
-        None => record.proven_on,
-        Some(_) => mend::proven_now(ports, package, expected).await?,
+    // What was proven long ago may have been lost since, and so may what a rollback goes back to.
+    let is_proven = claimed.published_as.is_none() && !claimed.proven_on.is_empty();
+    let proven_on = match is_proven {
+        true => claimed.proven_on.clone(),
+        false => {
+            let proven = mend::proven_now(ports, package, expected).await;
+            proven.map_err(|halt| proven_again(claimed, halt))?
+        }
     };
 
     let mut pointed = Vec::new();
@@ -62,11 +66,10 @@ pub(crate) async fn publish(
         })
     };
     if !met(&pointed) {
-        return Err(too_few(first).into());
+        return Err(proven_again(claimed, too_few(first).into()));
     }
     hold.confirm().await?;
     let mut done = Vec::new();
-    // Everything else of the package was proven right before.
     let mut look = Look::default();
     for pointing in pointed {
         let failure = match pointing.point().await {
@@ -74,14 +77,16 @@ pub(crate) async fn publish(
                 None => {
                     for pointer in &pointing.pointers {
                         ports.stores.purge(pointing.origin.name(), &pointer.key).await;
+                        let origin = pointing.origin.name().to_owned();
+                        look.read.insert(At { origin, object: pointer.key.to_string() });
                     }
-                    look.whole.push(pointing.origin.name().to_owned());
                     done.push(pointing);
                     continue;
                 }
                 Some(wrong) => {
                     let failure =
                         later(Code::NotProven, format!("{wrong}, right after it was stored"));
+                    look.read.extend(findings.iter().map(At::of));
                     look.findings.extend(findings);
                     failure
                 }
@@ -96,6 +101,19 @@ pub(crate) async fn publish(
         return Err(too_few(first).into());
     }
     Ok(Outcome::Published { pointers: done.first().map(Pointing::stored).unwrap_or_default() })
+}
+
+/// How a publication ends whose package is not, or no longer, what was proven: while viewers do not have it, it goes back to
+/// its proof, which has made again what is lost.
+fn proven_again(claimed: &Claimed, halt: Halt) -> Halt {
+    match halt {
+        Halt::Failed(failure)
+            if failure.refusal.code == Code::NotProven && claimed.published_as.is_none() =>
+        {
+            Failure { retry: Retry::After(vec![TaskKind::Verify]), ..failure }.into()
+        }
+        other => other,
+    }
 }
 
 /// The pointers of a title on one origin, about to be replaced.

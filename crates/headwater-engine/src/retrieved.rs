@@ -99,10 +99,9 @@ impl Retrieved {
         claimed: &Claimed,
         sha256: Sha256,
     ) -> Result<Source, Halt> {
-        match master::same(ports, claimed, sha256).await {
+        match master::same(claimed, sha256).await {
             Ok(stamp) => Ok(Source::own(Path::new(&claimed.master_path), stamp)),
-            Err(Halt::Failed(failure)) => self.instead(ports, claimed, sha256, failure).await,
-            Err(halt) => Err(halt),
+            Err(failure) => self.instead(ports, claimed, sha256, failure).await,
         }
     }
 

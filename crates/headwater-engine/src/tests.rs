@@ -171,6 +171,7 @@ impl Lab {
             pipeline: "vod".to_owned(),
             again: false,
             remake: None,
+            reason: None,
         }
     }
 
@@ -259,9 +260,13 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(engine: &Engine) -> Self {
+        Self::start_as(engine, &ALL)
+    }
+
+    fn start_as(engine: &Engine, roles: &'static [Role]) -> Self {
         let (engine, shutdown) = (engine.clone(), CancellationToken::new());
         let stop = shutdown.clone();
-        let running = tokio::spawn(async move { engine.run(&ALL, stop).await.unwrap() });
+        let running = tokio::spawn(async move { engine.run(roles, stop).await.unwrap() });
         Self { shutdown, running }
     }
 

@@ -1,13 +1,14 @@
 //! Proves a package: asks each origin itself about every object in the inventory, and reads the manifests as a player
 //! would (R5). Nothing that this process remembers counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant, TitleId};
+use headwater_model::incident::At;
 use headwater_model::inventory::{Header, Inventory, Object, ObjectRole, RenditionHeader};
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::life::PackageRecord;
@@ -69,6 +70,10 @@ pub struct Proof {
     pub bytes: u64,
     /// How many of them were read to the last byte.
     pub read_back: u64,
+    /// Which of those that are wrong, or were when they were read before, were read now.
+    pub read: BTreeSet<At>,
+    /// Whether nothing was left out: what is not among the findings is there as the origin says.
+    pub whole: bool,
     /// Whether all of them were read through the edge too.
     pub through_edge: bool,
     /// What is wrong; empty when everything is proven.
@@ -119,7 +124,7 @@ impl Engine {
         let ports = self.ports().held_to(record.plan.as_ref());
         let depth = Depth::of(way.unwrap_or(ports.stores.policy().verify));
         let pointers = Pointers::of(&record);
-        let proofs = prove_to(&ports, &package, expected, &pointers, depth).await;
+        let proofs = prove_to(&ports, &package, expected, &pointers, depth).await?;
         ports.catalog.note(&package, &mend::seen(&proofs, Vec::new())).await?;
         Ok(proofs)
     }
@@ -153,13 +158,37 @@ impl Pointers {
     }
 }
 
-/// Proves one package, whose inventory has the SHA-256 `expected`, on every origin, all at the same time.
+/// Objects of which nothing is believed that an origin says.
+#[derive(Default)]
+pub(crate) struct Suspects(BTreeSet<At>);
+
+impl Suspects {
+    /// Whether an object is one of them; of an origin where many are, each is.
+    pub(crate) fn contains(&self, at: &At) -> bool {
+        self.0.contains(at) || self.are_many_on(&at.origin)
+    }
+
+    fn are_many_on(&self, origin: &str) -> bool {
+        self.0.iter().any(|at| at.origin == origin && at.object.ends_with("/*"))
+    }
+}
+
+/// What was found wrong with objects of a title by reading them, on any origin, and has not been read again since.
+pub(crate) async fn suspects(ports: &Ports, package: &PackageId) -> Result<Suspects, CatalogError> {
+    let (tenant, title) = (&package.tenant, &package.title);
+    let open = ports.catalog.incidents(tenant, Some(title), false, u32::MAX).await?;
+    let by_reading = open.iter().filter(|incident| incident.found.by_reading);
+    Ok(Suspects(by_reading.map(|incident| At::of(&incident.finding)).collect()))
+}
+
+/// Proves one package, whose inventory has the SHA-256 `expected`, on every origin, all at the same time. What is suspect
+/// is read whatever the policy asks for.
 pub(crate) async fn prove_everywhere(
     ports: &Ports,
     package: &PackageId,
     expected: Sha256,
     pointers: &Pointers,
-) -> Vec<Proof> {
+) -> Result<Vec<Proof>, CatalogError> {
     let depth = Depth::of(ports.stores.policy().verify);
     prove_to(ports, package, expected, pointers, depth).await
 }
@@ -171,12 +200,26 @@ async fn prove_to(
     expected: Sha256,
     pointers: &Pointers,
     depth: Depth,
-) -> Vec<Proof> {
+) -> Result<Vec<Proof>, CatalogError> {
+    let suspects = suspects(ports, package).await?;
+    let asked = Asked { package, expected, depth, pointers, suspects: &suspects };
     let proofs = ports.stores.iter().map(async |origin| {
         let edge = ports.stores.edge_of(origin.name()).filter(|_| depth == Depth::ThroughEdge);
-        prove(&**origin, edge.map(|edge| &**edge), package, expected, depth, pointers).await
+        prove(&**origin, edge.map(|edge| &**edge), asked).await
     });
-    join_all(proofs).await
+    Ok(join_all(proofs).await)
+}
+
+/// What is to be proven.
+#[derive(Clone, Copy)]
+struct Asked<'p> {
+    package: &'p PackageId,
+    /// SHA-256 of its inventory.
+    expected: Sha256,
+    depth: Depth,
+    pointers: &'p Pointers,
+    /// What has to be read whatever the depth.
+    suspects: &'p Suspects,
 }
 
 /// The package as the catalog has it, and the SHA-256 of its inventory.
@@ -189,15 +232,9 @@ pub(crate) async fn sealed(
     found.ok_or_else(|| VerifyError::NotSealed(package.clone()))
 }
 
-/// Proves one package, whose inventory has the SHA-256 `expected`, on one origin, and through its edge if one is given.
-async fn prove(
-    origin: &dyn Origin,
-    edge: Option<&dyn Edge>,
-    package: &PackageId,
-    expected: Sha256,
-    depth: Depth,
-    pointers: &Pointers,
-) -> Proof {
+/// Proves one package on one origin, and through its edge if one is given.
+async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -> Proof {
+    let Asked { package, expected, depth, pointers, suspects } = asked;
     let mut proof = Proof {
         package: package.clone(),
         origin: origin.name().to_owned(),
@@ -205,12 +242,15 @@ async fn prove(
         objects: 0,
         bytes: 0,
         read_back: 0,
+        read: BTreeSet::new(),
+        whole: false,
         through_edge: false,
         findings: Vec::new(),
     };
     let add = |proof: &mut Proof, object: String, kind| {
         proof.findings.push(Finding { origin: origin.name().to_owned(), object, kind });
     };
+    let at = |key: ObjectKey| At { origin: origin.name().to_owned(), object: key.into() };
     let inventory = match inventory_on(origin, package, expected).await {
         Ok(inventory) => inventory,
         Err(kind) => {
@@ -218,6 +258,7 @@ async fn prove(
             return proof;
         }
     };
+    let mut read = BTreeSet::from([at(package.key(INVENTORY_NAME))]);
     proof.objects = inventory.header.objects;
     proof.bytes = inventory.objects.iter().map(|o| o.bytes).sum();
 
@@ -231,14 +272,17 @@ async fn prove(
     };
     let everything = depth == Depth::Read || origin.grade() == ProofGrade::C;
     let of = |object: &Object| package.key_of(object);
-    let asked = inventory.objects.iter().zip(listed).map(|(object, verdict)| {
-        let will_be_read = everything || object.role == ObjectRole::Manifest;
-        ask(origin, of(object), object, verdict, will_be_read)
-    });
+    let is_read = |object: &Object| {
+        everything || object.role == ObjectRole::Manifest || suspects.contains(&at(of(object)))
+    };
+    let asked = inventory
+        .objects
+        .iter()
+        .zip(listed)
+        .map(|(object, verdict)| ask(origin, of(object), object, verdict, is_read(object)));
     let asked: Vec<Verdict> = stream::iter(asked).buffered(LOOKS).boxed().collect().await;
     let looks = inventory.objects.iter().zip(asked).map(|(object, verdict)| {
-        let read = everything || object.role == ObjectRole::Manifest;
-        look(origin, of(object), &inventory.header, object, verdict, read)
+        look(origin, of(object), &inventory.header, object, verdict, is_read(object))
     });
     let looks: Vec<Look> = stream::iter(looks).buffered(READS).boxed().collect().await;
 
@@ -248,18 +292,31 @@ async fn prove(
             Look::NotRead => {}
             Look::Sound(body) => {
                 proof.read_back += 1;
+                read.insert(at(of(object)));
                 if let Some(body) = body {
                     manifests.insert(of(object), body.into());
                 }
             }
-            Look::Wrong(kind) => add(&mut proof, of(object).into(), kind),
+            Look::Wrong(kind) => {
+                if kind.is_found_by_reading() {
+                    read.insert(at(of(object)));
+                }
+                add(&mut proof, of(object).into(), kind);
+            }
+            Look::WrongBytes(kind) => {
+                read.insert(at(of(object)));
+                add(&mut proof, of(object).into(), kind);
+            }
         }
     }
     if let Pointers::Here(pointers) = pointers {
         for key in package.pointers() {
             let stored = pointers.iter().find(|pointer| pointer.path == key.name());
             let wrong = match origin.get(&key, None).await {
-                Ok(body) => stored.and_then(|pointer| wrong_bytes(pointer, &body)),
+                Ok(body) => {
+                    read.insert(at(key.clone()));
+                    stored.and_then(|pointer| wrong_bytes(pointer, &body))
+                }
                 Err(error) => Some(unreadable(&error)),
             };
             if let Some(kind) = wrong {
@@ -280,6 +337,13 @@ async fn prove(
         let (are_live, findings) = (*pointers != Pointers::Elsewhere, &mut proof.findings);
         through_edge::look_at_all(edge, origin.name(), objects, are_live, findings).await;
     }
+    proof.whole = !proof.findings.iter().any(|finding| finding.kind.is_unanswered());
+    let wrong: BTreeSet<At> = proof.findings.iter().map(At::of).collect();
+    read.retain(|at| wrong.contains(at) || suspects.contains(at));
+    if proof.whole && suspects.are_many_on(origin.name()) {
+        read.insert(At::everything(origin.name()));
+    }
+    proof.read = read;
     proof
 }
 
@@ -317,7 +381,10 @@ enum Look {
     NotRead,
     /// Read and as it should be; with its bytes where they are needed further on.
     Sound(Option<Bytes>),
+    /// Wrong as the origin tells, or not to be had.
     Wrong(FindingKind),
+    /// Read, and not as it should be.
+    WrongBytes(FindingKind),
 }
 
 /// Asks about one object where the listing is not enough: for its hash, or for its last byte, since an origin may list
@@ -360,6 +427,7 @@ pub(crate) async fn told(origin: &dyn Origin, key: &ObjectKey, object: &Object) 
 }
 
 /// Whether an origin has an object as it should be, as far as a short look can tell: where no hash is told, by reading.
+/// Of what is suspect ([`suspects`]) it can tell nothing.
 pub(crate) async fn is_sound(origin: &dyn Origin, key: &ObjectKey, object: &Object) -> bool {
     has(origin, key, object).await == Some(true)
 }
@@ -422,7 +490,7 @@ pub(crate) async fn wrong_bytes_of(object: &Object, body: Bytes) -> Option<Findi
 /// inventory says about them.
 fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> Look {
     if let Some(wrong) = wrong_bytes(object, &body) {
-        return Look::Wrong(wrong);
+        return Look::WrongBytes(wrong);
     }
     let wrong = match (&object.role, rendition) {
         (ObjectRole::Init { .. }, Some(rendition)) => check::init(rendition, object, &body),
@@ -435,7 +503,7 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
         (ObjectRole::Manifest | ObjectRole::Plan, _) => None,
     };
     match wrong {
-        Some(wrong) => Look::Wrong(wrong),
+        Some(wrong) => Look::WrongBytes(wrong),
         None => Look::Sound((object.role == ObjectRole::Manifest).then_some(body)),
     }
 }

@@ -148,6 +148,7 @@ impl Engine {
             pipeline: folder.pipeline.clone(),
             again: false,
             remake: None,
+            reason: None,
         };
         let submitted = self.submit(&new).await?;
         info!(title = %new.title, file = %path.display(), ?submitted, "delivery");

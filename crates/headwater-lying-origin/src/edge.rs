@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HOST};
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HOST, LOCATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -29,6 +29,8 @@ pub enum EdgeLie {
     Answers(u16),
     /// It gives other bytes, also past its cache.
     Alters,
+    /// It answers a purge with the address that it was sent to, as a host that has moved to https does.
+    RedirectsPurges,
 }
 
 /// A running CDN in front of a [`LyingOrigin`]. It remembers what it answered, also that there is nothing, until it is
@@ -111,6 +113,15 @@ impl State {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let redirects = |(_, lie): &(String, EdgeLie)| *lie == EdgeLie::RedirectsPurges;
+        if request.method() != Method::GET && self.memory().lies.iter().any(redirects) {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::FOUND;
+            if let Ok(location) = request.uri().path().parse() {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            return response;
+        }
         let (status, body) = match *request.method() {
             Method::GET => self.get(&request),
             Method::POST => self.purge_by_body(request).await,
@@ -142,7 +153,7 @@ impl State {
             }
             (_, None) => (StatusCode::NOT_FOUND, Bytes::new()),
             (Some(EdgeLie::Alters), Some(_)) => (StatusCode::OK, Bytes::from_static(b"a lie")),
-            (None, Some(object)) => (StatusCode::OK, object.body),
+            (Some(EdgeLie::RedirectsPurges) | None, Some(object)) => (StatusCode::OK, object.body),
         };
         if may_keep && !past_cache {
             memory.cache.insert(key, answer.clone());

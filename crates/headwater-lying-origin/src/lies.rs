@@ -46,8 +46,18 @@ pub enum What {
     SlowDown(Call, u32),
     /// Resets the connection: a get in the middle of its answer, anything else instead of an answer.
     Reset(Call),
+    /// Does what it is asked and resets the connection instead of answering.
+    LoseAnswer(Call),
     /// Never answers.
     Hang(Call),
+    /// Answers calls of this kind with this status and code; without a code, as a proxy in front of it would.
+    Answer(Call, u16, &'static str),
+    /// Answers a get of a part with all of it.
+    IgnoreRange,
+    /// Begins every page of a listing at its first key.
+    RepeatPage,
+    /// Says nowhere how long an object is, neither in listings nor when it is looked at.
+    HideSize,
     /// Answers 400 to a put that carries an `x-amz-checksum-…` header.
     RefuseChecksums,
     /// Answers 403 `ExpiredToken` to everything.
@@ -109,6 +119,9 @@ fn what(text: &str) -> Option<What> {
         "expire-credentials" => What::ExpireCredentials,
         "skew-clock" => What::SkewClock,
         "full" => What::Full,
+        "ignore-range" => What::IgnoreRange,
+        "repeat-page" => What::RepeatPage,
+        "hide-size" => What::HideSize,
         _ => {
             let (what, call) = text.rsplit_once('-')?;
             let call = match call {
@@ -123,6 +136,7 @@ fn what(text: &str) -> Option<What> {
                 "fail" => What::Fail(call),
                 "slow-down" => What::SlowDown(call, 0),
                 "reset" => What::Reset(call),
+                "lose-answer" => What::LoseAnswer(call),
                 "hang" => What::Hang(call),
                 _ => return None,
             }

@@ -1,7 +1,9 @@
 //! The operations of S3 that packages need, over the store, with the lies woven in.
 
+mod fates;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -9,15 +11,13 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::*;
-use s3s::region::Region;
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use crate::lies::{Call, What};
-use crate::server::Shared;
+use crate::server::{Conditions, Shared};
 use crate::store::{Checksums, Stored, Upload, md5_hex};
-
-/// A response with this header is never sent: the connection is reset instead.
-pub(crate) const RESET: &str = "x-lying-origin-reset";
+pub(crate) use fates::{FOREIGN, RESET};
+use fates::{answer, no_such_upload, unsupported_header};
 
 /// Time in which the first half of a body is on its way.
 const FLUSHED: Duration = Duration::from_millis(10);
@@ -25,90 +25,7 @@ const FLUSHED: Duration = Duration::from_millis(10);
 /// The service.
 pub(crate) struct LyingS3(pub(crate) Arc<Shared>);
 
-/// What a get or a put was answered with, and what it was not.
-enum Fate {
-    Fail,
-    SlowDown(u32),
-    Reset,
-    Hang,
-    Expired,
-    Skewed,
-    Full,
-}
-
 impl LyingS3 {
-    /// What every call passes first: counting, latency, bucket, region, credentials, limits and lies about answers.
-    async fn enter<T>(
-        &self,
-        call: Call,
-        request: &S3Request<T>,
-        bucket: &str,
-        key: &str,
-    ) -> S3Result {
-        let Shared { manners, lies, calls, limiter, .. } = &*self.0;
-        calls.of(call).fetch_add(1, Ordering::Relaxed);
-        if !manners.latency.is_zero() {
-            tokio::time::sleep(manners.latency).await;
-        }
-        let fate = lies.meet(key, |what| match what {
-            What::Fail(c) if c == call => Some(Fate::Fail),
-            What::SlowDown(c, seconds) if c == call => Some(Fate::SlowDown(seconds)),
-            // A get is reset in the middle of its answer.
-            What::Reset(c) if c == call && call != Call::Get => Some(Fate::Reset),
-            What::Hang(c) if c == call => Some(Fate::Hang),
-            What::ExpireCredentials => Some(Fate::Expired),
-            What::SkewClock => Some(Fate::Skewed),
-            What::Full if call == Call::Put => Some(Fate::Full),
-            _ => None,
-        });
-        match fate {
-            None => {}
-            Some(Fate::Fail) => return Err(s3_error!(InternalError, "failed on purpose")),
-            Some(Fate::SlowDown(seconds)) => return Err(slow_down(seconds)),
-            Some(Fate::Reset) => return Err(reset()),
-            Some(Fate::Hang) => std::future::pending().await,
-            Some(Fate::Expired) => {
-                return Err(s3_error!(ExpiredToken, "The provided token has expired."));
-            }
-            Some(Fate::Skewed) => {
-                let told =
-                    "The difference between the request time and the server's time is too large.";
-                return Err(S3Error::with_message(S3ErrorCode::RequestTimeTooSkewed, told));
-            }
-            Some(Fate::Full) => {
-                let mut error = S3Error::with_message(
-                    S3ErrorCode::Custom("XMinioStorageFull".into()),
-                    "Storage backend has reached its minimum free drive threshold.",
-                );
-                error.set_status_code(hyper::StatusCode::INSUFFICIENT_STORAGE);
-                return Err(error);
-            }
-        }
-        if let Some(region) = request.region.as_ref().map(Region::as_str)
-            && region != manners.region
-        {
-            let mut error = S3Error::with_message(
-                S3ErrorCode::AuthorizationHeaderMalformed,
-                format!("the region '{region}' is wrong; expecting '{}'", manners.region),
-            );
-            error.set_status_code(hyper::StatusCode::BAD_REQUEST);
-            return Err(error);
-        }
-        if bucket != manners.bucket {
-            return Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"));
-        }
-        if call == Call::Put
-            && let Some(rate) = manners.puts_per_second
-            && !limiter.lock().unwrap_or_else(PoisonError::into_inner).lets_in(rate)
-        {
-            return Err(slow_down(0));
-        }
-        if call == Call::List && !manners.allows_listing {
-            return Err(s3_error!(AccessDenied, "Access Denied"));
-        }
-        Ok(())
-    }
-
     /// The object as this server would show it now; lies about reading included.
     fn see(&self, key: &str) -> S3Result<Stored> {
         let object = self.0.store.get(key);
@@ -132,10 +49,20 @@ impl LyingS3 {
         if_match: Option<&IfMatch>,
         if_none_match: Option<&IfNoneMatch>,
     ) -> S3Result {
-        if !self.0.manners.honours_conditions {
-            return Ok(());
+        let any = if_match.is_some() || if_none_match.is_some();
+        match self.0.manners.conditions {
+            Conditions::Honoured => {}
+            Conditions::Ignored => return Ok(()),
+            Conditions::Refused if any => return Err(unsupported_header()),
+            Conditions::NotImplemented if any => {
+                return Err(answer(501, "NotImplemented", "A header you provided is unknown."));
+            }
+            Conditions::Refused | Conditions::NotImplemented => return Ok(()),
         }
         let there = self.0.store.get(key).map(|object| object.etag);
+        if if_match.is_some() && there.is_none() {
+            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
+        }
         let matches = |condition: &ETagCondition| match condition {
             ETagCondition::Any => there.is_some(),
             ETagCondition::ETag(etag) => there.as_deref() == Some(etag.value()),
@@ -208,6 +135,12 @@ impl LyingS3 {
         }
     }
 
+    /// The size of an object, where it is told.
+    fn size(&self, key: &str, body: &Bytes) -> Option<i64> {
+        let hidden = self.0.lies.meet(key, |what| (what == What::HideSize).then_some(()));
+        hidden.is_none().then(|| length(body))
+    }
+
     fn objects_of_page(
         &self,
         prefix: &str,
@@ -225,8 +158,8 @@ impl LyingS3 {
         let objects = page
             .into_iter()
             .map(|(key, object)| Object {
+                size: self.size(&key, &object.body),
                 key: Some(key),
-                size: Some(length(&object.body)),
                 e_tag: self.0.manners.lists_etags.then_some(ETag::Strong(object.etag)),
                 last_modified: Some(object.modified.into()),
                 storage_class: object.storage_class.map(ObjectStorageClass::from),
@@ -255,6 +188,9 @@ impl S3 for LyingS3 {
         let input = &request.input;
         let key = input.key.clone();
         self.enter(Call::Put, &request, &input.bucket, &key).await?;
+        if input.storage_class.is_some() && !self.0.manners.has_classes {
+            return Err(s3_error!(InvalidStorageClass, "The storage class is not valid"));
+        }
         self.conditions(&key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let sent = Checksum {
             checksum_crc32: input.checksum_crc32.clone(),
@@ -280,6 +216,7 @@ impl S3 for LyingS3 {
                 previous: None,
             },
         );
+        self.leave(Call::Put, &key)?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(told.etag)),
             checksum_crc64nvme: told.checksum.checksum_crc64nvme,
@@ -304,8 +241,12 @@ impl S3 for LyingS3 {
             return Err(error);
         }
         let size = object.body.len() as u64;
-        let range = input
-            .range
+        let ignored = |what| (what == What::IgnoreRange).then_some(());
+        let range = match self.0.lies.meet(&input.key, ignored) {
+            Some(()) => None,
+            None => input.range,
+        };
+        let range = range
             .map(|r| r.check(size))
             .transpose()
             .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
@@ -353,7 +294,7 @@ impl S3 for LyingS3 {
         let checksum =
             if input.checksum_mode.is_some() { object.checksum } else { Checksum::default() };
         Ok(S3Response::new(HeadObjectOutput {
-            content_length: Some(length(&object.body)),
+            content_length: self.size(&input.key, &object.body),
             e_tag: Some(ETag::Strong(object.etag)),
             cache_control: object.cache_control,
             content_type: object.content_type,
@@ -376,6 +317,8 @@ impl S3 for LyingS3 {
         self.enter(Call::List, &request, &input.bucket, &prefix).await?;
         // The token is the last key of the page before.
         let after = input.continuation_token.as_deref().or(input.start_after.as_deref());
+        let repeated = |what| (what == What::RepeatPage).then_some(());
+        let after = after.filter(|_| self.0.lies.meet(&prefix, repeated).is_none());
         let (objects, more, last) =
             self.objects_of_page(&prefix, after.unwrap_or(""), input.max_keys);
         Ok(S3Response::new(ListObjectsV2Output {
@@ -397,6 +340,7 @@ impl S3 for LyingS3 {
         let input = &request.input;
         self.enter(Call::Delete, &request, &input.bucket, &input.key).await?;
         self.0.store.objects().remove(&input.key);
+        self.leave(Call::Delete, &input.key)?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -508,6 +452,7 @@ impl S3 for LyingS3 {
         let mut uploads = self.0.store.uploads();
         let upload = uploads.get_mut(&input.upload_id).ok_or_else(no_such_upload)?;
         upload.parts.insert(input.part_number, body);
+        self.leave(Call::Put, &input.key)?;
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..Default::default()
@@ -553,6 +498,7 @@ impl S3 for LyingS3 {
                 previous: None,
             },
         );
+        self.leave(Call::Put, &input.key)?;
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket.clone()),
             key: Some(upload.key),
@@ -626,33 +572,4 @@ fn length(body: &Bytes) -> i64 {
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     base64_simd::STANDARD.decode_to_vec(text).ok()
-}
-
-fn slow_down(seconds: u32) -> S3Error {
-    let mut error = s3_error!(SlowDown, "Please reduce your request rate.");
-    if seconds > 0 {
-        let mut headers = hyper::HeaderMap::new();
-        headers.insert(hyper::header::RETRY_AFTER, seconds.into());
-        error.set_headers(headers);
-    }
-    error
-}
-
-fn reset() -> S3Error {
-    let mut error = s3_error!(InternalError, "reset on purpose");
-    let mut headers = hyper::HeaderMap::new();
-    headers.insert(RESET, 1.into());
-    error.set_headers(headers);
-    error
-}
-
-fn unsupported_header() -> S3Error {
-    s3_error!(
-        InvalidRequest,
-        "Unsupported header 'x-amz-checksum-sha256' received for this API call."
-    )
-}
-
-fn no_such_upload() -> S3Error {
-    s3_error!(NoSuchUpload, "The specified upload does not exist.")
 }

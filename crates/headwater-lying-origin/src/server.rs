@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::lies::{Call, Lie, Lies};
-use crate::s3::{LyingS3, RESET};
+use crate::s3::{FOREIGN, LyingS3, RESET};
 use crate::store::{Checksums, Store};
 
 /// How the server behaves without lying.
@@ -40,8 +40,10 @@ pub struct Manners {
     pub etag_is_md5: bool,
     /// Whether listings have ETags.
     pub lists_etags: bool,
-    /// Whether `If-None-Match` and `If-Match` of a put are honoured.
-    pub honours_conditions: bool,
+    /// What is made of `If-None-Match` and `If-Match` of a put.
+    pub conditions: Conditions,
+    /// Whether there are other storage classes than the usual one.
+    pub has_classes: bool,
     /// Whether keys may be listed.
     pub allows_listing: bool,
     /// Most objects in a page of a listing.
@@ -50,6 +52,20 @@ pub struct Manners {
     pub puts_per_second: Option<u32>,
     /// Time that every call takes at least.
     pub latency: Duration,
+}
+
+/// What is made of the conditions of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conditions {
+    /// A put whose conditions do not hold is refused.
+    #[default]
+    Honoured,
+    /// It happens all the same.
+    Ignored,
+    /// A put that has any is refused as a bad request.
+    Refused,
+    /// A put that has any is answered with 501, as Backblaze B2 does.
+    NotImplemented,
 }
 
 impl Default for Manners {
@@ -63,7 +79,8 @@ impl Default for Manners {
             checks_signatures: true,
             etag_is_md5: true,
             lists_etags: true,
-            honours_conditions: true,
+            conditions: Conditions::default(),
+            has_classes: true,
             allows_listing: true,
             page: 1000,
             puts_per_second: None,
@@ -195,6 +212,11 @@ impl LyingOrigin {
         self.shared.store.uploads().values().map(|upload| upload.key.clone()).collect()
     }
 
+    /// Gives up all uploads that are not finished, as a rule of the bucket or another client may.
+    pub fn forget_uploads(&self) {
+        self.shared.store.uploads().clear();
+    }
+
     /// How many parts have arrived of uploads that are not finished.
     pub fn parts(&self) -> usize {
         self.shared.store.uploads().values().map(|upload| upload.parts.len()).sum()
@@ -265,7 +287,11 @@ async fn answer(
     service: &S3Service,
     request: HttpRequest<Incoming>,
 ) -> Result<HttpResponse, HttpError> {
-    let response = Service::call(service, request).await?;
+    let mut response = Service::call(service, request).await?;
+    if response.headers().contains_key(FOREIGN) {
+        *response.body_mut() = Bytes::from_static(b"<html>nothing here</html>").into();
+        response.headers_mut().remove(hyper::header::CONTENT_LENGTH);
+    }
     if response.headers().contains_key(RESET) {
         return Err(HttpError::new("reset on purpose".into()));
     }

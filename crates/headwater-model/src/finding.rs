@@ -179,6 +179,17 @@ impl FindingKind {
         }
     }
 
+    /// Whether only reading finds this: no listing and no HEAD can say that it is over.
+    pub fn is_found_by_reading(&self) -> bool {
+        match self {
+            FindingKind::Many { like, .. } => like.is_found_by_reading(),
+            kind => matches!(
+                kind,
+                FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. }
+            ),
+        }
+    }
+
     /// Whether it is about what the edge gives, of which a look at the origin says nothing.
     pub fn is_of_edge(&self) -> bool {
         match self {

@@ -22,6 +22,8 @@ pub enum Line<'a> {
         master_path: &'a str,
         /// To be made by this pipeline.
         pipeline: &'a str,
+        /// Why, where somebody said so.
+        reason: Option<&'a str>,
     },
     /// A part of a title is to be made again.
     RemakeQueued {
@@ -177,21 +179,26 @@ pub enum Line<'a> {
     },
 }
 
+fn because(f: &mut fmt::Formatter<'_>, reason: Option<&str>) -> fmt::Result {
+    reason.map_or(Ok(()), |reason| write!(f, " ({reason})"))
+}
+
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Line::Queued { version: Version(1), master_path, pipeline } => {
+            Line::Queued { version: Version(1), master_path, pipeline, .. } => {
                 write!(f, "queued from {master_path} with pipeline {pipeline}")
             }
-            Line::Queued { version, master_path, pipeline } => {
-                write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")
+            Line::Queued { version, master_path, pipeline, reason } => {
+                write!(f, "queued as {version} from {master_path} with pipeline {pipeline}")?;
+                because(f, reason)
             }
             Line::RemakeQueued { version, remake } => {
                 write!(f, "queued as {version}: {remake}")?;
                 if !remake.is_whole() {
                     write!(f, ", the rest from {}", remake.base)?;
                 }
-                remake.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+                because(f, remake.reason.as_deref())
             }
             Line::GivenUp { version, newer } => {
                 write!(f, "{version} given up: {newer} was asked for before it was done")

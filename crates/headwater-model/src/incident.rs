@@ -1,6 +1,6 @@
 //! Incidents: what was found wrong with an object on an origin, from the first look that found it until it is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Incident {
     /// What is wrong, as the last look found it.
     #[serde(flatten)]
     pub finding: Finding,
+    /// What it took to find it, over all looks so far.
+    #[serde(skip)]
+    pub found: Found,
     /// When it was first found.
     pub first_seen: Timestamp,
     /// When it was last found.
@@ -88,27 +91,92 @@ pub struct Mended {
     pub how: How,
 }
 
+/// What it took to find something wrong with an object: what a look has to do as well before it can say that all is well
+/// again. A later look that finds something else takes nothing of it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// It was read from its origin. What the origin says about it may have been right all the time.
+    pub by_reading: bool,
+    /// It was asked of the edge.
+    pub on_edge: bool,
+}
+
+impl Found {
+    /// What both took.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            by_reading: self.by_reading || other.by_reading,
+            on_edge: self.on_edge || other.on_edge,
+        }
+    }
+}
+
 /// What a look at a package came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Look {
-    /// Names of the origins that were looked at so closely that what is not among the findings is sound there.
+    /// Names of the origins of which every object was compared with the inventory, so that what is not among the findings
+    /// is there as the origin says. An inventory that could not be read makes no look a whole one.
     pub whole: Vec<String>,
     /// Names of those whose edge was looked through as closely.
     pub edges: Vec<String>,
+    /// What was read to the last byte: at least what is among the findings by that, and what only that can close.
+    pub read: BTreeSet<At>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What was done about earlier findings.
     pub mended: Vec<Mended>,
 }
 
+/// An object on an origin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// The origin's name.
+    pub origin: String,
+    /// The object's key.
+    pub object: String,
+}
+
+impl At {
+    /// Where something was found.
+    pub fn of(finding: &Finding) -> Self {
+        Self { origin: finding.origin.clone(), object: finding.object.clone() }
+    }
+
+    /// All that the package has on an origin.
+    pub fn everything(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), object: "*".to_owned() }
+    }
+}
+
 impl Look {
-    /// Whether an open incident ends by this look, `open` being what was found last.
-    pub fn closes(&self, open: &Finding) -> bool {
-        let looked_at = if open.kind.is_of_edge() { &self.edges } else { &self.whole };
-        // One of many ends when none of them is left.
+    /// What it took this look to find `finding`.
+    pub fn found(&self, finding: &Finding) -> Found {
+        if matches!(finding.kind, FindingKind::Many { .. }) {
+            let each = self.findings.iter().filter(|f| f.origin == finding.origin);
+            return each.map(|f| self.found(f)).fold(Found::default(), Found::and);
+        }
+        let by_its_kind = finding.kind.is_found_by_reading();
+        let by_reading = by_its_kind || self.read.contains(&At::of(finding));
+        let on_edge = finding.kind.is_of_edge();
+        Found { by_reading: by_reading && !on_edge, on_edge }
+    }
+
+    /// Whether an open incident ends by this look, `open` being what was found last: only by a look that would have found
+    /// it. One of many ends when none of them is left.
+    pub fn closes(&self, open: &Finding, found: Found) -> bool {
         let is_many = matches!(open.kind, FindingKind::Many { .. });
         let same = |f: &Finding| f.origin == open.origin && (is_many || f.object == open.object);
-        looked_at.contains(&open.origin) && !self.findings.iter().any(same)
+        if self.findings.iter().any(same) {
+            return false;
+        }
+        // Bytes that were read and are right leave nothing to ask the origin about.
+        let all_read = is_many && self.read.contains(&At::everything(&open.origin));
+        let compared = self.whole.contains(&open.origin) && !found.by_reading;
+        let on_origin = self.read.contains(&At::of(open)) || all_read || compared;
+        // An edge is asked for what its origin has, so that what was only ever wrong there says nothing about the origin.
+        let only_on_edge = open.kind.is_of_edge() && !found.by_reading;
+        let on_edge = self.edges.contains(&open.origin);
+        (on_origin || only_on_edge) && (on_edge || !(found.on_edge || open.kind.is_of_edge()))
     }
 
     /// What was done about `object` on `origin`; for many objects at once, about any that the package has there.
@@ -147,76 +215,4 @@ pub fn is_needed(live: &PackageId, plans: &BTreeMap<Version, Plan>, object: &str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::finding::{FindingKind, Way};
-    use crate::id::{Tenant, TitleId};
-    use crate::plan::Base;
-
-    #[test]
-    fn an_incident_ends_only_by_a_look_at_the_whole_origin_that_does_not_find_it() {
-        let finding = |origin: &str, object: &str| Finding {
-            origin: origin.to_owned(),
-            object: object.to_owned(),
-            kind: FindingKind::Missing,
-        };
-        let look = Look {
-            whole: vec!["a".to_owned()],
-            findings: vec![finding("a", "x"), finding("c", "z")],
-            ..Look::default()
-        };
-        assert!(!look.closes(&finding("a", "x")), "still wrong");
-        assert!(look.closes(&finding("a", "y")));
-        assert!(!look.closes(&finding("b", "y")), "not looked at");
-        assert!(!look.closes(&finding("c", "y")), "not looked at as a whole");
-    }
-
-    #[test]
-    fn what_was_wrong_on_an_edge_is_not_right_because_the_origin_is() {
-        let kind = FindingKind::NotOnEdge { status: 404, way: Way::Cached };
-        let (origin, object) = ("a".to_owned(), "x".to_owned());
-        let on_edge = Finding { origin, object, kind };
-        let mut look = Look { whole: vec!["a".to_owned()], ..Look::default() };
-        assert!(!look.closes(&on_edge));
-        look.edges = look.whole.clone();
-        assert!(look.closes(&on_edge));
-    }
-
-    #[test]
-    fn of_older_versions_only_what_is_kept_is_needed() {
-        let package = |version| PackageId {
-            tenant: Tenant::default(),
-            title: TitleId::from_file_name("film.mp4"),
-            version: Version(version),
-        };
-        let kept = |base, names: &[&str]| {
-            let kept = names.iter().map(|name| (*name).to_owned()).collect();
-            let base = Base { version: Version(base), kept, copied: vec![] };
-            Plan { base: Some(base), ..crate::plan::tests::any() }
-        };
-        // The picture of v1, sound of v2.
-        let mut plans = BTreeMap::from([
-            (Version(3), kept(2, &["video-234p", "audio-en"])),
-            (Version(2), kept(1, &["video-234p"])),
-            (Version(1), crate::plan::tests::any()),
-        ]);
-        let needed = |plans: &_, object: &str| is_needed(&package(3), plans, object);
-        let check = |object: &str| needed(&plans, object);
-        assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "two versions back");
-        assert!(check("main/film/v2/audio-en/media.m3u8"));
-        assert!(check("main/film/v1/*"), "some of it");
-        assert!(check("main/film/v2/*"), "some of it");
-        assert!(!check("main/film/v3/*"), "its own");
-        assert!(!check("main/film/v4/*"), "a version that it does not refer to");
-        assert!(!check("main/film/v1/audio-en/seg-00001.m4s"), "v2 made it again");
-        assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
-        assert!(!check("main/film/v3/video-360p/seg-00001.m4s"), "its own");
-        assert!(!check("main/film/v2/manifest.mpd"));
-        assert!(!check("main/film/index.m3u8"), "a pointer is always that of what viewers get");
-        assert!(!check("main/film-2/v1/video-234p/seg-00001.m4s"), "another title");
-        plans.remove(&Version(2));
-        assert!(needed(&plans, "main/film/v1/video-234p/seg-00001.m4s"));
-        assert!(needed(&plans, "main/film/v1/audio-en/seg-00001.m4s"), "nobody can tell");
-        assert!(!needed(&plans, "main/film/v1/video-360p/seg-00001.m4s"));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod audit;
+pub mod cost;
 pub mod finding;
 pub mod history;
 pub mod id;

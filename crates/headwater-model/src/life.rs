@@ -10,7 +10,7 @@ use crate::key::PackageId;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::{Code, Refusal};
-use crate::task::{Outcome, TaskKind};
+use crate::task::{Outcome, Remake, TaskKind};
 use crate::time::Timestamp;
 
 /// Where a title's newest package stands. What viewers get is another matter: see [`TitleRecord::live`].
@@ -200,6 +200,19 @@ pub struct PackageRecord {
     /// The title's pointers as they were stored when it was published, by file name: what viewers have to find there
     /// as long as it is live.
     pub pointers: Vec<Object>,
+}
+
+/// How a package came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Making {
+    /// Where its master was; empty where the catalog was rebuilt.
+    pub master_path: String,
+    /// Name of its pipeline, or path of the file that it is in, as it was asked for.
+    pub pipeline: String,
+    /// What was to be made again, when it was not the whole title.
+    pub remake: Option<Remake>,
+    /// Processor time of every transcoding task that is done, in milliseconds; none where the catalog was rebuilt.
+    pub spent: Vec<(TaskKind, u64)>,
 }
 
 /// A title as it was found on an origin, for a catalog that was lost.

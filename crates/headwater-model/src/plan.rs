@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Sha256, Version};
 use crate::index::{Basis, Cadence, Index, cadence};
 use crate::ladder::{Picture, VideoRendition, resolve};
-use crate::master::{MasterFacts, Orientation};
+use crate::master::{MasterFacts, Orientation, VideoTrack};
 use crate::pipeline::{Audio, AudioEncode, Pipeline, Video};
 use crate::refusal::{Code, Refusal};
 use crate::task::Remake;
@@ -311,14 +311,7 @@ pub fn plan(
         Video::Encode(_) => longest_run(&ticks, times.len() as u64, REORDERED_FRAMES),
         Video::Copy => copied_delay(index, &order, &ticks),
     };
-    let swaps = track.orientation.swaps_sides();
-    let video = match &pipeline.video {
-        Video::Encode(encode) => resolve(
-            &encode.ladder,
-            Picture::of((track.width, track.height), track.sample_aspect, swaps),
-        ),
-        Video::Copy => vec![copied_rendition(track.width, track.height)],
-    };
+    let video = video_renditions(pipeline, track);
     let ends: Vec<MediaTime> =
         segments.iter().map(|s| MediaTime { ticks: s.start + s.ticks, timescale }).collect();
     let audio = audio_renditions(facts, &pipeline.audio, &ends, zero_ns);
@@ -338,6 +331,18 @@ pub fn plan(
         audio,
         base: None,
     })
+}
+
+/// The video renditions that a pipeline makes of a track, largest first.
+pub fn video_renditions(pipeline: &Pipeline, track: &VideoTrack) -> Vec<VideoRendition> {
+    let coded = (track.width, track.height);
+    match &pipeline.video {
+        Video::Encode(encode) => {
+            let swaps = track.orientation.swaps_sides();
+            resolve(&encode.ladder, Picture::of(coded, track.sample_aspect, swaps))
+        }
+        Video::Copy => vec![copied_rendition(track.width, track.height)],
+    }
 }
 
 /// Timescale and duration of every frame. A whole rate such as 25 gets ticks of a millisecond or finer, so that

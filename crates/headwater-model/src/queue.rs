@@ -204,6 +204,15 @@ pub fn healing_comes_first(now: Timestamp) -> bool {
     now.0.div_euclid(1_000).rem_euclid(4) == 0
 }
 
+/// For how long a proof is enough to publish on, in milliseconds. Publishing follows a proof at once; what waits longer
+/// was stopped, or met an origin that was away, and what was proven before may be lost since.
+pub const PROOF_LASTS_MS: i64 = 600_000;
+
+/// Whether a package that was proven at `proven` may be published on that.
+pub fn is_proven_still(proven: Option<Timestamp>, now: Timestamp) -> bool {
+    proven.is_some_and(|at| now.0 - at.0 < PROOF_LASTS_MS)
+}
+
 /// Why a task that has lost its worker `losses` times is not handed out again; `None` when it is.
 pub fn lost_too_often(kind: TaskKind, losses: u32) -> Option<Refusal> {
     (losses > MAX_LOST_LEASES).then(|| {

@@ -152,8 +152,14 @@ pub struct Claimed {
     pub remake: Option<Remake>,
     /// The plan, once `Prepare` is done.
     pub plan: Option<Plan>,
-    /// SHA-256 of what was at this path when an earlier version of the title was made from there.
+    /// What the probe found in the master, once `Prepare` is done.
+    pub facts: Option<MasterFacts>,
+    /// SHA-256 of what was at this path when an earlier version of the title was made from there; where a part is made
+    /// again, of what the version was made of that has the rest.
     pub known_master: Option<Sha256>,
+    /// Names of the origins that have just proven to hold the package, best first: enough to publish on. Empty when nobody
+    /// has, or that is too long ago.
+    pub proven_on: Vec<String>,
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
     /// lost it, and has to be what was made then.
     pub published_as: Option<Sha256>,
@@ -301,6 +307,8 @@ pub struct NewTitle {
     pub again: bool,
     /// What is to be made again, when it is not the whole title.
     pub remake: Option<Remake>,
+    /// Why the whole title is asked for, for the history; for a part, [`Remake::reason`] says so.
+    pub reason: Option<String>,
 }
 
 /// A part of a title that is to be made again, as a new version that keeps the rest.

@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +29,7 @@ use headwater_ports::origin::{
     ObjectInfo, Origin, OriginError, OriginErrorKind, Page, ProofGrade, Put, PutFile, StoredFile,
 };
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use store::Store;
 
@@ -38,6 +40,11 @@ const WRITES: usize = 8;
 /// Reads, looks and listings at once. Tokio has 512 threads for blocking work, which hashing and writing need too: a
 /// crowd of viewers must not take them all.
 const READS: usize = 32;
+
+/// How long a call may take, its wait for a place included: far more than 10 MB need behind everybody else's on a slow
+/// disk, and an end to it where a network file system has gone away. Copying a file is not limited: that takes as long
+/// as the file is large.
+const CALL_LIMIT: Duration = Duration::from_mins(2);
 
 /// Objects in one page of a listing: as many as S3 gives.
 const PAGE: usize = 1000;
@@ -50,6 +57,8 @@ pub struct DirectoryOrigin {
     store: Arc<Store>,
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    /// How long a call may take.
+    limit: Duration,
 }
 
 impl DirectoryOrigin {
@@ -81,7 +90,20 @@ impl DirectoryOrigin {
             store,
             writes: Arc::new(Semaphore::new(WRITES)),
             reads: Arc::new(Semaphore::new(READS)),
+            limit: CALL_LIMIT,
         })
+    }
+
+    /// The same as [`Self::run`], as long as a call may take.
+    async fn call<T: Send + 'static>(
+        &self,
+        gate: &Arc<Semaphore>,
+        operation: &'static str,
+        key: &str,
+        work: impl FnOnce(&Store) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, OriginError> {
+        let ran = timeout(self.limit, self.run(gate, operation, key, work)).await;
+        ran.unwrap_or_else(|late| Err(failed(operation, key, late.into())))
     }
 
     /// Runs `work` on a thread that may block, once `gate` lets it in. Work that has begun is finished even when
@@ -126,7 +148,7 @@ impl Origin for DirectoryOrigin {
 
     async fn put(&self, put: Put) -> Result<(), OriginError> {
         let key = put.key.clone();
-        self.run(&self.writes, "store", key.as_str(), move |s| s.put(&put.key, &put.body)).await
+        self.call(&self.writes, "store", key.as_str(), move |s| s.put(&put.key, &put.body)).await
     }
 
     async fn put_file(&self, put: PutFile) -> Result<StoredFile, OriginError> {
@@ -142,24 +164,24 @@ impl Origin for DirectoryOrigin {
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes, OriginError> {
         let wanted = key.clone();
-        self.run(&self.reads, "read", key.as_str(), move |s| s.get(&wanted, range)).await
+        self.call(&self.reads, "read", key.as_str(), move |s| s.get(&wanted, range)).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, OriginError> {
         let wanted = key.clone();
         let bytes =
-            self.run(&self.reads, "look at", key.as_str(), move |s| s.size(&wanted)).await?;
+            self.call(&self.reads, "look at", key.as_str(), move |s| s.size(&wanted)).await?;
         Ok(bytes.map(|bytes| ObjectInfo::new(key.clone(), bytes)))
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
         let (wanted, after) = (prefix.to_owned(), after.cloned());
-        self.run(&self.reads, "list", prefix, move |s| s.list(&wanted, after.as_ref())).await
+        self.call(&self.reads, "list", prefix, move |s| s.list(&wanted, after.as_ref())).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
         let unwanted = key.clone();
-        self.run(&self.writes, "delete", key.as_str(), move |s| s.delete(&unwanted)).await
+        self.call(&self.writes, "delete", key.as_str(), move |s| s.delete(&unwanted)).await
     }
 }
 

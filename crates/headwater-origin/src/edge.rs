@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use headwater_model::key::ObjectKey;
 use headwater_ports::edge::{Answer, Edge, EdgeError, Way};
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use tokio::time::sleep;
 use tracing::debug;
 
@@ -40,9 +40,10 @@ pub struct Purge {
 
 impl fmt::Debug for Purge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, url, body, .. } = self;
+        // CDNs that know no bearer tokens want their keys in the query or in the body.
+        let url = self.url.as_deref().map(|url| url.split('?').next().unwrap_or(url));
         let mut shown = f.debug_struct("Purge");
-        shown.field("method", method).field("url", url).field("body", body).finish_non_exhaustive()
+        shown.field("method", &self.method).field("url", &url).finish_non_exhaustive()
     }
 }
 
@@ -50,6 +51,8 @@ impl fmt::Debug for Purge {
 #[derive(Debug)]
 pub struct HttpEdge {
     client: Client,
+    /// Follows no redirects: a purge that is sent on becomes a GET, and that succeeds.
+    purging: Client,
     url: String,
     purge: Option<(Method, Purge)>,
 }
@@ -66,11 +69,17 @@ impl HttpEdge {
     /// The edge whose objects are found under `url`, which has no slash at its end. Asks nothing.
     pub fn new(url: &str, purge: Option<Purge>) -> Result<Self, BadEdge> {
         let bad = |reason: String| BadEdge { url: url.to_owned(), reason };
-        let client = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(ANSWER_LIMIT)
-            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")));
-        let client = client.build().map_err(|error| bad(in_words(&error)))?;
+        let client = |redirects: redirect::Policy| {
+            let client = Client::builder()
+                .connect_timeout(CONNECT_LIMIT)
+                .timeout(ANSWER_LIMIT)
+                .redirect(redirects)
+                .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")));
+            client.build().map_err(|error| bad(in_words(&error)))
+        };
+        // Viewers follow them.
+        let (client, purging) =
+            (client(redirect::Policy::default())?, client(redirect::Policy::none())?);
         let purge = match purge {
             Some(purge) => match Method::from_bytes(purge.method.as_bytes()) {
                 Ok(method) => Some((method, purge)),
@@ -78,7 +87,7 @@ impl HttpEdge {
             },
             None => None,
         };
-        Ok(Self { client, url: url.to_owned(), purge })
+        Ok(Self { client, purging, url: url.to_owned(), purge })
     }
 
     fn address(&self, key: &ObjectKey) -> String {
@@ -101,7 +110,7 @@ impl HttpEdge {
     fn purge_request(&self, method: &Method, purge: &Purge, key: &ObjectKey) -> RequestBuilder {
         let address = self.address(key);
         let to = purge.url.as_deref().unwrap_or(&address);
-        let mut request = self.client.request(method.clone(), to);
+        let mut request = self.purging.request(method.clone(), to);
         if let Some(token) = &purge.token {
             request = request.bearer_auth(token);
         }
@@ -155,8 +164,9 @@ impl Edge for HttpEdge {
         let request = || self.purge_request(method, purge, key);
         // What it says about it is of no use here.
         let (status, _) = self.send("purge", key, request, 0).await?;
-        // Varnish and its like say so when they have no such object.
-        if status.is_success() || status == StatusCode::NOT_FOUND {
+        // Varnish and its like say so when they have no such object; an API says so when it is somewhere else.
+        let has_none = status == StatusCode::NOT_FOUND && purge.url.is_none();
+        if status.is_success() || has_none {
             return Ok(());
         }
         let reason = format!("it answers {status}");

@@ -8,6 +8,7 @@
 //!
 //! **Cancellation.** Dropping a call closes its connection. An upload that was dropped may be there or not.
 
+mod body;
 mod calls;
 mod client;
 mod error;
@@ -18,6 +19,7 @@ mod pace;
 mod probe;
 mod reach;
 mod retry;
+mod series;
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,15 +34,16 @@ use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
 use headwater_model::origin::{Profile, ProofGrade, Question};
 use headwater_ports::origin::{
-    Before, ObjectInfo, Origin, OriginError, OriginErrorKind, Page, Put, PutFile, StoredFile,
+    Before, ObjectInfo, Origin, OriginError, Page, Put, PutFile, StoredFile,
 };
 
 pub use client::{Credentials, S3Settings};
-pub use reach::Unusable;
+pub use series::Unusable;
 
+use body::{Announced, MOST_LISTED, MOST_WHOLE};
 use calls::Calls;
 use error::Failed;
-use listing::Listed;
+use listing::{Listed, Unlisted};
 
 /// Time that a call without a body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
@@ -48,12 +51,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// Time more for each started MB of a body: 100 kB/s, a link on which nobody would publish films.
 const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 
-/// Bytes of the largest object that is read without knowing its size: a segment has 10 MB at the very most.
+/// Time that reading an object in one piece, or a part of one, may take: as much as 16 MB need at that rate, where a
+/// segment has 10 MB at the very most.
 const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
-
-/// Bytes that an origin may send beside the range that it was asked for. Some send the whole object, which is fine for a
-/// segment; a master would not fit into memory.
-const MOST_BESIDE: u64 = 32 * 1024 * 1024;
 
 /// An S3-compatible origin.
 pub struct S3Origin {
@@ -100,7 +100,7 @@ impl S3Origin {
         self.profile().does(question)
     }
 
-    /// Lists, stores and deletes once, within ten seconds.
+    /// Lists, stores, reads and deletes, within ten seconds.
     ///
     /// # Errors
     ///
@@ -109,12 +109,22 @@ impl S3Origin {
         reach::reach(self).await
     }
 
-    /// Finds out what the origin does, with some twenty calls below a prefix of their own. Leaves nothing behind.
+    /// Lists and reads once, within ten seconds; changes nothing.
     ///
     /// # Errors
     ///
-    /// When it cannot even store, read, list and delete.
-    pub async fn probe(&self) -> Result<Profile, OriginError> {
+    /// What a person has to put right before the origin can be looked at.
+    pub async fn reach_to_read(&self) -> Result<(), Unusable> {
+        reach::reach_to_read(self).await
+    }
+
+    /// Finds out what the origin does, with some forty calls below a prefix of their own, within some two
+    /// minutes and mostly within a few seconds. Leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// What a person has to put right: it cannot even store, read, list and delete.
+    pub async fn probe(&self) -> Result<Profile, Unusable> {
         probe::probe(self).await
     }
 
@@ -131,15 +141,20 @@ impl S3Origin {
     }
 
     /// An object of a listing; none if it is somebody else's.
-    fn listed(&self, listed: Listed<'_>) -> Option<ObjectInfo> {
+    fn listed(&self, listed: Listed<'_>, etag_is_md5: bool) -> Option<ObjectInfo> {
         let key = ObjectKey::new(listed.key.strip_prefix(&self.settings.prefix)?)?;
         let storage_class = listed.storage_class.map(str::to_owned);
-        Some(ObjectInfo { storage_class, ..self.info(key, listed.bytes, listed.etag) })
+        Some(ObjectInfo { storage_class, ..info(key, listed.bytes, listed.etag, etag_is_md5) })
     }
 
-    fn info(&self, key: ObjectKey, bytes: u64, etag: Option<&str>) -> ObjectInfo {
-        let md5 = etag.filter(|_| self.etag_is_md5()).and_then(md5_of);
-        ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
+    /// Deletes the object of this whole key, once; one that is not there is no error.
+    async fn delete_once(&self, key: &str) -> Result<(), Failed> {
+        let request = self.client.delete_object().bucket(&self.settings.bucket).key(key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // Most say nothing about what was not there.
+            Err(error) => Failed::from(error).of_reading().absent::<()>().map(drop),
+        }
     }
 
     /// Whether a checksum in an answer means something: it was enforced when the object came.
@@ -192,7 +207,11 @@ impl Origin for S3Origin {
                     Before::Anything | Before::Nothing | Before::Etag(_) => request,
                 };
                 let signed = client::SignedHash::new(&put.sha256);
-                let answer = request.customize().interceptor(signed).send().await?;
+                let answer = request.customize().interceptor(signed).send().await;
+                let answer = answer.map_err(|error| match &put.before {
+                    Before::Etag(_) => Failed::from(error).of_replacing(),
+                    Before::Anything | Before::Nothing => Failed::from(error),
+                })?;
                 match answer.e_tag().filter(|_| self.etag_is_md5()).and_then(md5_of) {
                     Some(stored) if stored != put.md5 => Err(Failed::corrupt(format!(
                         "the origin says that it stored {stored} instead of {}",
@@ -225,31 +244,18 @@ impl Origin for S3Origin {
                 let begins =
                     tokio::time::timeout(self.calls.hasten(CALL_LIMIT), request.send()).await;
                 let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
-                let answer = match begins.map_err(Failed::from) {
+                let answer = match begins.map_err(|error| Failed::from(error).of_reading()) {
                     Err(failed) if failed.is_beyond_the_end() => return Ok(Bytes::new()),
                     answer => answer?,
                 };
-                let is_part = answer.content_range().is_some();
-                let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
-                if let Some(range) = &range
-                    && !is_part
-                    && length
-                        .is_some_and(|n| n > (range.end - range.start).saturating_add(MOST_BESIDE))
-                {
-                    let why =
-                        "the origin sends the whole object instead of the part that was asked for";
-                    return Err(Failed::unable(why));
+                let announced = Announced {
+                    length: answer.content_length().and_then(|n| u64::try_from(n).ok()),
+                    part: answer.content_range().map(str::to_owned),
+                };
+                match &range {
+                    Some(range) => body::part(answer.body, &announced, range).await,
+                    None => body::whole(answer.body, announced.length, MOST_WHOLE).await,
                 }
-                let body = answer.body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
-                Ok(match &range {
-                    // Some origins send everything, or the part without saying so.
-                    Some(range) if !is_part && body.len() as u64 > range.end - range.start => {
-                        let clip =
-                            |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(body.len());
-                        body.slice(clip(range.start)..clip(range.end))
-                    }
-                    _ => body,
-                })
             })
             .await
     }
@@ -264,20 +270,23 @@ impl Origin for S3Origin {
                 if self.checksums_count() {
                     request = request.checksum_mode(ChecksumMode::Enabled);
                 }
-                match request.send().await.map_err(Failed::from) {
-                    Ok(found) => Ok(Some(found)),
-                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(None),
-                    Err(failed) => Err(failed),
+                match request.send().await {
+                    Ok(found) => {
+                        let bytes = found.content_length().and_then(|n| u64::try_from(n).ok());
+                        // Taken for 0, it would be an object that has lost its bytes.
+                        let unknown = || Failed::corrupt("the origin does not say how long it is");
+                        Ok(Some((bytes.ok_or_else(unknown)?, found)))
+                    }
+                    Err(error) => Failed::from(error).of_looking().absent(),
                 }
             })
             .await?;
-        Ok(found.map(|found| {
+        Ok(found.map(|(bytes, found)| {
             let sha256 = found.checksum_sha256().filter(|_| self.checksums_count());
-            let bytes = found.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             ObjectInfo {
                 sha256: sha256.and_then(sha256_of),
                 storage_class: found.storage_class().map(|class| class.as_str().to_owned()),
-                ..self.info(key.clone(), bytes, found.e_tag())
+                ..info(key.clone(), bytes, found.e_tag(), self.etag_is_md5())
             }
         }))
     }
@@ -298,10 +307,16 @@ impl Origin for S3Origin {
                     let unread = listing::Unread::default();
                     request.customize().interceptor(unread.clone()).send().await?;
                     let body = ByteStream::new(unread.take());
-                    let body = body.collect().await.map_err(|e| Failed::cut(&e))?.into_bytes();
-                    let mut objects = Vec::new();
-                    let told = listing::read(&body, |listed| objects.extend(self.listed(listed)));
-                    Ok((told.map_err(Failed::corrupt)?, objects))
+                    let body = body::whole(body, None, MOST_LISTED).await?;
+                    let (mut objects, etag_is_md5) = (Vec::new(), self.etag_is_md5());
+                    let told = listing::read(&body, |listed| {
+                        objects.extend(self.listed(listed, etag_is_md5));
+                    });
+                    let told = told.map_err(|why| match why {
+                        Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
+                        Unlisted::Garbled(why) => Failed::corrupt(why),
+                    });
+                    Ok((told?, objects))
                 })
                 .await?;
             if !told.is_truncated {
@@ -321,17 +336,13 @@ impl Origin for S3Origin {
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), OriginError> {
         let full = self.full(key);
-        self.calls
-            .ask("delete", key.as_str(), CALL_LIMIT, || async {
-                let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
-                match request.send().await.map_err(Failed::from) {
-                    Ok(_) => Ok(()),
-                    Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
-                    Err(failed) => Err(failed),
-                }
-            })
-            .await
+        self.calls.ask("delete", key.as_str(), CALL_LIMIT, || self.delete_once(&full)).await
     }
+}
+
+fn info(key: ObjectKey, bytes: u64, etag: Option<&str>, etag_is_md5: bool) -> ObjectInfo {
+    let md5 = etag.filter(|_| etag_is_md5).and_then(md5_of);
+    ObjectInfo { md5, etag: etag.map(str::to_owned), ..ObjectInfo::new(key, bytes) }
 }
 
 /// The MD5 that an ETag is; none of an upload in parts.

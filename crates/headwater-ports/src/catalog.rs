@@ -7,7 +7,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -103,10 +103,13 @@ pub trait Catalog: Send + Sync {
     /// One package.
     async fn package(&self, package: &PackageId) -> Result<Option<PackageRecord>, CatalogError>;
 
+    /// How a package came about.
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError>;
+
     /// What the transcoder said last in the try of this package that failed last, when it said anything.
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError>;
 
-    /// The objects of a package that is being made, by path. Empty once it is proven: then the inventory has them (R7).
+    /// The objects of a package that is being made, by path. Empty once it is published: then the inventory has them (R7).
     async fn objects(&self, package: &PackageId) -> Result<Vec<Object>, CatalogError>;
 
     /// Packages that were made or are being made from this master with this pipeline (`sha256`s), newest first. True
@@ -123,7 +126,8 @@ pub trait Catalog: Send + Sync {
     /// made for new ones, `headwater_model::queue::healing_comes_first` says which comes first. A task whose lease has run out is free again; that does
     /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
     ///
-    /// The packages of one title are published one after another, oldest first.
+    /// The packages of one title are published one after another, oldest first, and none of them is healed meanwhile: of
+    /// the tasks that touch its pointers, one is under way at a time.
     async fn claim(
         &self,
         worker: &str,

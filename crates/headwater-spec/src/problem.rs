@@ -56,10 +56,11 @@ pub fn is_secret(key: &str) -> bool {
     telltale(key).is_some()
 }
 
-/// What may be shown of a line: all of it, or what comes before a secret, up to the end of its key.
+/// What may be shown of a line: all of it, or what comes before a secret, up to the end of its key, or before the user
+/// and password in an address.
 fn quotable(line: &str) -> String {
-    let Some(start) = telltale(line) else { return line.to_owned() };
-    let end = end_of_key(line, start);
+    let key = telltale(line).map(|start| end_of_key(line, start));
+    let Some(end) = key.into_iter().chain(login(line)).min() else { return line.to_owned() };
     let ellipsis = if end < line.len() { " …" } else { "" };
     format!("{}{ellipsis}", &line[..end])
 }
@@ -89,6 +90,13 @@ pub(crate) fn blanked(text: &str) -> String {
 fn telltale(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     SECRETS.iter().filter_map(|word| lower.find(word)).min()
+}
+
+/// Where a user's name or a password starts in an address.
+fn login(text: &str) -> Option<usize> {
+    let ends = |c: char| matches!(c, '/' | '?' | '#' | '\'' | '"') || c.is_whitespace();
+    let mut addresses = text.match_indices("://").map(|(at, scheme)| at + scheme.len());
+    addresses.find(|start| text[*start..].split(ends).next().is_some_and(|host| host.contains('@')))
 }
 
 /// Where the key ends in which byte `start` is.

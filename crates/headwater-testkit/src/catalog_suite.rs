@@ -32,6 +32,7 @@ macro_rules! catalog_suite {
                 a_failed_title_resumes_with_what_is_done
                 a_resumed_task_has_all_its_tries
                 a_failed_proof_resumes_with_verify
+                a_failed_publication_resumes_with_its_proof
                 a_master_that_changed_starts_over_as_the_next_version
                 again_makes_a_new_version_of_a_failed_title
                 a_better_master_gives_up_the_one_in_the_making
@@ -56,9 +57,11 @@ macro_rules! catalog_suite {
                 dead_workers_do_not_count_as_failures
                 a_task_that_outlives_too_many_workers_fails
                 all_leases_end_at_once
+                one_task_at_a_time_touches_the_pointers_of_a_title
             }
             healing {
                 findings_open_incidents_and_looks_close_them
+                an_incident_remembers_what_it_took_to_find_it
                 many_findings_are_one_incident
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends
@@ -81,6 +84,7 @@ macro_rules! catalog_suite {
                 masters_are_listed_with_their_copies
                 a_copy_that_was_found_is_not_proven
                 a_path_is_remembered_with_what_was_there
+                a_task_knows_the_master_of_its_own_version
             }
             replacing {
                 the_heal_task_knows_what_came_out_otherwise
@@ -103,12 +107,14 @@ macro_rules! catalog_suite {
                 an_end_cancels_what_is_under_way
                 last_words_are_those_of_the_last_failure
                 objects_are_replaced_by_path
-                objects_vanish_when_the_package_is_proven
+                objects_vanish_when_the_package_is_published
+                a_publication_knows_which_proof_is_fresh
             }
             reading {
                 what_nobody_knows_is_nothing
                 progress_counts_unfinished_spans
                 titles_are_listed_newest_first
+                a_package_knows_how_it_came_about
                 a_master_is_recognised
                 files_are_known_by_size_and_time
                 a_profile_is_that_of_its_settings

@@ -23,6 +23,11 @@ pub enum Fail {
     FirstPuts(u32),
     /// The first `n` gets are refused as unavailable.
     FirstGets(u32),
+    /// Gets are refused as unavailable.
+    RefuseGets {
+        /// Of which objects.
+        containing: &'static str,
+    },
     /// Puts are acknowledged and forgotten.
     DropPuts {
         /// Of which objects.
@@ -118,6 +123,7 @@ impl Origin for Flaky {
                 Fail::HangPuts { containing } if hits(containing) => std::future::pending().await,
                 Fail::FirstPuts(_)
                 | Fail::FirstGets(_)
+                | Fail::RefuseGets { .. }
                 | Fail::DropPuts { .. }
                 | Fail::TruncatePuts { .. }
                 | Fail::Lists
@@ -152,6 +158,9 @@ impl Origin for Flaky {
             match fail {
                 Fail::Away => return Err(refused(OriginErrorKind::Unavailable, "read", key)),
                 Fail::FirstGets(n) if before < *n => {
+                    return Err(refused(OriginErrorKind::Unavailable, "read", key));
+                }
+                Fail::RefuseGets { containing } if key.as_str().contains(containing) => {
                     return Err(refused(OriginErrorKind::Unavailable, "read", key));
                 }
                 Fail::HangGets { containing } if key.as_str().contains(containing) => {

@@ -11,7 +11,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -86,6 +86,10 @@ impl Catalog for MemoryCatalog {
             codecs: p.codecs.clone().into_iter().collect(),
             ..p.record.clone()
         }))
+    }
+
+    async fn making(&self, package: &PackageId) -> Result<Option<Making>, CatalogError> {
+        Ok(self.state().making(package))
     }
 
     async fn last_words(&self, package: &PackageId) -> Result<Option<String>, CatalogError> {

@@ -250,7 +250,7 @@ impl Origin for MemoryOrigin {
             return Err(error(OriginErrorKind::Cold, "read", key, why));
         }
         let body = stored.body.as_ref().ok_or_else(|| {
-            error(OriginErrorKind::Unavailable, "read", key, "the object cannot be read")
+            error(OriginErrorKind::NotFound, "read", key, "the object cannot be read")
         })?;
         let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(body.len());
         let range = range.map_or(0..body.len(), |r| clip(r.start)..clip(r.end));

@@ -19,7 +19,7 @@ use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 
 use crate::config::Config;
-use crate::origins::{self, Opened};
+use crate::origins::{self, Need, Opened};
 
 /// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
 /// only has to outlast a pause of the machine.
@@ -53,18 +53,9 @@ impl Clock for SystemClock {
 }
 
 impl App {
-    /// Opens what the configuration names, making folders that are not there yet. Origins are asked nothing.
-    pub(crate) async fn open(config: Config) -> anyhow::Result<Self> {
-        Self::open_with(config, false).await
-    }
-
-    /// The same for a command that works with origins: one that cannot be worked with is an error, told before anything
-    /// is done for it.
-    pub(crate) async fn open_checked(config: Config) -> anyhow::Result<Self> {
-        Self::open_with(config, true).await
-    }
-
-    async fn open_with(config: Config, checked: bool) -> anyhow::Result<Self> {
+    /// Opens what the configuration names, making folders that are not there yet. Origins that are not as needed are an
+    /// error, told before anything is done for them.
+    pub(crate) async fn open(config: Config, need: Need) -> anyhow::Result<Self> {
         // Children and the catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
         let jobs = data.join("jobs");
@@ -74,7 +65,7 @@ impl App {
         let catalog = SqliteCatalog::open(&data.join("catalog.db"), clock.clone()).await;
         let catalog: Arc<dyn Catalog> =
             Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
-        let origins = origins::open_all(&config, &*catalog, &*clock, checked).await?;
+        let origins = origins::open_all(&config, &*catalog, &*clock, &need).await?;
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);

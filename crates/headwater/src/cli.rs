@@ -155,7 +155,7 @@ pub(crate) struct AuditArgs {
     #[arg(long)]
     pub(crate) heal: bool,
     /// Start over instead of going on where an audit of everything was stopped
-    #[arg(long)]
+    #[arg(long, conflicts_with = "titles")]
     pub(crate) from_start: bool,
 }
 
@@ -294,6 +294,8 @@ pub(crate) enum Outcome {
     Done,
     /// Exit code 1: the answer was printed, and it is no.
     Refused,
+    /// Exit code 2: it was said what of the command line makes no sense.
+    Misused,
 }
 
 /// Runs the program.
@@ -316,11 +318,23 @@ pub(crate) fn run() -> ExitCode {
     match answer(cli.command, config, cli.json) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::FAILURE,
+        Ok(Outcome::Misused) => ExitCode::from(2),
         Err(error) => {
-            terminal::complain(&format!("{error:#}"));
+            terminal::complain(&in_full(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: many a library's error has its cause in its own text as well.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
 }
 
 fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcome> {
@@ -363,3 +377,6 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
     runtime.shutdown_background();
     outcome
 }
+
+#[cfg(test)]
+mod tests;

@@ -432,18 +432,11 @@ pub(crate) struct Other {
 }
 
 /// Variables that have no key in the file.
-pub(crate) const OTHERS: &[Other] = &[
-    Other {
-        variable: CONFIG,
-        what: "configuration file, as `--config`; without either, `headwater.toml` in the current folder where there is one",
-        example: "/etc/headwater/headwater.toml",
-    },
-    Other {
-        variable: "HEADWATER_STRICT",
-        what: "tests only: a missing tool or service fails the test that needs it instead of skipping it",
-        example: "1",
-    },
-];
+pub(crate) const OTHERS: &[Other] = &[Other {
+    variable: CONFIG,
+    what: "configuration file, as `--config`; without either, `headwater.toml` in the current folder where there is one",
+    example: "/etc/headwater/headwater.toml",
+}];
 
 /// Our variables among those of a process, by name. The name of the first one that is not UTF-8 is an error.
 pub(crate) fn ours(

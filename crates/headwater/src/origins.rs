@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use futures_util::future::join_all;
-use headwater_model::origin::{Profile, ProofGrade};
+use headwater_model::origin::{Policy, Profile, ProofGrade};
 use headwater_origin::{DirectoryOrigin, HttpEdge, Purge, S3Origin, S3Settings, Unusable};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
@@ -64,25 +64,83 @@ impl Opened {
         }
     }
 
-    /// Finds out whether it can be worked with, and its profile when that is not known or old.
-    async fn check(&self, catalog: &dyn Catalog, clock: &dyn Clock) -> anyhow::Result<()> {
+    /// Finds out whether it can be stored to, or only read, and its profile when that is not known or old.
+    async fn check(
+        &self,
+        stores: bool,
+        catalog: &dyn Catalog,
+        clock: &dyn Clock,
+    ) -> anyhow::Result<()> {
         // A folder that cannot be written to has failed to open.
         let Opened::S3(origin) = self else { return Ok(()) };
-        origin.reach().await.map_err(said)?;
+        let reached = if stores { origin.reach().await } else { origin.reach_to_read().await };
+        match reached {
+            // What is made for it waits until there is room, and its profile does so too.
+            Err(unusable) if unusable.is_full => {
+                news(&format!("warning: {}", said(unusable)));
+                return Ok(());
+            }
+            reached => reached.map_err(said)?,
+        }
+        match self.keep_up(catalog, clock).await {
+            // Where nothing may be stored, its word counts for nothing, and everything is read back.
+            Err(error) if !stores => news(&format!("warning: {error:#}")),
+            kept => kept?,
+        }
+        Ok(())
+    }
+
+    /// Goes by what is known of it by now, and probes it when that is nothing, or old.
+    async fn keep_up(&self, catalog: &dyn Catalog, clock: &dyn Clock) -> anyhow::Result<()> {
+        let Opened::S3(origin) = self else { return Ok(()) };
         let known = catalog.profile(origin.name(), &identity(origin.settings())).await?;
+        let Some((profile, at)) = known else {
+            return find_out(origin, catalog).await?.map(drop).map_err(said);
+        };
+        // Another process may have probed it since.
+        take(origin, profile);
         let lasts = i64::try_from(PROFILE_LASTS.as_millis()).unwrap_or(i64::MAX);
-        if known.is_none_or(|(_, at)| at.plus_ms(lasts) <= clock.now()) {
-            probe(origin, catalog).await?;
+        if at.plus_ms(lasts) <= clock.now()
+            && let Err(unusable) = find_out(origin, catalog).await?
+        {
+            // What was found a week ago is a better guess than nothing, and the origin can be worked with.
+            warn!(
+                origin = origin.name(),
+                why = unusable.problem,
+                "not probed again: it goes by what was found before"
+            );
         }
         Ok(())
     }
 }
 
-/// Asks an origin everything, keeps what it answered and goes by it from now on.
+/// Asks an origin everything, keeps what it answered and goes by it from now on. An error says what is wrong without
+/// naming the origin.
 pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::Result<Profile> {
-    let before = origin.profile();
-    let profile = origin.probe().await?;
+    find_out(origin, catalog).await?.map_err(|unusable| anyhow!(unusable.problem))
+}
+
+/// The same. What is wrong with the catalog is an error; with the origin, an answer.
+async fn find_out(
+    origin: &S3Origin,
+    catalog: &dyn Catalog,
+) -> anyhow::Result<Result<Profile, Unusable>> {
+    let profile = match origin.probe().await {
+        Ok(profile) => profile,
+        Err(unusable) => return Ok(Err(unusable)),
+    };
     catalog.keep_profile(origin.name(), &identity(origin.settings()), &profile).await?;
+    info!(origin = origin.name(), grade = grade(profile.grade()), "probed");
+    take(origin, profile.clone());
+    Ok(Ok(profile))
+}
+
+/// Takes an origin to behave like this from now on.
+fn take(origin: &S3Origin, profile: Profile) {
+    let before = origin.profile();
+    if *before == profile {
+        return;
+    }
     if before.grade() != profile.grade() && !before.answers.is_empty() {
         warn!(
             origin = origin.name(),
@@ -91,42 +149,85 @@ pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::R
             "the origin's word is worth something else than before"
         );
     }
-    info!(origin = origin.name(), grade = grade(profile.grade()), "probed");
-    origin.goes_by(profile.clone());
-    Ok(profile)
+    origin.goes_by(profile);
 }
 
-/// Opens all origins. With `checked`, origins that cannot be worked with are an error that says why, of all of them at
-/// once and within ten seconds, unless the others are enough for the policy.
+/// What a command needs of the origins before it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: they are not asked.
+    Nothing,
+    /// That titles can be published: what the policy asks for can be listed, read, stored to and deleted from. One that
+    /// is full counts: what is made waits until there is room.
+    Publishing,
+    /// That titles can be proven: what the policy asks for can be listed and read.
+    Proving,
+    /// That this one can be listed and read.
+    Only(String),
+    /// Nothing, and yet those that cannot be listed and read are named. With names, only of these.
+    Whatever(Vec<String>),
+}
+
+impl Need {
+    /// Whether the origin of this name matters.
+    fn concerns(&self, name: &str) -> bool {
+        match self {
+            Need::Nothing => false,
+            Need::Publishing | Need::Proving => true,
+            Need::Only(only) => only == name,
+            Need::Whatever(names) => names.is_empty() || names.iter().any(|it| it == name),
+        }
+    }
+
+    /// Whether it is met when the origins `usable` can be used.
+    fn is_met_by(&self, usable: &[&str], policy: &Policy) -> bool {
+        match self {
+            Need::Nothing | Need::Whatever(_) => true,
+            Need::Publishing | Need::Proving => {
+                let holds = |name: &&str| policy.origins.iter().any(|origin| origin == name);
+                let usable: Vec<&str> = usable.iter().copied().filter(holds).collect();
+                policy.is_met_by(&usable)
+            }
+            Need::Only(only) => usable.contains(&only.as_str()),
+        }
+    }
+}
+
+/// Opens all origins. Those that are not as needed are an error that says why, of all of them at once and within ten
+/// seconds, or two minutes more for one that has to be probed, unless the others are enough.
 pub(crate) async fn open_all(
     config: &Config,
     catalog: &dyn Catalog,
     clock: &dyn Clock,
-    checked: bool,
+    need: &Need,
 ) -> anyhow::Result<Vec<Opened>> {
     let mut opened = Vec::new();
     for origin in &config.origins {
         opened.push(Opened::open(origin, catalog).await?);
     }
-    if checked {
-        let checks = join_all(opened.iter().map(|origin| origin.check(catalog, clock))).await;
-        let mut usable = Vec::new();
-        let mut problems = Vec::new();
-        for (origin, check) in config.origins.iter().zip(checks) {
-            match check {
-                Ok(()) => usable.push(origin.name.as_str()),
-                Err(error) => problems.push(format!("{error:#}")),
-            }
+    let stores = *need == Need::Publishing;
+    let named: Vec<(&str, &Opened)> =
+        config.origins.iter().map(|origin| origin.name.as_str()).zip(&opened).collect();
+    let asked = named.into_iter().filter(|(name, _)| need.concerns(name));
+    let checks =
+        asked.map(async |(name, origin)| (name, origin.check(stores, catalog, clock).await));
+    let (mut usable, mut problems) = (Vec::new(), Vec::new());
+    for (name, check) in join_all(checks).await {
+        match check {
+            Ok(()) => usable.push(name),
+            Err(error) => problems.push(format!("{error:#}")),
         }
-        let policy = &config.policy;
-        usable.retain(|name| policy.origins.iter().any(|origin| origin == name));
-        if !policy.is_met_by(&usable) {
-            return Err(anyhow!(problems.join("\n\n")));
+    }
+    if !need.is_met_by(&usable, &config.policy) {
+        if problems.is_empty() {
+            // An origin that is not configured: whoever asks for it says so better.
+            return Ok(opened);
         }
-        // The others are enough: what is missing there is put right when it is back.
-        for problem in problems {
-            news(&format!("warning: {problem}"));
-        }
+        return Err(anyhow!(problems.join("\n\n")));
+    }
+    // The others are enough: what is missing there is put right when it is back.
+    for problem in problems {
+        news(&format!("warning: {problem}"));
     }
     Ok(opened)
 }
@@ -147,7 +248,7 @@ pub(crate) fn edges(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn 
     Ok(edges)
 }
 
-/// Probes origins again when what is known of them is old, until `stop`.
+/// Keeps up with what is known of origins, and probes them again when that is old, until `stop`.
 pub(crate) async fn keep_profiles(
     origins: &[Opened],
     catalog: &dyn Catalog,
@@ -161,8 +262,8 @@ pub(crate) async fn keep_profiles(
         }
         for origin in origins {
             // One that is away now is said so by whoever needs it.
-            if let Err(error) = origin.check(catalog, clock).await {
-                warn!(%error, "an origin could not be probed again");
+            if let Err(error) = origin.keep_up(catalog, clock).await {
+                warn!(%error, "it could not be found out how an origin behaves by now");
             }
         }
     }
@@ -192,3 +293,6 @@ pub(crate) fn grade(grade: ProofGrade) -> &'static str {
         ProofGrade::C => "C",
     }
 }
+
+#[cfg(test)]
+mod tests;

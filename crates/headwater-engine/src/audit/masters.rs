@@ -6,12 +6,12 @@ use headwater_model::archive::{
 };
 use headwater_model::audit::Tally;
 use headwater_model::finding::FindingKind;
-use headwater_model::incident::{Incident, Look};
+use headwater_model::incident::Look;
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::ObjectInfo;
 
 use super::{Audit, AuditError, News, Stretch};
-use crate::archive::{close, is_found_by_reading, told, unanswered};
+use crate::archive::{close, told, unanswered};
 
 /// Masters whose copies are compared at once: as many as a page of a listing has.
 const MASTERS: u32 = 1000;
@@ -98,9 +98,8 @@ impl Audit<'_> {
                 let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
                 let open = catalog.incidents_of(self.tenant, archive, key.as_str()).await?;
                 // What was found by reading is not over because a listing looks right.
-                let by_reading = |open: &Incident| is_found_by_reading(&open.finding.kind);
-                if !open.is_empty() && !open.iter().any(by_reading) {
-                    close(catalog, self.tenant, archive, &key, None).await?;
+                if !open.is_empty() && !open.iter().any(|incident| incident.found.by_reading) {
+                    close(catalog, self.tenant, archive, &key, false, None).await?;
                 }
             }
             (Some(kind), package) => {

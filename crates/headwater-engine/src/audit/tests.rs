@@ -108,7 +108,7 @@ async fn rot_is_found_by_reading_only() {
     assert_eq!(audit(&lab, &Scope::default(), &method(0.0)).await.0, Vec::<String>::new());
     let (told, _) = audit(&lab, &Scope::default(), &method(1.0)).await;
     assert!(
-        told[0].contains("audio-en/seg-00004.m4s` on origin lab could not be asked"),
+        told[0].contains("audio-en/seg-00004.m4s` on origin lab is listed but cannot be read"),
         "{told:?}"
     );
     assert!(told[1].contains("video-234p/seg-00002.m4s` on origin lab is altered"), "{told:?}");

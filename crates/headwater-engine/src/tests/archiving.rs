@@ -8,8 +8,10 @@ use headwater_model::finding::FindingKind;
 use headwater_model::id::Sha256;
 use headwater_model::incident::{How, Incident};
 use headwater_model::task::Remake;
+use headwater_ports::transcoder::Part;
 use headwater_testkit::digest;
 use headwater_testkit::flaky::{Fail, Flaky};
+use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::*;
 use crate::audit::{Budget, Method, News, Scope, Source};
@@ -368,6 +370,44 @@ async fn a_master_that_was_overwritten_is_made_again_from_what_was_archived() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_viewers_get_is_healed_from_its_own_master_although_a_newer_version_had_another() {
+    for upgraded in [false, true] {
+        let vault = Vault::new();
+        let path = vault.publish_and_delete().await;
+        // A better master of the same title, under the same name, that does not get to viewers.
+        fs::write(&path, "another film").unwrap();
+        let lab = &vault.lab;
+        for _ in 0..3 {
+            lab.transcoder.goes_wrong(Part::Span(0), Mishap::CrashAfter(0));
+        }
+        vault.engine().submit(&lab.title_at("film", &path)).await.unwrap();
+        vault.work(&vault.engine()).await;
+        let record = lab.record("film").await;
+        assert_eq!((record.state.name(), record.live), ("failed", Some(Version(1))));
+        if upgraded {
+            lab.transcoder.upgrade();
+        }
+        let key = package("film", 1).key("video-360p/seg-00001.m4s");
+        let before = lab.origin.object(&key).unwrap().0;
+        lab.origin.remove(&key);
+        vault.heal(&vault.engine()).await;
+        let (history, live) = (lab.history("film").await, lab.record("film").await.live);
+        if upgraded {
+            assert_eq!(live, Some(Version(3)), "{history}");
+            let of = |version| async move {
+                let record = lab.catalog.package(&package("film", version)).await.unwrap();
+                record.unwrap().plan.unwrap().master
+            };
+            assert_eq!(of(3).await, of(1).await);
+        } else {
+            assert_eq!(live, Some(Version(1)), "{history}");
+            assert_eq!(lab.origin.object(&key).unwrap().0, before);
+        }
+        assert_eq!(lab.found("film").await, [], "{history}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_title_is_made_again_from_the_archive_whole_or_in_part() {
     let vault = Vault::new();
     let path = vault.publish_and_delete().await;
@@ -435,6 +475,43 @@ async fn a_rotten_copy_is_not_used_and_only_a_new_one_ends_that() {
     fs::write(&path, FILM).unwrap();
     vault.heal(&vault.engine()).await;
     assert_eq!((vault.copy().unwrap(), vault.incidents(false).await), (FILM.into(), vec![]));
+}
+
+/// A vault whose copy was found rotten by somebody who fetched it; the master is back by now.
+async fn with_a_rotten_copy(glacier: MemoryOrigin) -> Vault {
+    let vault = Vault::on(glacier);
+    let path = vault.publish_and_delete().await;
+    vault.glacier.rot(&vault.key());
+    vault.glacier.thaw(&vault.key());
+    vault.lab.origin.remove(&package("film", 1).key("video-360p/seg-00001.m4s"));
+    vault.heal(&vault.engine()).await;
+    fs::write(&path, FILM).unwrap();
+    assert_eq!(vault.incidents(false).await.len(), 1);
+    vault
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotten_copy_that_the_archive_keeps_in_spite_of_a_new_one_is_not_proven() {
+    let vault = with_a_rotten_copy(MemoryOrigin::new("glacier")).await;
+    let lies = vec![Fail::DropPuts { containing: "masters" }];
+    vault.heal(&vault.engine_by(Arc::new(Flaky::new(vault.glacier.clone(), lies)))).await;
+    let Archiving::GivenUp(why) = vault.known().await.archiving else { panic!("it is rotten") };
+    assert!(why.message.contains("is altered: its SHA-256"), "{why}");
+    assert_eq!(vault.incidents(false).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotten_copy_in_cold_storage_is_proven_when_the_new_one_can_be_read() {
+    let vault =
+        with_a_rotten_copy(MemoryOrigin::new("glacier").with_storage_class("GLACIER")).await;
+    vault.heal(&vault.engine()).await;
+    let Archiving::GivenUp(why) = vault.known().await.archiving else { panic!("it is cold") };
+    assert!(why.message.contains("restore it at the provider"), "{why}");
+    assert_eq!((vault.copy().unwrap(), vault.incidents(false).await.len()), (FILM.into(), 1));
+    let stored = vault.glacier.stored().len();
+    vault.glacier.thaw(&vault.key());
+    vault.heal(&vault.engine()).await;
+    assert_eq!((vault.glacier.stored().len(), vault.incidents(false).await), (stored, vec![]));
 }
 
 #[tokio::test(start_paused = true)]

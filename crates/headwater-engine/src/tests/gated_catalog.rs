@@ -10,7 +10,7 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Restored, TitleRecord};
+use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
@@ -101,6 +101,7 @@ gated! {
     titles(tenant: &Tenant, limit: u32) -> Vec<TitleRecord>;
     events(tenant: &Tenant, title: &TitleId) -> Vec<Event>;
     package(package: &PackageId) -> Option<PackageRecord>;
+    making(package: &PackageId) -> Option<Making>;
     objects(package: &PackageId) -> Vec<Object>;
     packages_of(tenant: &Tenant, master: Sha256, pipeline: Sha256) -> Vec<(PackageId, bool)>;
     claim(worker: &str, roles: &[Role], lease_ms: i64) -> Option<Claimed>;

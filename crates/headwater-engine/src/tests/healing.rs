@@ -1,13 +1,16 @@
 //! What origins lose is put right: before publishing and afterwards, from another origin, by rendering, by transcoding.
 
 use bytes::Bytes;
+use headwater_model::finding::FindingKind;
 use headwater_model::incident::{How, Incident};
 use headwater_ports::transcoder::Part;
+use headwater_testkit::digest;
 use headwater_testkit::flaky::{Fail, Flaky};
 use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::gated_origin::{Gate, GatedOrigin};
 use super::*;
+use crate::audit::{Budget, Method, Scope, Source};
 
 const SEGMENT: &str = "video-360p/seg-00003.m4s";
 
@@ -33,6 +36,26 @@ const DEEDS: [(&str, Deed); 4] = [
     ("truncated", |origin, key| origin.truncate(key, 100)),
     ("altered", MemoryOrigin::alter),
 ];
+
+/// The ways that only reading shows.
+const UNSEEN: [(&str, Deed); 3] = [
+    ("rotten", MemoryOrigin::rot),
+    ("cut short", |origin, key| origin.truncate_unseen(key, 100)),
+    ("unreadable", MemoryOrigin::make_unreadable),
+];
+
+/// Audits everything, and reads this share of it.
+async fn audit(engine: &Engine, read: f64) {
+    let method = Method {
+        read,
+        from: Source::Origin,
+        round: 0,
+        heals: false,
+        budget: Budget::NONE,
+        checkpoint: None,
+    };
+    engine.audit(&Tenant::default(), &Scope::default(), &method, &|_| {}).await.unwrap();
+}
 
 async fn incidents(lab: &Lab) -> Vec<Incident> {
     let title = "film".parse().unwrap();
@@ -127,6 +150,102 @@ async fn one_origin_is_healed_by_making_exactly_what_is_lost_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_only_reading_shows_is_made_again_and_read_before_it_counts_as_healed() {
+    for verify in [Verify::Listing, Verify::Read] {
+        for (path, remade) in [
+            (SEGMENT, Some("span 2")),
+            ("audio-en/init.mp4", Some("audio 1")),
+            ("video-234p/media.m3u8", None),
+        ] {
+            for (deed, damage) in UNSEEN {
+                let lab = Lab { verify, ..Lab::new() };
+                lab.make(&lab.title("film", "a film")).await;
+                let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+                damage(&lab.origin, &at(path));
+                let engine = lab.engine();
+                audit(&engine, 1.0).await;
+                audit(&engine, 0.0).await;
+                assert_eq!(
+                    lab.found("film").await.len(),
+                    1,
+                    "{path} {deed}: a listing ends nothing"
+                );
+                heal(&lab, &engine, &before).await;
+                let again = lab.transcoder.calls()[made..].iter().map(name).collect::<Vec<_>>();
+                assert_eq!(again, Vec::from_iter(remade), "{path} {deed}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_stay_right_is_not_healed_because_the_listing_is_right() {
+    for (deed, damage) in UNSEEN {
+        let lab = Lab::new();
+        lab.make(&lab.title("film", "a film")).await;
+        damage(&lab.origin, &at(SEGMENT));
+        let again = Gate::AfterPut("seg-00003.m4s", Box::new(move |o| damage(o, &at(SEGMENT))));
+        let engine = lab.engine_on(GatedOrigin::new(lab.origin.clone(), again));
+        audit(&engine, 1.0).await;
+        engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+        let service = Service::start(&engine);
+        lab.wait_for(|history| history.contains("heal failed, viewers keep what they have")).await;
+        service.stop().await;
+        assert_eq!(lab.found("film").await.len(), 1, "{deed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_that_saw_nothing_ends_no_incident() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let engine = lab.engine();
+    lab.origin.remove(&at(SEGMENT));
+    audit(&engine, 0.0).await;
+    let inventory = lab.origin.object(&at("inventory.jsonl")).unwrap().0;
+    type Open = (Arc<dyn Origin>, Deed, &'static str);
+    let flaky = Flaky::new(lab.origin.clone(), vec![Fail::FirstGets(1)]);
+    let looks: [Open; 3] = [
+        (Arc::new(flaky), |_, _| {}, "could not be asked about"),
+        (lab.origin.clone(), MemoryOrigin::alter, "is altered"),
+        (lab.origin.clone(), MemoryOrigin::remove, "is missing"),
+    ];
+    for (origin, damage, told) in looks {
+        damage(&lab.origin, &at("inventory.jsonl"));
+        let engine = lab.engine_on(origin);
+        audit(&engine, 0.0).await;
+        let open = lab.found("film").await;
+        assert_eq!((open.len(), &open[0].kind), (2, &FindingKind::Missing), "{told}");
+        assert!(open[1].to_string().contains(told), "{}", open[1]);
+        engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await.unwrap();
+        assert_eq!(lab.found("film").await.len(), if told.starts_with("could") { 1 } else { 2 });
+    }
+    lab.origin.put(digest::put(at("inventory.jsonl").as_str(), inventory)).await.unwrap();
+    engine.verify(&Tenant::default(), &"film".parse().unwrap(), None).await.unwrap();
+    assert_eq!(lab.found("film").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_rots_on_one_origin_is_copied_from_another() {
+    let (lab, other) = (Lab::new(), Arc::new(MemoryOrigin::new("second").with_page(3)));
+    let policy = Policy {
+        origins: vec!["lab".to_owned(), "second".to_owned()],
+        min_copies: 2,
+        ..Policy::of_one("lab")
+    };
+    let origins: [Arc<dyn Origin>; 2] = [lab.origin.clone(), other.clone()];
+    let engine = lab.engine_with(lab.catalog.clone(), Stores::new(&origins, policy).unwrap());
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    lab.work(&engine, "film").await;
+    let (before, made) = (contents(&lab.origin), lab.transcoder.calls().len());
+    lab.origin.rot(&at(SEGMENT));
+    other.rot(&at("audio-en/seg-00001.m4s"));
+    audit(&engine, 1.0).await;
+    heal(&lab, &engine, &before).await;
+    assert_eq!((contents(&other), lab.transcoder.calls().len()), (before, made));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_another_origin_has_is_copied_from_there() {
     let (lab, other) = (Lab::new(), Arc::new(MemoryOrigin::new("second").with_page(3)));
     let policy = Policy {
@@ -216,23 +335,61 @@ async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn an_origin_that_lost_everything_is_one_incident_a_title_and_is_healed() {
-    // Eighty segments of each of three renditions.
-    let lab = Lab { transcoder: Arc::new(ScriptedTranscoder::new(480)), ..Lab::new() };
-    lab.make(&lab.title("film", "a film")).await;
-    let before = lab.origin.keys();
-    let segments = before.iter().filter(|key| key.contains("/seg-"));
-    for key in segments.clone() {
-        lab.origin.remove(&ObjectKey::new(key).unwrap());
+    let remove: fn(&MemoryOrigin, &ObjectKey) = MemoryOrigin::remove;
+    for damage in [remove, MemoryOrigin::rot] {
+        // Eighty segments of each of three renditions.
+        let lab = Lab { transcoder: Arc::new(ScriptedTranscoder::new(480)), ..Lab::new() };
+        lab.make(&lab.title("film", "a film")).await;
+        let keys = lab.origin.keys().into_iter().map(|key| ObjectKey::new(key).unwrap());
+        let keys: Vec<ObjectKey> = keys.collect();
+        let before: Vec<_> = keys.iter().map(|key| lab.origin.object(key)).collect();
+        let segments = keys.iter().filter(|key| key.as_str().contains("/seg-"));
+        assert!(segments.clone().count() > 200);
+        segments.for_each(|key| damage(&lab.origin, key));
+        let engine = lab.engine();
+        let (tenant, film) = (Tenant::default(), "film".parse().unwrap());
+        let read = Some(Verify::Read);
+        assert!(engine.verify(&tenant, &film, read).await.unwrap()[0].findings.len() > 200);
+        let open = lab.found("film").await;
+        assert_eq!((open.len(), open[0].object.as_str()), (1, "main/film/v1/*"), "{open:?}");
+        assert!(engine.heal(&tenant, &film).await.unwrap().0);
+        let service = Service::start(&engine);
+        lab.wait_for(|history| history.contains("healed: every origin")).await;
+        service.stop().await;
+        assert_eq!(lab.found("film").await, []);
+        let after: Vec<_> = keys.iter().map(|key| lab.origin.object(key)).collect();
+        assert!(before == after, "every byte is what it was");
     }
-    assert!(segments.count() > 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_title_is_healed_nobody_swaps_its_pointers() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let pointers = || ["index.m3u8", "manifest.mpd"].map(|p| lab.text(&format!("main/film/{p}")));
+    let first = pointers();
+    lab.make(&lab.title("film", "b film")).await;
+    let second = pointers();
+    lab.origin.remove(&ObjectKey::new("main/film/index.m3u8").unwrap());
+
+    // Healing that has read what viewers get, and stops before it writes.
+    let (stuck, bell) = GatedOrigin::closing(lab.origin.clone(), 25);
+    let healer = lab.engine_on(stuck);
+    healer.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let healing = Service::start_as(&healer, &[Role::Verifier]);
+    bell.notified().await;
     let engine = lab.engine();
-    let (tenant, film) = (Tenant::default(), "film".parse().unwrap());
-    assert!(engine.verify(&tenant, &film, None).await.unwrap()[0].findings.len() > 200);
-    let open = lab.found("film").await;
-    assert_eq!((open.len(), open[0].object.as_str()), (1, "main/film/v1/*"), "{open:?}");
-    assert!(engine.heal(&tenant, &film).await.unwrap().0);
+    assert!(engine.roll_back(&package("film", 1)).await.unwrap());
     let service = Service::start(&engine);
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(lab.record("film").await.live, Some(Version(2)));
+    assert_eq!(pointers(), [None, second[1].clone()]);
+
+    healing.kill().await;
+    // Which of the two is next, is left open.
     lab.wait_for(|history| history.contains("healed: every origin")).await;
+    lab.wait("film", |record| record.live == Some(Version(1))).await;
     service.stop().await;
-    assert_eq!((lab.origin.keys(), lab.found("film").await), (before, vec![]));
+    assert_eq!(pointers(), first);
+    assert_eq!(lab.found("film").await, []);
 }

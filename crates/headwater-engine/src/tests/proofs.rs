@@ -1,6 +1,7 @@
 //! Whatever is wrong behind the verifier's back keeps the title off the air, and the finding names the object (R5).
 
 use expect_test::{Expect, expect};
+use headwater_model::refusal::Code;
 use headwater_testkit::digest::put;
 use headwater_testkit::flaky::{Fail, Flaky};
 
@@ -182,4 +183,43 @@ async fn a_live_title_is_proven_with_its_pointers() {
     let [proof] = <[_; 1]>::try_from(engine.verify(&tenant, &title, None).await.unwrap()).unwrap();
     assert_eq!((lab.found("film").await, proof.findings.len()), (proof.findings, 2));
     assert!(engine.verify(&tenant, &"other".parse().unwrap(), None).await.is_err());
+}
+
+/// A title that is proven, and that nobody has published for an hour.
+async fn proven_an_hour_ago(lab: &Lab) {
+    let engine = lab.engine();
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    let service = Service::start_as(&engine, &[Role::Worker, Role::Verifier]);
+    lab.wait("film", |record| record.state.name() == "publishing").await;
+    service.stop().await;
+    sleep(Duration::from_secs(3_600)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_between_proof_and_publication_is_made_again_before_viewers_get_it() {
+    for path in [SEGMENT, "manifest.mpd", "inventory.jsonl"] {
+        let lab = Lab::new();
+        proven_an_hour_ago(&lab).await;
+        lab.origin.remove(&at(path));
+        let told = lab.told(&lab.work(&lab.engine(), "film").await);
+        let history = lab.history("film").await;
+        assert_eq!(told, "published", "{path}:\n{history}");
+        assert!(lab.origin.object(&at(path)).is_some());
+        assert!(history.contains("publish found something lost"), "{history}");
+        assert_eq!(lab.found("film").await, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_that_was_given_up_is_taken_up_with_a_new_proof() {
+    let lab = Lab::new();
+    proven_an_hour_ago(&lab).await;
+    let away = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), vec![Fail::Away])));
+    let record = lab.work(&away, "film").await;
+    assert_eq!(record.state.refusal().unwrap().code, Code::OriginUnavailable);
+    lab.origin.remove(&at("inventory.jsonl"));
+    lab.origin.remove(&at(SEGMENT));
+    let told = lab.told(&lab.make(&lab.title("film", "a film")).await);
+    assert_eq!(told, "published", "{}", lab.history("film").await);
+    assert!(lab.origin.object(&at(SEGMENT)).is_some());
 }

@@ -2,6 +2,7 @@
 
 use headwater_model::task::Remake;
 use headwater_testkit::digest::put;
+use headwater_testkit::flaky::{Fail, Flaky};
 
 use crate::audit::{Budget, Method, Scope, Source};
 use crate::rebuild::RebuildError;
@@ -192,12 +193,10 @@ async fn a_rebuild_that_was_stopped_is_done_again() {
     }
     let lab = lab_with(old.origin.clone());
     let tenant = Tenant::default();
-    let inventory = package("film", 1).key("inventory.jsonl");
-    let (body, _) = lab.origin.object(&inventory).unwrap();
-    lab.origin.make_unreadable(&inventory);
-    let stopped = lab.engine().rebuild(&tenant, "lab").await;
+    let refuses = vec![Fail::RefuseGets { containing: "film/v1/inventory.jsonl" }];
+    let flaky = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), refuses)));
+    let stopped = flaky.rebuild(&tenant, "lab").await;
     assert!(matches!(stopped, Err(RebuildError::Origin(_))), "{stopped:?}");
-    lab.origin.put(put(inventory.as_str(), body)).await.unwrap();
     assert_eq!(lab.catalog.titles(&tenant, 9).await.unwrap().len(), 1);
     let rebuilt = lab.engine().rebuild(&tenant, "lab").await.unwrap();
     assert_eq!((rebuilt.titles, rebuilt.packages, rebuilt.problems.len()), (3, 3, 0));

@@ -145,6 +145,27 @@ async fn a_segment_that_comes_out_otherwise_brings_its_rendition_as_a_new_versio
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_rots_and_comes_out_otherwise_is_a_new_version_too() {
+    for damage in [MemoryOrigin::rot, MemoryOrigin::make_unreadable] {
+        let lab = upgraded().await;
+        damage(&lab.origin, &at(1, LOST));
+        let method = Method {
+            read: 1.0,
+            from: Source::Origin,
+            round: 0,
+            heals: false,
+            budget: Budget::NONE,
+            checkpoint: None,
+        };
+        let (tenant, all) = (Tenant::default(), Scope::default());
+        lab.engine().audit(&tenant, &all, &method, &|_| {}).await.unwrap();
+        heal(&lab).await;
+        check_sound(&lab, 2).await;
+        assert_eq!(renditions(&lab, 2), ["video-360p"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_that_is_lost_is_replaced_by_one_version() {
     let lab = upgraded().await;
     for path in [LOST, "video-234p/seg-00001.m4s", "audio-en/seg-00002.m4s"] {

@@ -151,6 +151,7 @@ impl Lab {
             pipeline: "vod".to_owned(),
             again: false,
             remake: None,
+            reason: None,
         };
         self.engine.submit(&new).await.unwrap();
     }

@@ -303,6 +303,14 @@ fn fault(row: &Row) -> String {
         What::ExpireCredentials => "says that credentials expired".to_owned(),
         What::SkewClock => "says that clocks differ".to_owned(),
         What::Full => "is full".to_owned(),
+        What::LoseAnswer(of) => format!("does {} and loses the answer", call(of)),
+        What::Answer(of, status, "") => {
+            format!("has a proxy that answers {} with {status}", call(of))
+        }
+        What::Answer(of, status, code) => format!("answers {} with {status} {code}", call(of)),
+        What::IgnoreRange => "sends all where a part was asked for".to_owned(),
+        What::HideSize => "says nowhere how long it is".to_owned(),
+        What::RepeatPage => "lists the same page again and again".to_owned(),
     };
     match (row.what, row.kind, row.verify) {
         (What::Rot, Kind::C, _) => what + "; C",

@@ -18,6 +18,7 @@ fn a_title_that_needs_a_second_try() {
                 version: Version(1),
                 master_path: "/drop/film.mp4",
                 pipeline: "vod-h264",
+                reason: None,
             },
             Line::Made { kind: TaskKind::Audio(0), attempt: 1 },
             Line::TryAgain {
@@ -55,7 +56,12 @@ fn a_title_with_more_than_one_version() {
     let failed = TitleState::refused(Refusal::new(Code::DiskFull, "the origin has no space left"));
     check(
         &[
-            Line::Queued { version: Version(2), master_path: "/drop/b.mp4", pipeline: "vod-h264" },
+            Line::Queued {
+                version: Version(2),
+                master_path: "/drop/b.mp4",
+                pipeline: "vod-h264",
+                reason: Some("better grading"),
+            },
             Line::GivenUp { version: Version(1), newer: Version(2) },
             Line::Ended { kind: TaskKind::Prepare, state: &rejected },
             Line::Ended { kind: TaskKind::Span(6), state: &failed },
@@ -63,7 +69,7 @@ fn a_title_with_more_than_one_version() {
             Line::AlreadyPublished { version: Version(1) },
         ],
         expect![[r#"
-            queued as v2 from /drop/b.mp4 with pipeline vod-h264
+            queued as v2 from /drop/b.mp4 with pipeline vod-h264 (better grading)
             v1 given up: v2 was asked for before it was done
             rejected: empty-file: the file has no bytes
             failed at span 7: disk-full: the origin has no space left

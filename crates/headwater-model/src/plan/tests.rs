@@ -98,6 +98,12 @@ pub(crate) fn any() -> Plan {
     make(&pipeline(), &at(25, 1, 300), 50, Some(FrameRate::PAL)).expect("an even master")
 }
 
+/// A plan of as many spans, each one segment of 6 s.
+pub(crate) fn of_spans(spans: u64) -> Plan {
+    let p = Pipeline { span_segments: 1, ..pipeline() };
+    make(&p, &at(25, 1, 150 * spans), 50, Some(FrameRate::PAL)).expect("an even master")
+}
+
 fn at(num: u32, den: u32, frames: u64) -> Vec<i64> {
     (0..frames).map(|n| FrameRate::new(num, den).unwrap().frame_ns(n)).collect()
 }

@@ -11,6 +11,7 @@ fn submitted(path: &str, again: bool) -> NewTitle {
         pipeline: "vod-h264".into(),
         again,
         remake: None,
+        reason: None,
     }
 }
 

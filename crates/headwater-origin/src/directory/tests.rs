@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use headwater_model::key::CACHE_NEVER;
 use headwater_ports::origin::{Origin, OriginErrorKind, PutFile};
@@ -13,7 +14,7 @@ use headwater_testkit::digest::{key, put, sha256};
 use headwater_testkit::origin_suite::origin_suite;
 use rustix::io::Errno;
 
-use super::{DirectoryOrigin, PAGE, aside, kind_of};
+use super::{DirectoryOrigin, PAGE, READS, WRITES, aside, kind_of};
 
 fn open(root: &Path) -> DirectoryOrigin {
     DirectoryOrigin::open("local", root).expect("open")
@@ -246,5 +247,26 @@ fn system_errors_become_kinds() {
     ];
     for (errno, kind) in cases {
         assert_eq!(kind_of(&io::Error::from(errno)), kind, "{errno:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_does_not_answer_is_not_waited_for_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = Duration::from_millis(20);
+    let origin = DirectoryOrigin { limit, ..open(folder.path()) };
+    // As calls to a file server that has gone away hold them.
+    let _writes = origin.writes.acquire_many(WRITES as u32).await.unwrap();
+    let _reads = origin.reads.acquire_many(READS as u32).await.unwrap();
+    let at = key("film/a");
+    let errors = [
+        origin.put(put("film/a", "x")).await.unwrap_err(),
+        origin.get(&at, None).await.unwrap_err(),
+        origin.head(&at).await.unwrap_err(),
+        origin.list("film/", None).await.unwrap_err(),
+        origin.delete(&at).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind, OriginErrorKind::Unavailable, "{error}");
     }
 }

@@ -83,6 +83,39 @@ async fn a_refused_purge_is_an_error_without_the_token_in_it() {
 }
 
 #[tokio::test]
+async fn a_purge_that_is_sent_elsewhere_is_not_done() {
+    let (_server, cdn) = world().await;
+    cdn.lie("", EdgeLie::RedirectsPurges);
+    for url in [None, Some(format!("{}/api/purge", cdn.url()))] {
+        let edge = adapter(&cdn, Some(Purge { url, ..purging("POST") }));
+        let error = edge.purge(&key("film/seg.m4s")).await.unwrap_err();
+        assert_eq!(error.reason, "it answers 302 Found");
+    }
+    assert_eq!(cdn.purged(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_purge_that_nobody_takes_is_not_done() {
+    let (_server, cdn) = world().await;
+    // The CDN knows purges by POST, and GET for objects, of which this is none.
+    let nowhere = Purge { url: Some(format!("{}/api/v0/purge", cdn.url())), ..purging("GET") };
+    let error = adapter(&cdn, Some(nowhere)).purge(&key("film/seg.m4s")).await.unwrap_err();
+    assert_eq!(error.reason, "it answers 404 Not Found");
+}
+
+#[test]
+fn keys_of_a_purge_are_shown_nowhere() {
+    let purge = Purge {
+        url: Some("https://api.example/purge?key=hush".to_owned()),
+        body: Some(r#"{"key":"hush","urls":["{url}"]}"#.to_owned()),
+        method: "POST".to_owned(),
+        token: Some("hush".to_owned()),
+    };
+    let shown = format!("{purge:?}");
+    assert!(shown.contains("https://api.example/purge") && !shown.contains("hush"), "{shown}");
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_end_is_not_waited_for() {
     let (server, cdn) = world().await;
     server.alter("film/seg.m4s", true, |_| vec![7; 50_000_000].into());

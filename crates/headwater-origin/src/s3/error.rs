@@ -41,9 +41,11 @@ const CORRUPT: [&str; 4] =
 pub(super) struct Failed {
     pub(super) trouble: Trouble,
     pub(super) kind: OriginErrorKind,
+    /// Status of the answer, if there was one.
+    pub(super) status: Option<u16>,
     /// The origin's code, if it answered with one.
     pub(super) code: Option<String>,
-    /// Nothing was sent: there is nothing to sign it with.
+    /// Nothing was sent: whoever should give credentials to sign it with does not.
     pub(super) lacks_credentials: bool,
     message: String,
 }
@@ -57,19 +59,31 @@ impl fmt::Display for Failed {
 impl Error for Failed {}
 
 impl Failed {
+    /// A failure without an answer.
+    fn new(trouble: Trouble, kind: OriginErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { trouble, kind, status: None, code: None, lacks_credentials: false, message }
+    }
+
     fn passing(trouble: Trouble, message: impl Into<String>) -> Self {
-        Self {
-            trouble,
-            kind: OriginErrorKind::Unavailable,
-            code: None,
-            lacks_credentials: false,
-            message: message.into(),
-        }
+        Self::new(trouble, OriginErrorKind::Unavailable, message)
     }
 
     /// No answer in time.
     pub(super) fn too_late(limit: Duration) -> Self {
         Self::passing(Trouble::Timeout, format!("no answer within {} s", limit.as_secs()))
+    }
+
+    /// More bytes than were asked for, or than anything has that is stored in one piece: the same again next time.
+    pub(super) fn too_long(most: u64) -> Self {
+        let message = format!("the origin sends more than {most} bytes");
+        Self::new(Trouble::Lasting, OriginErrorKind::Corrupt, message)
+    }
+
+    /// It was never sent.
+    pub(super) fn no_turn() -> Self {
+        let why = "the origin lets in too few calls for this one to have had its turn";
+        Self::passing(Trouble::Throttled(None), why)
     }
 
     /// The answer ended in the middle.
@@ -78,20 +92,65 @@ impl Failed {
     }
 
     /// What the origin says does not fit what was asked.
-    pub(super) fn corrupt(message: String) -> Self {
-        let kind = OriginErrorKind::Corrupt;
-        Self { trouble: Trouble::Garbled, kind, code: None, lacks_credentials: false, message }
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(Trouble::Garbled, OriginErrorKind::Corrupt, message)
     }
 
-    /// The origin does not do what has to be done.
-    pub(super) fn unable(message: &str) -> Self {
-        Self {
-            trouble: Trouble::Lasting,
-            kind: OriginErrorKind::Denied,
-            code: None,
-            lacks_credentials: false,
-            message: message.to_owned(),
+    /// An answer whose status said that all was well, and that is an error of this code.
+    pub(super) fn after_all(code: &str, message: &str) -> Self {
+        Self::told(200, (Some(code), Some(message)), None, String::new)
+    }
+
+    /// An answer of this status that says what is wrong.
+    fn told(
+        status: u16,
+        (code, message): (Option<&str>, Option<&str>),
+        pause: Option<Duration>,
+        otherwise: impl Fn() -> String,
+    ) -> Self {
+        let (trouble, kind) = classify(status, code, pause);
+        let message = match (code, message) {
+            (Some(code), Some(message)) => format!("{status} {code}: {message}"),
+            (Some(code), None) => format!("{status} {code}"),
+            (None, _) => format!("{status}: {}", otherwise()),
+        };
+        let code = code.map(str::to_owned);
+        Self { status: Some(status), code, ..Self::new(trouble, kind, message) }
+    }
+
+    /// The same, of a call that reads an object: there is none when the origin says so. A 404 without its code comes
+    /// from something in front of it, such as an ingress without a backend, which knows nothing about objects.
+    pub(super) fn of_reading(self) -> Self {
+        if self.says_no_such_key() { self.not_found() } else { self }
+    }
+
+    /// The same, of a call whose answer has no body and so no code: the status has to do.
+    pub(super) fn of_looking(self) -> Self {
+        let any = self.code.as_deref().is_none_or(|code| code == "NotFound");
+        let is_absence = self.says_no_such_key() || (self.status == Some(404) && any);
+        if is_absence { self.not_found() } else { self }
+    }
+
+    /// The same, of a put that is to replace what is there: when nothing is there, that has changed.
+    pub(super) fn of_replacing(self) -> Self {
+        if self.says_no_such_key() {
+            Self { trouble: Trouble::Lasting, kind: OriginErrorKind::Changed, ..self }
+        } else {
+            self
         }
+    }
+
+    /// That there is no such object, where that is an answer like any other.
+    pub(super) fn absent<T>(self) -> Result<Option<T>, Self> {
+        if self.kind == OriginErrorKind::NotFound { Ok(None) } else { Err(self) }
+    }
+
+    fn not_found(self) -> Self {
+        Self { trouble: Trouble::Lasting, kind: OriginErrorKind::NotFound, ..self }
+    }
+
+    fn says_no_such_key(&self) -> bool {
+        self.status == Some(404) && self.code.as_deref() == Some("NoSuchKey")
     }
 
     /// Whether there is no upload in parts of that id any more.
@@ -99,9 +158,19 @@ impl Failed {
         self.code.as_deref() == Some("NoSuchUpload")
     }
 
-    /// Whether the origin understood and said no.
+    /// Whether the origin has said that it did not do it; else it may have, and its word was lost.
     pub(super) fn is_refusal(&self) -> bool {
-        self.trouble == Trouble::Lasting || self.kind == OriginErrorKind::Corrupt
+        match self.trouble {
+            Trouble::Throttled(_) | Trouble::Lasting => true,
+            Trouble::Fault | Trouble::Reset | Trouble::Timeout | Trouble::Garbled => false,
+        }
+    }
+
+    /// Whether it says that the body is not what was announced. A bad request may be about anything: it counts where
+    /// the same request with the right announcement is taken.
+    pub(super) fn is_about_content(&self) -> bool {
+        self.kind == OriginErrorKind::Corrupt
+            || (self.status == Some(400) && self.kind == OriginErrorKind::Denied)
     }
 
     /// The origin's own code, or all that is known.
@@ -111,7 +180,7 @@ impl Failed {
 
     /// Whether a range began behind the object's last byte.
     pub(super) fn is_beyond_the_end(&self) -> bool {
-        self.code.as_deref() == Some("InvalidRange")
+        self.status == Some(416) || self.code.as_deref() == Some("InvalidRange")
     }
 
     /// For callers of the port.
@@ -127,28 +196,19 @@ impl<E: ProvideErrorMetadata + Error + 'static> From<SdkError<E, Response>> for 
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::passing(Trouble::Timeout, chain(&error))
             }
-            // Without credentials nothing is sent.
-            SdkError::DispatchFailure(_) if lacks_credentials(&error) => Self {
-                trouble: Trouble::Lasting,
-                kind: OriginErrorKind::Denied,
-                code: None,
-                lacks_credentials: true,
-                message: chain(&error),
-            },
+            SdkError::DispatchFailure(_) if let Some(why) = about_credentials(&error) => {
+                Self { lacks_credentials: true, ..without_credentials(why, chain(&error)) }
+            }
             SdkError::DispatchFailure(_) => Self::passing(Trouble::Reset, chain(&error)),
-            SdkError::ConstructionFailure(_) => Self {
-                trouble: Trouble::Lasting,
-                kind: OriginErrorKind::Denied,
-                code: None,
-                lacks_credentials: false,
-                message: chain(&error),
-            },
+            SdkError::ConstructionFailure(_) => {
+                Self::new(Trouble::Lasting, OriginErrorKind::Denied, chain(&error))
+            }
             SdkError::ResponseError(response) => {
-                of_answer(response.raw(), None, None, || chain(&error))
+                of_answer(response.raw(), (None, None), || chain(&error))
             }
             SdkError::ServiceError(service) => {
-                let (code, message) = (service.err().code(), service.err().message());
-                of_answer(service.raw(), code, message, || chain(&error))
+                let told = (service.err().code(), service.err().message());
+                of_answer(service.raw(), told, || chain(&error))
             }
             _ => Self::passing(Trouble::Fault, chain(&error)),
         }
@@ -157,52 +217,73 @@ impl<E: ProvideErrorMetadata + Error + 'static> From<SdkError<E, Response>> for 
 
 fn of_answer(
     answer: &Response,
-    code: Option<&str>,
-    message: Option<&str>,
+    told: (Option<&str>, Option<&str>),
     otherwise: impl Fn() -> String,
 ) -> Failed {
-    let status = answer.status().as_u16();
-    let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
     let retry_after = || {
         let seconds = answer.headers().get("retry-after")?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds))
     };
+    Failed::told(answer.status().as_u16(), told, retry_after(), otherwise)
+}
+
+/// What an answer means for the next try and for the caller. `pause` is what it says about when to come back.
+fn classify(
+    status: u16,
+    code: Option<&str>,
+    pause: Option<Duration>,
+) -> (Trouble, OriginErrorKind) {
     use OriginErrorKind as Kind;
-    let (trouble, kind) = match status {
+    let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
+    match status {
         _ if is(&["InvalidObjectState"]) => (Trouble::Lasting, Kind::Cold),
         _ if is(&FULL) => (Trouble::Lasting, Kind::Full),
         507 => (Trouble::Lasting, Kind::Full),
-        _ if is(&THROTTLED) => (Trouble::Throttled(retry_after()), Kind::Unavailable),
-        429 | 503 => (Trouble::Throttled(retry_after()), Kind::Unavailable),
+        _ if is(&THROTTLED) => (Trouble::Throttled(pause), Kind::Unavailable),
+        429 | 503 => (Trouble::Throttled(pause), Kind::Unavailable),
         // What arrived there is not what was sent: the way is bad, or the origin.
         _ if is(&CORRUPT) => (Trouble::Garbled, Kind::Corrupt),
+        408 => (Trouble::Timeout, Kind::Unavailable),
         _ if is(&["RequestTimeout"]) => (Trouble::Timeout, Kind::Unavailable),
+        // The body broke off on the way, or came earlier than whoever took it was ready.
+        _ if is(&["IncompleteBody"]) => (Trouble::Reset, Kind::Unavailable),
+        425 => (Trouble::Reset, Kind::Unavailable),
+        // It is not going to learn it.
+        501 => (Trouble::Lasting, Kind::Denied),
         404 if is(&["NoSuchBucket"]) => (Trouble::Lasting, Kind::Denied),
-        404 => (Trouble::Lasting, Kind::NotFound),
-        500.. => (Trouble::Fault, Kind::Unavailable),
+        404 if is(&["NoSuchUpload"]) => (Trouble::Lasting, Kind::Unavailable),
+        // Only a call about one object can be told that there is none; see `of_reading`.
+        404 => (Trouble::Fault, Kind::Unavailable),
         412 => (Trouble::Lasting, Kind::Changed),
         // Two writers at once.
         409 => (Trouble::Fault, Kind::Unavailable),
-        400.. => (Trouble::Lasting, Kind::Denied),
-        _ => (Trouble::Reset, Kind::Unavailable),
-    };
-    let message = match (code, message) {
-        (Some(code), Some(message)) => format!("{status} {code}: {message}"),
-        (Some(code), None) => format!("{status} {code}"),
-        (None, _) => format!("{status}: {}", otherwise()),
-    };
-    Failed { trouble, kind, code: code.map(str::to_owned), lacks_credentials: false, message }
+        // A redirect too: the bucket is in another region or at another endpoint, and asking here again leads nowhere.
+        300..=499 => (Trouble::Lasting, Kind::Denied),
+        // What began as a success and holds an error is a fault as well.
+        _ => (Trouble::Fault, Kind::Unavailable),
+    }
 }
 
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+/// Without credentials nothing is sent. That there are none stays so; who gives them may only be busy.
+fn without_credentials(why: &CredentialsError, message: String) -> Failed {
+    match why {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            Failed::new(Trouble::Lasting, OriginErrorKind::Denied, message)
+        }
+        CredentialsError::ProviderTimedOut(_) => Failed::passing(Trouble::Timeout, message),
+        _ => Failed::passing(Trouble::Fault, message),
+    }
+}
+
+fn about_credentials<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e CredentialsError> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<CredentialsError>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 /// An error with everything that caused it.
@@ -218,3 +299,6 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -305,7 +306,11 @@ impl Upload {
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), OriginError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        // Whether an earlier try may have done it without our hearing of that.
+        let may_be_done = AtomicBool::new(false);
         let completed = self.calls.ask("finish", self.key.as_str(), COMPLETION_LIMIT, || async {
+            // A try that is dropped for taking too long cannot say how it ended.
+            let before = may_be_done.swap(true, Ordering::Relaxed);
             let request = self
                 .client
                 .complete_multipart_upload()
@@ -315,9 +320,14 @@ impl Upload {
                 .multipart_upload(parts.clone());
             match request.send().await.map_err(Failed::from) {
                 Ok(_) => Ok(()),
-                // A try whose answer was lost may have done it. Whoever asks for the object will know.
-                Err(failed) if failed.is_no_such_upload() => Ok(()),
-                Err(failed) => Err(failed),
+                // Whoever asks for the object will know.
+                Err(failed) if failed.is_no_such_upload() && before => Ok(()),
+                Err(failed) => {
+                    if failed.is_refusal() {
+                        may_be_done.store(before, Ordering::Relaxed);
+                    }
+                    Err(failed)
+                }
             }
         });
         completed.await
@@ -355,7 +365,7 @@ async fn abort(calls: &Calls, client: &Client, bucket: &str, full: &str, id: &st
         let request = client.abort_multipart_upload().bucket(bucket).key(full).upload_id(id);
         match request.send().await.map_err(Failed::from) {
             Ok(_) => Ok(()),
-            Err(failed) if failed.kind == OriginErrorKind::NotFound => Ok(()),
+            Err(failed) if failed.is_no_such_upload() => Ok(()),
             Err(failed) => Err(failed),
         }
     });

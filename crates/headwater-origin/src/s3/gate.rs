@@ -4,8 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::warn;
 
-use super::pace::{Ended, Pace};
+use super::pace::{Ended, LONGEST_PAUSE, Pace};
+
+/// A wait for a turn ends after this long at the latest, and is begun again by what is known then.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// Pauses from here on are worth a warning: until then it may be an origin that limits its callers as a habit.
+const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// The gate that all calls to one origin pass.
 #[derive(Debug, Clone)]
@@ -17,6 +24,9 @@ struct Inner {
     /// How much faster than time the pace's time passes.
     haste: u32,
     pace: Mutex<Pace>,
+    /// Who is first in the queue. Only the first waits for a place and then for a turn, so that the others hold nothing
+    /// and all of them start in the order in which they came.
+    first: tokio::sync::Mutex<()>,
     /// As many permits as calls may be in flight, more while a shrunken limit is not yet reached.
     places: Arc<Semaphore>,
     granted: Mutex<usize>,
@@ -38,24 +48,30 @@ impl Gate {
             began,
             haste,
             pace: Mutex::new(pace),
+            first: tokio::sync::Mutex::default(),
             places: Arc::new(Semaphore::new(places)),
             granted: Mutex::new(places),
         }))
     }
 
-    /// Waits until a call may start.
-    pub(super) async fn enter(&self) -> Place {
+    /// Waits until a call may start; none if there is no turn for it by `until`, in the pace's time.
+    pub(super) async fn enter(&self, until: Instant) -> Option<Place> {
+        let _first = self.0.first.lock().await;
         // Never closed.
         let permit = Arc::clone(&self.0.places).acquire_owned().await.ok();
         let place = Place { gate: self.clone(), permit };
-        let wait = self.pace().turn(self.now()) / self.0.haste;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        loop {
+            let now = self.now();
+            let Err(wait) = self.pace().turn(now) else { return Some(place) };
+            if now >= until {
+                return None;
+            }
+            tokio::time::sleep(wait.min(SLICE) / self.0.haste).await;
         }
-        place
     }
 
-    fn now(&self) -> Instant {
+    /// The pace's time.
+    pub(super) fn now(&self) -> Instant {
         self.0.began + self.0.began.elapsed() * self.0.haste
     }
 
@@ -65,13 +81,15 @@ impl Gate {
 }
 
 impl Place {
-    /// Says how the call ended, and for how long the origin wants to be left alone.
-    pub(super) fn leave(self, ended: Ended, pause: Option<Duration>) {
+    /// Says how the call to `origin` ended, and for how long that wants to be left alone.
+    pub(super) fn leave(self, origin: &str, ended: Ended, pause: Option<Duration>) {
         let now = self.gate.now();
         let mut pace = self.gate.pace();
         pace.learn(now, ended);
-        if let Some(pause) = pause {
-            pace.freeze(now, pause);
+        let Some(pause) = pause else { return };
+        if pace.freeze(now, pause) && pause >= LONG_PAUSE {
+            let waits = pause.min(LONGEST_PAUSE);
+            warn!(origin, asked = ?pause, ?waits, "the origin asks to be left alone: nothing is sent to it meanwhile");
         }
     }
 }
@@ -92,3 +110,6 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,6 @@ impl Intercept for Unread {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listed<'t> {
     pub(super) key: &'t str,
-    /// 0 when the listing does not say.
     pub(super) bytes: u64,
     pub(super) etag: Option<&'t str>,
     pub(super) storage_class: Option<&'t str>,
@@ -68,6 +67,26 @@ pub(super) struct Told {
     pub(super) last: Option<String>,
 }
 
+/// Why an answer is no listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unlisted {
+    /// It is an error, after a status that said otherwise.
+    Refused {
+        /// Its code.
+        code: String,
+        /// What it says.
+        message: String,
+    },
+    /// It is not all of one, or something else.
+    Garbled(String),
+}
+
+impl From<String> for Unlisted {
+    fn from(why: String) -> Self {
+        Unlisted::Garbled(why)
+    }
+}
+
 /// Reads the answer to `ListObjectsV2`
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>), telling `see` each object in the order of
 /// the listing.
@@ -75,11 +94,12 @@ pub(super) struct Told {
 /// # Errors
 ///
 /// Why it is no such answer, or not all of one.
-pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Told, String> {
+pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Told, Unlisted> {
     let text = std::str::from_utf8(answer).map_err(|_| "the listing is not UTF-8".to_owned())?;
     let mut reader = Reader::from_str(text);
     let mut told = Told::default();
     let mut object = Fields::default();
+    let mut refusal: Option<(String, String)> = None;
     // How deep we are, what the two innermost elements are, and the text so far in the innermost.
     let (mut depth, mut inside, mut word) = (0u32, Element::Other, String::new());
     loop {
@@ -91,7 +111,10 @@ pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Tol
                 let name = start.local_name();
                 match (depth, name.as_ref()) {
                     (1, "ListBucketResult") => {}
-                    (1, other) => return Err(format!("the answer is no listing but `{other}`")),
+                    (1, "Error") => refusal = Some(Default::default()),
+                    (1, other) => {
+                        return Err(format!("the answer is no listing but `{other}`").into());
+                    }
                     (2, "Contents") => {
                         inside = Element::Object;
                         object.clear();
@@ -105,9 +128,21 @@ pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Tol
             Event::GeneralRef(reference) => push_character(&mut word, &reference)?,
             Event::End(end) => {
                 let name = end.local_name();
+                if let Some((code, message)) = &mut refusal {
+                    match (depth, name.as_ref()) {
+                        (2, "Code") => word.trim().clone_into(code),
+                        (2, "Message") => word.trim().clone_into(message),
+                        (1, _) => {
+                            return Err(refused(std::mem::take(code), std::mem::take(message)));
+                        }
+                        _ => {}
+                    }
+                    depth -= 1;
+                    continue;
+                }
                 match (depth, inside, name.as_ref()) {
                     (2, Element::Object, _) => {
-                        see(object.listed().ok_or("an object is listed without its key")?);
+                        see(object.listed()?);
                         told.last.get_or_insert_default().clone_from(&object.key);
                     }
                     (2, _, "IsTruncated") => told.is_truncated = word.trim() == "true",
@@ -117,7 +152,7 @@ pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Tol
                 }
                 depth -= 1;
             }
-            Event::Eof => return Err("the listing is cut off".to_owned()),
+            Event::Eof => return Err("the listing is cut off".to_owned().into()),
             // An element without content says nothing that is not the default.
             Event::Empty(empty)
                 if depth == 0 && empty.local_name().as_ref() == "ListBucketResult" =>
@@ -127,6 +162,13 @@ pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Tol
             _ => {}
         }
     }
+}
+
+fn refused(code: String, message: String) -> Unlisted {
+    if code.is_empty() {
+        return "the answer is no listing but an error without a code".to_owned().into();
+    }
+    Unlisted::Refused { code, message }
 }
 
 /// The element at depth 2.
@@ -140,7 +182,7 @@ enum Element {
 #[derive(Debug, Default)]
 struct Fields {
     key: String,
-    bytes: u64,
+    bytes: Option<u64>,
     etag: Option<String>,
     storage_class: Option<String>,
 }
@@ -148,7 +190,7 @@ struct Fields {
 impl Fields {
     fn clear(&mut self) {
         self.key.clear();
-        self.bytes = 0;
+        self.bytes = None;
         self.etag = None;
         self.storage_class = None;
     }
@@ -156,17 +198,22 @@ impl Fields {
     fn set(&mut self, name: &str, word: &str) {
         match name {
             "Key" => word.clone_into(&mut self.key),
-            "Size" => self.bytes = word.trim().parse().unwrap_or(0),
+            "Size" => self.bytes = word.trim().parse().ok(),
             "ETag" => self.etag = Some(word.to_owned()),
             "StorageClass" => self.storage_class = Some(word.trim().to_owned()),
             _ => {}
         }
     }
 
-    fn listed(&self) -> Option<Listed<'_>> {
+    fn listed(&self) -> Result<Listed<'_>, String> {
         let Self { key, bytes, etag, storage_class } = self;
         let (etag, storage_class) = (etag.as_deref(), storage_class.as_deref());
-        (!key.is_empty()).then_some(Listed { key, bytes: *bytes, etag, storage_class })
+        match (key.as_str(), bytes) {
+            ("", _) => Err("an object is listed without its key".to_owned()),
+            // Taken for 0, it would be one that has lost its bytes.
+            (key, None) => Err(format!("`{key}` is listed without a size that can be read")),
+            (key, Some(bytes)) => Ok(Listed { key, bytes: *bytes, etag, storage_class }),
+        }
     }
 }
 

@@ -10,6 +10,20 @@ use std::time::{Duration, Instant};
 /// Outcomes are judged over this long: some round trips, and short enough to notice when a limit is lifted.
 const WINDOW: Duration = Duration::from_millis(500);
 
+/// No more than this counts as the length of a window: one that an idle time falls into says nothing about its rate.
+const LONGEST_WINDOW: Duration = Duration::from_secs(2);
+
+/// The longest time for which an origin is left alone because it says so. One that is better known to be away is asked
+/// once a minute; and a day, or a number that makes no sense, would be an outage of our own.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// What may be caught up with after a late start: waits end a millisecond or two late, which must not lower the rate.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// An origin that never refused anything is taken to have let in at least as many calls a second, whatever few there
+/// happened to be when it refused the first.
+const FREE_RATE: f64 = 100.0;
+
 /// Never slower than this many calls a second, or nobody would notice that an origin recovered.
 const LOWEST_RATE: f64 = 2.0;
 
@@ -90,13 +104,22 @@ impl Pace {
         }
     }
 
-    /// Takes a turn: how long to wait until the call may start.
-    pub(super) fn turn(&mut self, now: Instant) -> Duration {
-        let start = self.next.max(now).max(self.frozen);
-        if let Some(rate) = self.rate {
-            self.next = start + Duration::from_secs_f64(1.0 / rate);
-        }
-        start.saturating_duration_since(now)
+    /// Takes a turn if there is one now; else says how long it will be until there is, as things stand. Nobody has a
+    /// turn in advance: when the rate rises, that time becomes shorter.
+    pub(super) fn turn(&mut self, now: Instant) -> Result<(), Duration> {
+        let wait = |until: Instant| match until.saturating_duration_since(now) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
+        };
+        wait(self.frozen)?;
+        let Some(rate) = self.rate else { return Ok(()) };
+        let interval = Duration::from_secs_f64(1.0 / rate);
+        // The last turn may have been taken at a lower rate than this one.
+        self.next = self.next.min(now + interval);
+        wait(self.next)?;
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+        self.next = self.next.max(earliest) + interval;
+        Ok(())
     }
 
     /// Calls that may be in flight.
@@ -104,9 +127,11 @@ impl Pace {
         self.in_flight
     }
 
-    /// Nobody starts for `pause`: the origin asked for it in `Retry-After`.
-    pub(super) fn freeze(&mut self, now: Instant, pause: Duration) {
-        self.frozen = self.frozen.max(now + pause);
+    /// Nobody starts for `pause`: the origin asked for it in `Retry-After`. Whether that is news.
+    pub(super) fn freeze(&mut self, now: Instant, pause: Duration) -> bool {
+        let is_news = self.frozen <= now;
+        self.frozen = self.frozen.max(now + pause.min(LONGEST_PAUSE));
+        is_news
     }
 
     /// Learns from the end of a call.
@@ -123,11 +148,12 @@ impl Pace {
         let Window { well, throttled, badly, .. } = self.window;
         self.window = Window::new(now);
         if throttled > 0 {
-            let let_in = f64::from(well) / elapsed.as_secs_f64();
-            self.rate = Some((let_in * ABOVE).max(LOWEST_RATE));
+            let seconds = elapsed.min(LONGEST_WINDOW).as_secs_f64();
+            let [let_in, asked] = [well, well + throttled].map(|n| f64::from(n) / seconds);
+            // One window without a success says that it is too much, and not that nothing is let in.
+            let half = self.rate.unwrap_or(asked.max(FREE_RATE)) / 2.0;
+            self.rate = Some((let_in * ABOVE).max(half).max(LOWEST_RATE));
             self.quiet = 0;
-            // What queued up behind the old rate starts anew.
-            self.next = now;
         } else if let Some(rate) = &mut self.rate {
             self.quiet += 1;
             *rate *= if self.quiet > QUIET { LEAP } else { STEP };
@@ -144,3 +170,6 @@ impl Pace {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,27 +29,45 @@ const GARBLED_TRIES: u32 = 3;
 
 /// For how long a throttled call is tried again. The rate of all calls follows what is let in, so that this only runs out
 /// when the origin lets in next to nothing.
-const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
 
 /// Longest wait between two tries.
 const CAP: Duration = Duration::from_secs(20);
 
-/// When to try again after the `failures`th failure (from 1) of a call that was begun `elapsed` ago; `None` to give up.
-/// `jitter` is a random number from 0 to 1: calls that failed together must not come back together.
-pub(super) fn again(
-    trouble: Trouble,
-    failures: u32,
-    elapsed: Duration,
-    jitter: f64,
-) -> Option<Duration> {
-    let (base, may) = match trouble {
-        Trouble::Throttled(_) => (Duration::from_millis(50), elapsed < THROTTLED_LIMIT),
-        Trouble::Reset => (Duration::from_millis(25), failures < TRIES),
-        Trouble::Fault => (Duration::from_millis(200), failures < TRIES),
-        Trouble::Garbled => (Duration::from_millis(200), failures < GARBLED_TRIES),
-        Trouble::Timeout => (Duration::from_secs(1), failures < TRIES / 2),
-        Trouble::Lasting => return None,
-    };
-    let doubled = base.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    may.then(|| doubled.min(CAP).mul_f64(jitter.clamp(0.0, 1.0)))
+/// How often a call has failed, and of what: a call that was throttled seven times has its tries for a lost connection
+/// still before it.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    throttled: u32,
+    fault: u32,
+    reset: u32,
+    timeout: u32,
+    garbled: u32,
 }
+
+impl Failures {
+    /// Counts a failure of a call that was begun `elapsed` ago, and says how long to wait before the next try; `None` to
+    /// give up. `jitter` is a random number from 0 to 1: calls that failed together must not come back together.
+    pub(super) fn again(
+        &mut self,
+        trouble: Trouble,
+        elapsed: Duration,
+        jitter: f64,
+    ) -> Option<Duration> {
+        let (count, base, tries) = match trouble {
+            Trouble::Throttled(_) if elapsed >= THROTTLED_LIMIT => return None,
+            Trouble::Throttled(_) => (&mut self.throttled, Duration::from_millis(50), u32::MAX),
+            Trouble::Reset => (&mut self.reset, Duration::from_millis(25), TRIES),
+            Trouble::Fault => (&mut self.fault, Duration::from_millis(200), TRIES),
+            Trouble::Garbled => (&mut self.garbled, Duration::from_millis(200), GARBLED_TRIES),
+            Trouble::Timeout => (&mut self.timeout, Duration::from_secs(1), TRIES / 2),
+            Trouble::Lasting => return None,
+        };
+        *count += 1;
+        let doubled = base.saturating_mul(1 << (*count - 1).min(16));
+        (*count < tries).then(|| doubled.min(CAP).mul_f64(jitter.clamp(0.0, 1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

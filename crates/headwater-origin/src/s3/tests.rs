@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use headwater_lying_origin::{Call, Checksums, Lie, LyingOrigin, Manners, What};
+use headwater_lying_origin::{Call, Checksums, Conditions, Lie, LyingOrigin, Manners, What};
 use headwater_model::origin::Answer;
+use headwater_ports::origin::OriginErrorKind;
 use headwater_testkit::digest::{key, put};
 use headwater_testkit::origin_suite::origin_suite;
 
@@ -158,6 +159,18 @@ async fn unusable(settings: S3Settings) -> String {
 }
 
 #[tokio::test]
+async fn who_only_looks_stores_nothing() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let right = settings(&server);
+    S3Origin::new(right.clone(), Profile::default()).await.reach_to_read().await.unwrap();
+    assert_eq!(server.calls(Call::Put), 0);
+    let bucket = S3Settings { bucket: "no-such-bucket".to_owned(), ..right };
+    let bucket = S3Origin::new(bucket, Profile::default()).await;
+    let told = bucket.reach_to_read().await.unwrap_err().to_string();
+    assert!(told.starts_with("origin lab: there is no bucket `no-such-bucket`"), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_origin_is_one_sentence() {
     let server = LyingOrigin::start(Manners::default()).await.unwrap();
     let right = settings(&server);
@@ -190,7 +203,16 @@ async fn what_is_wrong_with_an_origin_is_one_sentence() {
     let no_list = LyingOrigin::start(no_list).await.unwrap();
     let told = unusable(settings(&no_list)).await;
     assert_eq!(told, "the credentials may not list the bucket `media`");
+    let class = Some("STANDARD_IA".to_owned());
+    let no_classes = Manners { has_classes: false, ..Manners::default() };
+    let no_classes = LyingOrigin::start(no_classes).await.unwrap();
+    let told = unusable(S3Settings { storage_class: class, ..settings(&no_classes) }).await;
+    assert_eq!(told, "it does not take objects of storage class `STANDARD_IA`");
     for (what, says) in [
+        (
+            What::Answer(Call::Get, 403, "AccessDenied"),
+            "the credentials may not read objects of the bucket `media`",
+        ),
         (What::ExpireCredentials, "the credentials have expired"),
         (What::SkewClock, "the clock of this machine is off by more than the origin allows"),
         (What::Full, "there is no space left in the bucket `media`"),
@@ -198,6 +220,7 @@ async fn what_is_wrong_with_an_origin_is_one_sentence() {
         server.lie(Lie { what, containing: String::new(), times: None });
         assert_eq!(unusable(right.clone()).await, says);
         server.be_honest();
+        assert_eq!(server.keys(), Vec::<String>::new(), "nothing is left behind");
     }
 }
 
@@ -251,11 +274,14 @@ async fn a_limiter_loses_nothing_with_400_in_flight() {
 /// What a probe says about a server, as a person would note it.
 async fn probed(manners: Manners) -> (ProofGrade, Vec<String>) {
     let server = LyingOrigin::start(manners).await.unwrap();
-    let profile = origin(&server, Profile::default()).await.probe().await.unwrap();
+    probed_on(&server).await
+}
+
+async fn probed_on(server: &LyingOrigin) -> (ProofGrade, Vec<String>) {
+    let profile = origin(server, Profile::default()).await.probe().await.unwrap();
     assert_eq!(server.keys(), Vec::<String>::new(), "something was left behind");
     let asked: Vec<_> = profile.answers.iter().map(|answer| answer.question).collect();
-    let all = Question::ALL.iter().all(|question| asked.contains(question));
-    assert!(all && asked.len() == Question::ALL.len(), "{asked:?}");
+    assert_eq!(asked, Question::ALL);
     let not = profile.answers.iter().filter(|answer| !answer.yes);
     let not = not.map(|answer| format!("{}: {}", answer.question, answer.note)).collect();
     (profile.grade(), not)
@@ -286,7 +312,7 @@ async fn a_checksum_that_is_echoed_proves_nothing() {
         checksums: Checksums::Echoed,
         enforces_md5: false,
         checks_signatures: false,
-        honours_conditions: false,
+        conditions: Conditions::Ignored,
         ..Manners::default()
     };
     let (grade, not) = probed(manners).await;
@@ -314,4 +340,233 @@ async fn an_etag_that_is_no_md5_is_grade_c_without_checksums() {
     let (grade, not) = probed(manners).await;
     assert_eq!(grade, ProofGrade::C);
     assert!(not.iter().any(|line| line.starts_with("ETag is the MD5: it is ")), "{not:?}");
+}
+
+/// Enforces nothing, and its ETag is the MD5 all the same.
+fn careless() -> Manners {
+    Manners {
+        checksums: Checksums::Ignored,
+        enforces_md5: false,
+        checks_signatures: false,
+        ..Manners::default()
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_refuses_everything_enforces_nothing() {
+    for (lie, note) in [
+        (What::Answer(Call::Put, 400, "InvalidRequest"), "not even a right one is taken"),
+        (What::Answer(Call::Put, 403, "AccessDenied"), "not even a right one is taken"),
+    ] {
+        let server = LyingOrigin::start(careless()).await.unwrap();
+        for containing in ["-md5", "-hash", "-checksum"] {
+            server.lie(Lie { what: lie, containing: containing.to_owned(), times: None });
+        }
+        let (grade, not) = probed_on(&server).await;
+        assert_eq!(grade, ProofGrade::C, "{not:?}");
+        assert_eq!(not.iter().filter(|line| line.contains(note)).count(), 3, "{not:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_content_proves_nothing() {
+    for (status, code) in [(403, "AccessDenied"), (404, "NoSuchKey"), (405, ""), (500, "Oops")] {
+        let server = LyingOrigin::start(careless()).await.unwrap();
+        let what = What::Answer(Call::Put, status, code);
+        server.lie(Lie { what, containing: "wrong-".to_owned(), times: None });
+        let (grade, not) = probed_on(&server).await;
+        assert_eq!(grade, ProofGrade::C, "{not:?}");
+        let as_else = |line: &&String| line.contains(": it is refused as something else: ");
+        assert_eq!(not.iter().filter(as_else).count(), 3, "{not:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_is_full_has_no_profile() {
+    let server = LyingOrigin::start(careless()).await.unwrap();
+    server.lie(Lie { what: What::Full, containing: "wrong-md5".to_owned(), times: None });
+    let unusable = origin(&server, Profile::default()).await.probe().await.unwrap_err();
+    let says = "there is no space left in the bucket `media` (507 XMinioStorageFull";
+    assert!(unusable.problem.starts_with(says), "{unusable}");
+    assert_eq!(server.keys(), Vec::<String>::new(), "something was left behind");
+}
+
+#[tokio::test]
+async fn a_condition_that_is_not_understood_is_not_honoured_and_not_sent() {
+    for conditions in [Conditions::Refused, Conditions::NotImplemented] {
+        let manners = Manners { conditions, ..Manners::default() };
+        let server = LyingOrigin::start(manners).await.unwrap();
+        let (grade, not) = probed_on(&server).await;
+        assert_eq!((grade, not.len()), (ProofGrade::A, 2), "{not:?}");
+        let line = |line: &String| line.contains("on puts: it is not understood: ");
+        assert!(not.iter().all(line), "{not:?}");
+        let origin = origin(&server, Profile::default()).await;
+        origin.goes_by(origin.probe().await.unwrap());
+        for before in [Before::Nothing, Before::Etag("\"1\"".to_owned())] {
+            origin.put(Put { before, ..put("film/index.m3u8", "x") }).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_passes_does_not_end_a_probe() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    for what in [
+        What::SlowDown(Call::Put, 0),
+        What::Fail(Call::Put),
+        What::Reset(Call::Head),
+        What::SlowDown(Call::List, 0),
+        What::Reset(Call::Get),
+        What::Fail(Call::Delete),
+    ] {
+        server.lie(Lie { what, containing: String::new(), times: Some(2) });
+    }
+    assert_eq!(probed_on(&server).await, (ProofGrade::A, vec![]));
+}
+
+#[tokio::test]
+async fn what_an_origin_does_not_know_is_tried_once() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let what = What::Answer(Call::Put, 501, "NotImplemented");
+    server.lie(Lie { what, containing: String::new(), times: None });
+    let error = origin(&server, grade_a()).await.put(put("film/a", "x")).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Put)), (OriginErrorKind::Denied, 1), "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_finds_no_backend_says_nothing_about_objects() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    let segment = "film/seg-00001.m4s";
+    for call in [Call::Put, Call::Get, Call::List, Call::Delete] {
+        let what = What::Answer(call, 404, "");
+        server.lie(Lie { what, containing: String::new(), times: Some(2) });
+    }
+    origin.put(put(segment, "a segment")).await.unwrap();
+    assert_eq!(origin.get(&key(segment), None).await.unwrap(), "a segment");
+    assert_eq!(origin.list("film/", None).await.unwrap().objects.len(), 1);
+    origin.delete(&key(segment)).await.unwrap();
+    assert_eq!(server.keys(), Vec::<String>::new(), "it was deleted");
+}
+
+#[tokio::test]
+async fn a_404_that_stays_is_no_missing_object_but_an_origin_that_is_away() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    server.lie(Lie {
+        what: What::Answer(Call::Get, 404, ""),
+        containing: String::new(),
+        times: None,
+    });
+    server.lie(Lie {
+        what: What::Answer(Call::Put, 404, ""),
+        containing: String::new(),
+        times: None,
+    });
+    let read = origin.get(&key("film/a"), None).await.unwrap_err();
+    let stored = origin.put(put("film/a", "x")).await.unwrap_err();
+    for error in [read, stored] {
+        assert_eq!(error.kind, OriginErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_to_be_replaced_and_is_gone_has_changed() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    let before = Before::Etag("\"1\"".to_owned());
+    let error = origin.put(Put { before, ..put("film/index.m3u8", "x") }).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Put)), (OriginErrorKind::Changed, 1), "{error}");
+}
+
+#[tokio::test]
+async fn an_origin_that_wants_to_be_left_alone_for_ever_is_for_a_minute() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    let what = What::SlowDown(Call::Put, u32::MAX);
+    server.lie(Lie { what, containing: String::new(), times: Some(1) });
+    let stored = origin.put(put("film/a", "x"));
+    tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_object_whose_size_is_not_told_is_not_empty() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await.in_haste(100);
+    origin.put(put("film/a", "x")).await.unwrap();
+    server.lie(Lie { what: What::HideSize, containing: String::new(), times: None });
+    let listed = origin.list("film/", None).await.unwrap_err();
+    let looked = origin.head(&key("film/a")).await.unwrap_err();
+    for error in [listed, looked] {
+        assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_after_a_good_status_is_what_its_code_says() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/a", "x")).await.unwrap();
+    // More often than garbled answers are tried.
+    let what = What::Answer(Call::List, 200, "SlowDown");
+    server.lie(Lie { what, containing: String::new(), times: Some(5) });
+    assert_eq!(origin.list("film/", None).await.unwrap().objects.len(), 1);
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_move_on_is_an_error() {
+    let server = LyingOrigin::start(Manners { page: 2, ..Manners::default() }).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    for name in ["film/a", "film/b", "film/c"] {
+        origin.put(put(name, "x")).await.unwrap();
+    }
+    server.lie(Lie { what: What::RepeatPage, containing: String::new(), times: None });
+    let first = origin.list("film/", None).await.unwrap();
+    let error = origin.list("film/", first.next.as_ref()).await.unwrap_err();
+    assert_eq!(error.kind, OriginErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("the listing does not move on"), "{error}");
+}
+
+#[tokio::test]
+async fn a_part_is_a_part_also_of_an_origin_that_always_sends_everything() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/a", "0123456789")).await.unwrap();
+    server.lie(Lie { what: What::IgnoreRange, containing: String::new(), times: None });
+    for (range, expected) in
+        [(2..5, "234"), (5..99, "56789"), (10..99, ""), (0..u64::MAX, "0123456789")]
+    {
+        let read = origin.get(&key("film/a"), Some(range.clone())).await.unwrap();
+        assert_eq!(read, expected, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_larger_than_anything_that_is_stored_is_not_read() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let origin = origin(&server, grade_a()).await;
+    origin.put(put("film/v1/inventory.jsonl", "x")).await.unwrap();
+    let long = vec![0; usize::try_from(MOST_WHOLE).unwrap() + 1];
+    server.alter("packages/film/v1/inventory.jsonl", true, |_| long.into());
+    let error = origin.get(&key("film/v1/inventory.jsonl"), None).await.unwrap_err();
+    assert_eq!((error.kind, server.calls(Call::Get)), (OriginErrorKind::Corrupt, 1), "{error}");
+}
+
+#[tokio::test]
+async fn an_archive_that_cannot_be_read_at_once_can_be_worked_with() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    let class = Some("DEEP_ARCHIVE".to_owned());
+    let settings = S3Settings { storage_class: class, ..settings(&server) };
+    S3Origin::new(settings, Profile::default()).await.reach().await.unwrap();
+    assert_eq!(server.keys(), Vec::<String>::new(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn what_passes_is_no_reason_not_to_start() {
+    let server = LyingOrigin::start(Manners::default()).await.unwrap();
+    for call in [Call::List, Call::Put, Call::Get, Call::Delete] {
+        let what = What::SlowDown(call, 0);
+        server.lie(Lie { what, containing: String::new(), times: Some(2) });
+    }
+    origin(&server, Profile::default()).await.reach().await.unwrap();
 }

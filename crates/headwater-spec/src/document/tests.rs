@@ -160,6 +160,20 @@ fn what_follows_the_key_of_a_secret_is_not_quoted() {
             |        ^"#]],
     );
     check(
+        "name = 7 # https://ops:hush@cdn.example/purge",
+        expect![[r#"
+        file.toml:1:8: `name` must be a string in quotes, not a whole number
+          1 | name = 7 # https:// …
+            |        ^"#]],
+    );
+    check(
+        "name = 7 # https://cdn.example/a@b",
+        expect![[r#"
+        file.toml:1:8: `name` must be a string in quotes, not a whole number
+          1 | name = 7 # https://cdn.example/a@b
+            |        ^"#]],
+    );
+    check(
         "access_key 'hush'",
         expect![[r#"
             file.toml:1:12: not TOML: key with no value, expected `=`

@@ -5,11 +5,11 @@ use headwater_model::id::{Sha256, Tenant};
 use headwater_model::life::TitleState;
 use headwater_model::queue::MAX_LOST_LEASES;
 use headwater_model::refusal::Code;
-use headwater_model::task::{MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Role, TaskKind};
+use headwater_model::task::{MAX_ATTEMPTS_ON_ORIGIN, NewTitle, Outcome, Remake, Role, TaskKind};
 use headwater_ports::catalog::CatalogError;
 
 use super::scene::{
-    LEASE_MS, LONG_MS, Scene, copy_of, good, lasting, new_title, package, passing,
+    LEASE_MS, LONG_MS, Scene, copy_of, good, lasting, new_title, package, passing, prepared,
     prepared_to_archive,
 };
 
@@ -240,5 +240,35 @@ pub async fn a_path_is_remembered_with_what_was_there(s: Scene) -> Case {
     let elsewhere = NewTitle { master_path: "/drop/better.mp4".to_owned(), ..again };
     s.catalog.submit(&elsewhere).await?;
     assert_eq!(s.claim_kind(TaskKind::Prepare).await?.known_master, None);
+    Ok(())
+}
+
+/// The newest version may have had another one.
+pub async fn a_task_knows_the_master_of_its_own_version(s: Scene) -> Case {
+    let v1 = package("film", 1);
+    prepare(&s, "film").await?;
+    s.work().await?;
+    s.submit("film").await?;
+    let mut other = prepared(2, 1);
+    if let Outcome::Prepared { facts, .. } = &mut other {
+        facts.bytes = 2;
+    }
+    s.finish(TaskKind::Prepare, &other).await?;
+    s.end(TaskKind::Span(0), Code::TranscoderFailed).await?;
+    assert!(s.catalog.heal(&v1).await?);
+    let heal = s.claim_kind(TaskKind::Heal).await?;
+    assert_eq!(
+        (heal.facts.map(|f| f.bytes), heal.known_master),
+        (Some(1_000_000), Some(Sha256([2; 32])))
+    );
+    s.catalog.fail(&heal.lease, &lasting(Code::NotProven)).await?;
+
+    let (renditions, reason) = (vec!["video-360p".to_owned()], None);
+    let base = v1.version;
+    let remake = Remake { base, renditions, from_ms: None, to_ms: None, reason, heals: true };
+    let part = NewTitle { again: true, remake: Some(remake), ..new_title("film") };
+    s.catalog.submit(&part).await?;
+    let made = s.claim_kind(TaskKind::Prepare).await?;
+    assert_eq!((made.facts, made.known_master), (None, Some(Sha256([1; 32]))));
     Ok(())
 }

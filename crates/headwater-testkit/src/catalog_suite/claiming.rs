@@ -222,3 +222,42 @@ pub async fn all_leases_end_at_once(s: Scene) -> Case {
     assert!(s.clock.now() > Timestamp(0));
     Ok(())
 }
+
+/// `Publish` and `Heal` of a title, whichever version they are of: each may write what the other has just written.
+pub async fn one_task_at_a_time_touches_the_pointers_of_a_title(s: Scene) -> Case {
+    for _ in 0..2 {
+        s.submit("film").await?;
+        s.work().await?;
+    }
+    s.submit("other").await?;
+    s.work().await?;
+    let [v1, v2] = [package("film", 1), package("film", 2)];
+    assert!(s.catalog.heal(&v2).await?);
+    let heal = s.claim_kind(TaskKind::Heal).await?;
+    assert!(s.catalog.roll_back(&v1).await?);
+    assert_eq!(s.try_claim().await?, None, "viewers' version is being healed");
+    assert!(s.catalog.heal(&package("other", 1)).await?);
+    s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
+    s.catalog.fail(&heal.lease, &passing(Code::NotProven)).await?;
+
+    // Between two tries of the healing there is room.
+    let back = s.claim_kind(TaskKind::Publish).await?;
+    s.clock.advance_ms(LEASE_MS - 1);
+    assert_eq!(s.try_claim().await?, None, "and the other way round");
+    s.catalog.complete(&back.lease, &good(TaskKind::Publish)).await?;
+    s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
+
+    assert!(s.catalog.roll_back(&v2).await?);
+    let forth = s.claim_kind(TaskKind::Publish).await?;
+    assert!(s.catalog.roll_back(&v1).await?);
+    assert_eq!(s.try_claim().await?, None, "an older version neither");
+    // Its worker is dead: whoever is first is next, and the other one waits again.
+    s.clock.advance_ms(LEASE_MS);
+    let next = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!(next.package, v1);
+    assert_eq!(s.try_claim().await?, None);
+    assert_lost(s.catalog.complete(&forth.lease, &good(TaskKind::Publish)).await);
+    s.catalog.complete(&next.lease, &good(TaskKind::Publish)).await?;
+    assert_eq!(s.claim_kind(TaskKind::Publish).await?.package, v2);
+    Ok(())
+}

@@ -1,9 +1,11 @@
 //! Cases of healing: incidents, and work that is done again because an origin lost what it made.
 
+use std::collections::BTreeSet;
+
 use headwater_model::audit::{Holding, Standing};
 use headwater_model::finding::{Finding, FindingKind, Way};
 use headwater_model::id::{Sha256, Tenant, Version};
-use headwater_model::incident::{How, Incident, Look, MOST, Mended};
+use headwater_model::incident::{At, Found, How, Incident, Look, MOST, Mended};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, Retry, TaskKind};
@@ -87,6 +89,42 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     s.catalog.note(&v1, &Look { edges, ..look(&["a"], &found[..1], &[]) }).await?;
     assert_eq!(s.catalog.incidents(&Tenant::default(), None, false, 10).await?.len(), 2);
     assert_eq!(s.catalog.incidents(&Tenant::default(), None, false, 1).await?.len(), 1);
+    Ok(())
+}
+
+/// Whatever a less close look found of it since.
+pub async fn an_incident_remembers_what_it_took_to_find_it(s: Scene) -> Case {
+    let v1 = package("film", 1);
+    s.submit("film").await?;
+    let missing = finding("a", "x");
+    let truncated =
+        Finding { kind: FindingKind::Truncated { expected: 2, found: 1 }, ..missing.clone() };
+    let way = Way::Cached;
+    let on_edge = Finding { kind: FindingKind::NotOnEdge { status: 404, way }, ..missing.clone() };
+    let read = || BTreeSet::from([At::of(&missing)]);
+    let a = || vec!["a".to_owned()];
+    let find = |findings: &[&Finding]| Look {
+        whole: a(),
+        findings: findings.iter().map(|f| (*f).clone()).collect(),
+        ..Look::default()
+    };
+    s.catalog.note(&v1, &Look { read: read(), ..find(&[&truncated]) }).await?;
+    s.catalog.note(&v1, &find(&[&on_edge])).await?;
+    s.catalog.note(&v1, &find(&[&missing])).await?;
+    let open = incidents(&s, false).await?;
+    assert_eq!(open[0].found, Found { by_reading: true, on_edge: true });
+    for look in [find(&[]), Look { edges: a(), ..find(&[]) }, Look { read: read(), ..find(&[]) }] {
+        s.catalog.note(&v1, &look).await?;
+        assert_eq!(incidents(&s, false).await?.len(), 1, "{look:?}");
+    }
+    s.catalog.note(&v1, &Look { read: read(), edges: a(), ..find(&[]) }).await?;
+    assert_eq!(incidents(&s, false).await?, []);
+
+    // It is another one, found in another way.
+    s.catalog.note(&v1, &find(&[&missing])).await?;
+    assert_eq!(incidents(&s, false).await?[0].found, Found::default());
+    s.catalog.note(&v1, &find(&[])).await?;
+    assert_eq!(incidents(&s, false).await?, []);
     Ok(())
 }
 

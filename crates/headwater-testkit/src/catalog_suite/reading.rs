@@ -3,15 +3,16 @@
 use headwater_model::audit::{Content, Holding};
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::Look;
-use headwater_model::life::Progress;
+use headwater_model::life::{Making, Progress};
 use headwater_model::origin::{Answer, Profile, Question};
 use headwater_model::refusal::Code;
-use headwater_model::task::TaskKind;
+use headwater_model::task::{NewTitle, Remake, TaskKind};
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
 
 use super::scene::{
-    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, object, package, pipeline, prepared, title,
+    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, new_title, object, package, pipeline,
+    prepared, title,
 };
 
 type Case = Result<(), CatalogError>;
@@ -29,6 +30,39 @@ pub async fn what_nobody_knows_is_nothing(s: Scene) -> Case {
     assert_eq!(s.catalog.incidents(&tenant, None, true, 10).await?, []);
     assert_refused(s.catalog.note(&v1, &Look::default()).await);
     assert!(!s.catalog.heal(&v1).await?);
+    Ok(())
+}
+
+/// What it was asked for as, and what each of its tasks took that is done.
+pub async fn a_package_knows_how_it_came_about(s: Scene) -> Case {
+    assert_eq!(s.catalog.making(&package("film", 1)).await?, None);
+    s.submit("film").await?;
+    s.finish(TaskKind::Prepare, &prepared(1, 2)).await?;
+    s.finish(TaskKind::Audio(0), &good(TaskKind::Audio(0))).await?;
+    s.finish(TaskKind::Span(0), &good(TaskKind::Span(0))).await?;
+    let mut making = Making {
+        master_path: new_title("film").master_path,
+        pipeline: "vod-h264".to_owned(),
+        remake: None,
+        spent: vec![(TaskKind::Audio(0), 2_500), (TaskKind::Span(0), 2_500)],
+    };
+    assert_eq!(s.catalog.making(&package("film", 1)).await?, Some(making.clone()));
+    s.work().await?;
+    making.spent.push((TaskKind::Span(1), 2_500));
+    assert_eq!(s.catalog.making(&package("film", 1)).await?, Some(making));
+
+    let remake = Remake {
+        base: Version(1),
+        renditions: vec!["audio-1".to_owned()],
+        from_ms: None,
+        to_ms: None,
+        reason: Some("too loud".to_owned()),
+        heals: false,
+    };
+    let part = NewTitle { again: true, remake: Some(remake.clone()), ..new_title("film") };
+    s.catalog.submit(&part).await?;
+    let making = s.catalog.making(&package("film", 2)).await?;
+    assert_eq!(making.map(|it| (it.remake, it.spent)), Some((Some(remake), vec![])));
     Ok(())
 }
 

@@ -2,8 +2,11 @@
 
 use headwater_model::id::{Sha256, Version};
 use headwater_model::life::TitleState;
+use headwater_model::queue::PROOF_LASTS_MS;
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::{Failure, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, Outcome, TaskKind};
+use headwater_model::task::{
+    Failure, MAX_ATTEMPTS, MAX_ATTEMPTS_ON_ORIGIN, Outcome, Retry, TaskKind,
+};
 use headwater_ports::catalog::CatalogError;
 
 use super::scene::{
@@ -242,7 +245,7 @@ pub async fn objects_are_replaced_by_path(s: Scene) -> Case {
 }
 
 /// From then on the inventory has them (R7).
-pub async fn objects_vanish_when_the_package_is_proven(s: Scene) -> Case {
+pub async fn objects_vanish_when_the_package_is_published(s: Scene) -> Case {
     let v1 = package("film", 1);
     s.submit("film").await?;
     let seal = s.work_until(TaskKind::Seal).await?;
@@ -250,6 +253,8 @@ pub async fn objects_vanish_when_the_package_is_proven(s: Scene) -> Case {
     s.catalog.complete(&seal.lease, &good(TaskKind::Seal)).await?;
     assert_eq!(s.catalog.objects(&v1).await?.len(), 2, "it may have to be sealed again");
     s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
+    assert_eq!(s.catalog.objects(&v1).await?.len(), 2, "what is proven may be lost once more");
+    s.finish(TaskKind::Publish, &good(TaskKind::Publish)).await?;
     assert_eq!(s.catalog.objects(&v1).await?, []);
     let record = s.catalog.package(&v1).await?.expect("there is a v1");
     assert_eq!(record.inventory, Some(Sha256([9; 32])));
@@ -257,4 +262,27 @@ pub async fn objects_vanish_when_the_package_is_proven(s: Scene) -> Case {
     assert_eq!((record.objects, record.bytes), (12, 3_456));
     assert_eq!(record.codecs.len(), 2, "playlists are written from these");
     Ok(())
+}
+
+/// Long after the proof it has to be proven again, and so it has when a proof is asked for before.
+pub async fn a_publication_knows_which_proof_is_fresh(s: Scene) -> Case {
+    s.submit("film").await?;
+    let mut publish = s.work_until(TaskKind::Publish).await?;
+    assert_eq!(publish.proven_on, ["local"]);
+    s.catalog.release(&publish.lease).await?;
+    s.clock.advance_ms(PROOF_LASTS_MS - 1);
+    publish = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!(publish.proven_on, ["local"]);
+    s.catalog.release(&publish.lease).await?;
+    s.clock.advance_ms(1);
+    publish = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!(publish.proven_on, [""; 0]);
+    let proof = Failure { retry: Retry::After(vec![TaskKind::Verify]), ..passing(Code::NotProven) };
+    s.catalog.fail(&publish.lease, &proof).await?;
+    assert_eq!(s.state("film").await?, TitleState::Publishing, "its pointers may be half swapped");
+    s.clock.advance_ms(LONG_MS);
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
+    publish = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!(publish.proven_on, ["local"]);
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await
 }

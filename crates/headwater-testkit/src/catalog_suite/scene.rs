@@ -58,6 +58,7 @@ pub fn new_title(name: &str) -> NewTitle {
         pipeline: "vod-h264".to_owned(),
         again: false,
         remake: None,
+        reason: None,
     }
 }
 

@@ -106,6 +106,21 @@ pub async fn a_failed_proof_resumes_with_verify(s: Scene) -> Case {
     Ok(())
 }
 
+/// What was proven weeks ago may be lost since.
+pub async fn a_failed_publication_resumes_with_its_proof(s: Scene) -> Case {
+    s.submit("film").await?;
+    s.end(TaskKind::Publish, Code::OriginUnavailable).await?;
+    s.submit("film").await?;
+    assert_eq!(s.state("film").await?, TitleState::Verifying);
+    s.finish(TaskKind::Verify, &good(TaskKind::Verify)).await?;
+    let publish = s.claim_kind(TaskKind::Publish).await?;
+    assert_eq!((publish.attempt, publish.proven_on), (1, vec!["local".to_owned()]));
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
+    assert_eq!(s.state("film").await?, TitleState::Published);
+    assert_eq!(s.try_claim().await?, None);
+    Ok(())
+}
+
 /// The plan counts the frames of the file that was read; another file needs another plan, and other keys (R6).
 pub async fn a_master_that_changed_starts_over_as_the_next_version(s: Scene) -> Case {
     s.prepare("film", 1).await?;

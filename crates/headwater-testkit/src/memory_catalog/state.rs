@@ -8,12 +8,15 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
-use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState, after};
+use headwater_model::life::{
+    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, after,
+};
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
     Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of,
-    healing_comes_first, lost_too_often, progress, state_before, submission, try_again_at,
+    healing_comes_first, is_proven_still, lost_too_often, progress, state_before, submission,
+    try_again_at,
 };
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
@@ -107,6 +110,11 @@ impl Task {
             TaskState::Leased { until, .. } => until <= now,
             TaskState::Done { .. } | TaskState::Failed { .. } | TaskState::Cancelled => false,
         }
+    }
+
+    /// Whether somebody has a lease on it that counts.
+    fn is_held(&self, now: Timestamp) -> bool {
+        matches!(self.state, TaskState::Leased { until, .. } if until > now)
     }
 
     fn is_done(&self) -> bool {
@@ -302,9 +310,10 @@ impl State {
         (row.newest, row.queued) = (id, now);
         self.add_task(id, TaskKind::Prepare, 0, now);
         let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
+        let reason = new.reason.as_deref();
         let line = match &new.remake {
             Some(remake) => Line::RemakeQueued { version, remake },
-            None => Line::Queued { version, master_path, pipeline },
+            None => Line::Queued { version, master_path, pipeline, reason },
         };
         self.record(title, now, line);
         Submitted::Queued(version)
@@ -320,10 +329,15 @@ impl State {
             task.trouble = None;
             reopened.push(task.kind);
         }
-        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
         let first = reopened.iter().filter(|kind| !kind.is_beside()).min();
-        let first = first.expect("a package that stopped has a task to go on with");
-        self.set_state(package, state_before(*first), now);
+        let mut first = *first.expect("a package that stopped has a task to go on with");
+        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
+        if first == TaskKind::Publish {
+            self.close(package, now);
+            first = TaskKind::Verify;
+            self.start_over(package, first, 0, now);
+        }
+        self.set_state(package, state_before(first), now);
         self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
         Submitted::Queued(self.package(package).id.version)
     }
@@ -336,8 +350,17 @@ impl State {
                 other.title == package.title && other.id.version < package.id.version
             })
         };
-        let due = self.tasks.iter().filter(|(_, t)| {
+        let points = |task: &Task| matches!(task.kind, TaskKind::Publish | TaskKind::Heal);
+        let is_pointed = |id: i64, task: &Task| {
+            let title = self.packages[&task.package].title;
+            let mut others = self.tasks.iter().filter(|(other, _)| **other != id);
+            others.any(|(_, t)| {
+                points(t) && t.is_held(now) && self.packages[&t.package].title == title
+            })
+        };
+        let due = self.tasks.iter().filter(|(id, t)| {
             t.is_due(now)
+                && !(points(t) && is_pointed(**id, t))
                 && roles.contains(&t.kind.role())
                 && !(t.kind == TaskKind::Publish && older_publish(t))
         });
@@ -389,6 +412,12 @@ impl State {
             let lease = Lease { task: id, token: task.token, until };
             let attempt = task.tries;
             let known_master = self.known_master(package);
+            let proof = |t: &&mut Task| t.kind == TaskKind::Verify;
+            let proven = self.tasks_of(package).find(proof).and_then(|proof| match proof.state {
+                TaskState::Done { at } => Some(at),
+                _ => None,
+            });
+            let is_proven = is_proven_still(proven, now);
             let package = self.package(package);
             return Some(Claimed {
                 lease,
@@ -400,7 +429,12 @@ impl State {
                 again: package.new.again,
                 remake: package.new.remake.clone(),
                 plan: package.record.plan.clone(),
+                facts: package.facts.clone(),
                 known_master,
+                proven_on: match is_proven {
+                    true => package.record.proven_on.clone(),
+                    false => vec![],
+                },
                 published_as: package.record.inventory.filter(|_| package.published),
                 differs: package.differs.iter().cloned().collect(),
             });
@@ -511,11 +545,11 @@ impl State {
             }
             Outcome::Proven { origins } => {
                 package.record.proven_on = origins.clone();
-                package.objects.clear();
                 self.record(title, now, Line::Proven { origins });
             }
             Outcome::Published { pointers } => {
                 package.published = true;
+                package.objects.clear();
                 package.record.pointers = pointers.clone();
                 let row = self.title(title);
                 if row.live.replace(version) != Some(version) {
@@ -646,6 +680,22 @@ impl State {
             self.record(*title, now, Line::Restarted { tasks: *tasks });
         }
         ended.values().sum()
+    }
+
+    pub(super) fn making(&self, package: &PackageId) -> Option<Making> {
+        let (id, found) = self.packages.iter().find(|(_, p)| p.id == *package)?;
+        let transcodes = |kind| matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_));
+        let done = self.tasks.values().filter(|t| {
+            t.package == *id && transcodes(t.kind) && matches!(t.state, TaskState::Done { .. })
+        });
+        let mut spent: Vec<_> = done.map(|t| (t.kind, t.cpu_ms)).collect();
+        spent.sort_by_key(|(kind, _)| (kind.name(), kind.number()));
+        Some(Making {
+            master_path: found.new.master_path.clone(),
+            pipeline: found.new.pipeline.clone(),
+            remake: found.new.remake.clone(),
+            spent,
+        })
     }
 
     pub(super) fn title_record(&self, title: &Title, now: Timestamp) -> TitleRecord {

@@ -10,35 +10,47 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{AuditArgs, Outcome, ProofPolicy};
+use crate::commands::retranscode::no_such_title;
+use crate::commands::turn_down;
 use crate::commands::verify::{EDGE_HINT, NO_EDGE};
 use crate::config::Config;
-use crate::origins::grade;
+use crate::origins::{Need, grade};
 use crate::report::clock;
 use crate::terminal::{complain, news, say};
 
 /// Audits, prints what is wrong as it is found, and the sum of each origin at the end.
 pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    // Whatever else is away, the others are looked at.
+    let app = App::open(config, Need::Whatever(args.origin.clone())).await?;
     let tenant = &app.config.tenant;
     for title in &args.titles {
         if app.catalog.title(tenant, title).await?.is_none() {
-            complain(&format!("there is no title `{title}`"));
-            return Ok(Outcome::Refused);
+            let (message, hint) = no_such_title(title);
+            return Ok(turn_down(("title", title.as_str()), &message, hint, json));
         }
     }
     let all = app.stores.iter().chain(app.stores.archive());
     let names: Vec<String> = all.map(|o| o.name().to_owned()).collect();
     if let Some(unknown) = args.origin.iter().find(|name| !names.contains(name)) {
-        complain(&format!("there is no origin `{unknown}` that holds packages or masters"));
-        news(&format!("hint: there are: {}", names.join(", ")));
-        return Ok(Outcome::Refused);
+        let message = format!("there is no origin `{unknown}` that holds packages or masters");
+        let hint = format!("there are: {}", names.join(", "));
+        return Ok(turn_down(("origin", unknown), &message, &hint, json));
+    }
+    let archive = app.stores.archive().map(|archive| archive.name());
+    if let Some(archive) = archive.filter(|name| args.origin.iter().any(|origin| origin == name))
+        && args.origin.len() == 1
+        && !args.all
+    {
+        let message = format!("origin {archive} holds masters, and no title has any there");
+        let hint = format!("`headwater audit --all --origin {archive}` looks at all of them");
+        return Ok(turn_down(("origin", archive), &message, &hint, json));
     }
     let policy = match (args.policy, args.sample) {
         (Some(ProofPolicy::Listing), Some(_)) => {
-            complain(
-                "a listing is never read in part: `--sample` goes with `--policy read` or `edge`",
-            );
-            return Ok(Outcome::Refused);
+            let message = "a listing is never read in part";
+            let hint = "`--sample` goes with `--policy read` or `--policy edge`";
+            turn_down(("option", "sample"), message, hint, json);
+            return Ok(Outcome::Misused);
         }
         (Some(policy), _) => policy,
         (None, Some(_)) => ProofPolicy::Read,
@@ -55,9 +67,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
         let (with, without): (Vec<&String>, Vec<&String>) =
             names.iter().filter(asked).partition(|name| app.stores.edge_of(name).is_some());
         if with.is_empty() {
-            complain(NO_EDGE);
-            news(EDGE_HINT);
-            return Ok(Outcome::Refused);
+            return Ok(turn_down(("policy", "edge"), NO_EDGE, EDGE_HINT, json));
         }
         for name in without {
             news(&format!("origin {name} has no edge: only its listing is compared"));

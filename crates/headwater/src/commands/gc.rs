@@ -3,10 +3,12 @@
 use std::sync::Mutex;
 
 use headwater_engine::gc::Unneeded;
+use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::terminal::say;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -19,7 +21,7 @@ pub(crate) async fn gc(
     keep: usize,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Proving).await?;
     let before = app.clock.now().plus_ms(-i64::from(older_than_days) * DAY_MS);
     let sum = Mutex::new((0u64, 0u64, 0u64));
     let found = |unneeded: &Unneeded| {
@@ -35,9 +37,14 @@ pub(crate) async fn gc(
     };
     app.engine.collect(&app.config.tenant, before, keep, !dry_run, &found).await?;
     let (packages, objects, bytes) = sum.into_inner().unwrap_or_default();
-    if !json {
+    let copies = app.stores.iter().count();
+    if json {
+        let line = json!({
+            "deleted": !dry_run, "packages": packages, "objects": objects, "bytes": bytes, "origins": copies,
+        });
+        say(&line.to_string());
+    } else {
         let what = if dry_run { "would be deleted" } else { "deleted" };
-        let copies = app.stores.iter().count();
         say(&format!(
             "{what}: {packages} packages, {objects} objects, {bytes} bytes on each of {copies} origins"
         ));

@@ -13,14 +13,17 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
+use crate::commands::incidents::IncidentReport;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::REFRESH;
 use crate::terminal::{complain, news, say};
 
 /// Heals one title or all with open incidents.
 pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let need = if args.dry_run { Need::Proving } else { Need::Publishing };
+    let app = App::open(config, need).await?;
     let titles = match args.title {
         Some(title) => vec![title],
         None => with_incidents(&app).await?,
@@ -147,11 +150,16 @@ async fn one(
     let events = app.catalog.events(&app.config.tenant, title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
     if json {
-        say(&json!({
-            "title": title, "version": version, "healed": healed, "put_right": put_right.len(),
-            "open_incidents": open.len(), "archive": archive, "message": last,
-        })
-        .to_string());
+        let of = |incident: &&'_ Incident| json!(IncidentReport::from(*incident));
+        let mut line = json!({
+            "title": title, "version": version, "healed": healed, "message": last,
+            "put_right": put_right.iter().map(of).collect::<Vec<_>>(),
+            "open": open.iter().map(of).collect::<Vec<_>>(),
+        });
+        if let Some(archive) = archive {
+            line["archive"] = json!(archive);
+        }
+        say(&line.to_string());
     } else {
         say(&format!("{title} {version}  {last}"));
         for incident in put_right {

@@ -1,12 +1,15 @@
 //! `headwater incidents`: what was found wrong, since when, and how it ended.
 
-use headwater_model::id::TitleId;
-use headwater_model::incident::Incident;
-use serde_json::json;
+use headwater_model::finding::Finding;
+use headwater_model::id::{TitleId, Version};
+use headwater_model::incident::{How, Incident};
+use headwater_model::time::Timestamp;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::report::clock;
 use crate::terminal::say;
 
@@ -20,11 +23,11 @@ pub(crate) async fn incidents(
     all: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open(config).await?;
+    let app = App::open(config, Need::Nothing).await?;
     let found = app.catalog.incidents(&app.config.tenant, title.as_ref(), all, LISTED).await?;
     if json {
         for incident in &found {
-            say(&in_json(incident).to_string());
+            say(&serde_json::to_string(&IncidentReport::from(incident))?);
         }
         return Ok(Outcome::Done);
     }
@@ -41,14 +44,42 @@ pub(crate) async fn incidents(
     Ok(Outcome::Done)
 }
 
-fn in_json(incident: &Incident) -> serde_json::Value {
-    json!({
-        "id": incident.id, "title": incident.package.title, "version": incident.package.version,
-        "origin": incident.finding.origin, "object": incident.finding.object,
-        "finding": incident.finding.kind, "message": incident.finding.to_string(),
-        "first_seen": clock(incident.first_seen.0), "last_seen": clock(incident.last_seen.0),
-        "mended": incident.mended, "closed": incident.closed.map(|at| clock(at.0)),
-    })
+/// An incident as `--json` prints it, here and wherever it ends.
+#[derive(Debug, Serialize)]
+pub(crate) struct IncidentReport<'a> {
+    id: i64,
+    title: &'a TitleId,
+    /// The version of viewers that it is about.
+    version: Version,
+    #[serde(flatten)]
+    finding: &'a Finding,
+    /// The finding as a sentence.
+    message: String,
+    /// Milliseconds since 1970, as all times.
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    /// What was done about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<&'a How>,
+    /// Absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Incident> for IncidentReport<'a> {
+    fn from(incident: &'a Incident) -> Self {
+        Self {
+            id: incident.id,
+            title: &incident.package.title,
+            version: incident.package.version,
+            finding: &incident.finding,
+            message: incident.finding.to_string(),
+            first_seen: incident.first_seen,
+            last_seen: incident.last_seen,
+            mended: incident.mended.as_ref(),
+            closed: incident.closed,
+        }
+    }
 }
 
 fn in_words(incident: &Incident) -> String {

@@ -10,12 +10,15 @@ use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
+use crate::commands::named;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::{TitleReport, Verdict};
 use crate::terminal::{complain, news, say};
@@ -44,16 +47,12 @@ pub(crate) async fn ingest(
             json,
         );
     };
-    let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
-    let pipeline = if pipeline.ends_with(".toml") {
-        std::path::absolute(&pipeline).context("find the pipeline file")?.display().to_string()
-    } else {
-        pipeline
-    };
+    let pipeline = named(args.pipeline.unwrap_or_else(|| config.pipeline.clone()))?;
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
-    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
+    let need = if args.wait { Need::Publishing } else { Need::Nothing };
+    let app = App::open(config, need).await?;
     let new = NewTitle {
         tenant: app.config.tenant.clone(),
         title: title.clone(),
@@ -61,11 +60,12 @@ pub(crate) async fn ingest(
         pipeline,
         again: args.again,
         remake: None,
+        reason: None,
     };
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
         let (Submitted::Queued(version) | Submitted::InProgress(version)) = submitted;
-        return see_through(&app, &title, version, json).await;
+        return see_through(&app, &title, version, json, &stop_signal()?).await;
     }
     let record = find(&app, &title).await?;
     if json {
@@ -120,14 +120,15 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 const FULL_BYTES: u64 = 32 * 1024;
 
 /// Waits until the title, of which version `asked_for` was queued, is published and its master archived, or until it is
-/// refused; does the work itself when nobody else does.
+/// refused, or until `stop`; does the work itself when nobody else does.
 pub(crate) async fn see_through(
     app: &App,
     title: &TitleId,
     asked_for: Version,
     json: bool,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let shutdown = stop_signal()?;
+    let shutdown = stop.child_token();
     let engine = app.engine.clone();
     let stop = shutdown.clone();
     let work = async move {

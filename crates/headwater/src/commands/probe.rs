@@ -10,11 +10,12 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::terminal::{complain, say};
 
 /// Looks at the master the way `Prepare` does.
 pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open(config).await?;
+    let app = App::open(config, Need::Nothing).await?;
     let found = match app.transcoder.inspect(file).await {
         Ok(found) => found,
         Err(TranscodeError::Refused(refusal)) => {

@@ -7,11 +7,12 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::terminal::{complain, news, say};
 
 /// Rebuilds the catalog.
 pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Only(origin.to_owned())).await?;
     let Some(_workplace) = app.take_workplace().await? else {
         bail!("a headwater works in `{}`\nhint: stop it first", app.config.data_dir.display());
     };

@@ -1,212 +1,240 @@
 //! `headwater retranscode`: makes published titles again, whole or in part.
 
-use anyhow::Context;
+mod choice;
+
+use headwater_model::cost::{Cost, Past, cost};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
-use headwater_model::life::TitleRecord;
-use headwater_model::plan::{Plan, again};
-use headwater_model::refusal::{Code, Refusal};
+use headwater_model::life::{Making, TitleRecord};
+use headwater_model::plan::{Plan, again, video_renditions};
 use headwater_model::task::{NewTitle, Remake};
 use headwater_ports::catalog::Submitted;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::cli::{Outcome, RetranscodeArgs};
-use crate::commands::ingest::{refuse, see_through};
+use crate::commands::ingest::see_through;
+use crate::commands::up::stop_signal;
+use crate::commands::{named, turn_down};
 use crate::config::Config;
+use crate::origins::Need;
 use crate::report::length;
-use crate::terminal::{complain, news, say};
-
-/// Titles that one call goes through. More are a migration, and that is better done in parts.
-const TITLES: u32 = 1_000_000;
+use crate::terminal::{news, say};
 
 /// Queues one title or all that match; with `dry_run`, says what that would take.
 pub(crate) async fn retranscode(
     config: Config,
-    args: RetranscodeArgs,
+    mut args: RetranscodeArgs,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = if args.wait { App::open_checked(config).await? } else { App::open(config).await? };
+    args.pipeline = args.pipeline.map(named).transpose()?;
+    if let Some(name) = &args.pipeline
+        && let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), name)
+    {
+        let hint = "`headwater pipelines list` shows what there is";
+        return Ok(turn_down(("pipeline", name), &refusal.message, hint, json));
+    }
+    let conditions = match choice::conditions(&args.filter) {
+        Ok(conditions) => conditions,
+        Err((condition, problem)) => {
+            let hint = "write FIELD=VALUE, such as `--where height=1080`";
+            turn_down(("where", condition), &problem, hint, json);
+            return Ok(Outcome::Misused);
+        }
+    };
+    let need = if args.wait { Need::Publishing } else { Need::Nothing };
+    let app = App::open(config, need).await?;
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],
             None => {
-                let message = format!("there is no title `{title}`");
-                return refuse(title, &Refusal::new(Code::NoSuchFile, message), json);
+                let (message, hint) = no_such_title(title);
+                return Ok(turn_down(("title", title.as_str()), &message, hint, json));
             }
         },
-        None => match matching(&app, &args.filter).await? {
-            Ok(records) => records,
-            Err(problem) => {
-                complain(&problem);
-                return Ok(Outcome::Refused);
-            }
-        },
+        None => choice::matching(&app, &conditions).await?,
     };
     if titles.is_empty() && !json {
         say("no title matches");
     }
-    let mut outcome = Outcome::Done;
-    let mut sum = Cost::default();
+    let stop = stop_signal()?;
+    let (mut outcome, mut sum) = (Outcome::Done, None);
     for record in &titles {
-        let one = Request { app: &app, args: &args, record, json };
-        let ended = if args.dry_run { one.estimate(&mut sum).await? } else { one.queue().await? };
-        if ended == Outcome::Refused {
-            outcome = Outcome::Refused;
+        if stop.is_cancelled() {
+            news(&format!(
+                "stopped before {}: it and what comes behind it is as it was",
+                record.title
+            ));
+            return Ok(Outcome::Refused);
+        }
+        let ended = match Request::new(&app, &args, record, json).await? {
+            Err(refused) => refused,
+            Ok(request) if args.dry_run => {
+                let cost = request.estimate().await?;
+                tell(record.title.as_str(), &cost, json);
+                sum = Some(sum.map_or(cost, |sum: Cost| sum.and(cost)));
+                Outcome::Done
+            }
+            Ok(request) => request.queue(&stop).await?,
+        };
+        if ended != Outcome::Done {
+            outcome = ended;
         }
     }
-    if args.dry_run && titles.len() > 1 {
-        sum.tell("all of them", json);
+    if let Some(sum) = sum.filter(|_| titles.len() > 1) {
+        tell("all of them", &sum, json);
     }
     Ok(outcome)
 }
 
-/// The titles whose fields match, of those that are published.
-async fn matching(
-    app: &App,
-    filter: &[String],
-) -> anyhow::Result<Result<Vec<TitleRecord>, String>> {
-    let mut conditions = Vec::new();
-    for condition in filter {
-        match condition.split_once('=') {
-            Some((field, value)) if FIELDS.contains(&field) => conditions.push((field, value)),
-            Some((field, _)) => {
-                return Ok(Err(format!(
-                    "there is no field `{field}`: there are {}",
-                    FIELDS.join(", ")
-                )));
-            }
-            None => return Ok(Err(format!("`{condition}` is not FIELD=VALUE"))),
-        }
-    }
-    let mut records = Vec::new();
-    for record in app.catalog.titles(&app.config.tenant, TITLES).await? {
-        let Some(live) = record.live else { continue };
-        let package = package_of(&record, live);
-        let plan = app.catalog.package(&package).await?.and_then(|package| package.plan);
-        let matches =
-            |(field, value): &(&str, &str)| field_of(&record, plan.as_ref(), field) == *value;
-        if conditions.iter().all(matches) {
-            records.push(record);
-        }
-    }
-    Ok(Ok(records))
-}
-
-/// What `--where` can ask for.
-const FIELDS: [&str; 6] = ["title", "state", "pipeline", "engine", "height", "master"];
-
-/// A field of a title as text, empty where it is not known.
-fn field_of(record: &TitleRecord, plan: Option<&Plan>, field: &str) -> String {
-    match field {
-        "title" => record.title.to_string(),
-        "state" => record.state.name().to_owned(),
-        "pipeline" => plan.map_or(record.pipeline.clone(), |plan| plan.pipeline.name.clone()),
-        "engine" => plan.map(|plan| plan.engine.clone()).unwrap_or_default(),
-        "height" => {
-            let best = plan.and_then(|plan| plan.video.first());
-            best.map(|video| video.width.min(video.height).to_string()).unwrap_or_default()
-        }
-        "master" => record.master.map(|sha256| sha256.to_string()).unwrap_or_default(),
-        _ => String::new(),
-    }
+/// What to say of a title that nobody has heard of.
+pub(crate) fn no_such_title(title: &TitleId) -> (String, &'static str) {
+    (format!("there is no title `{title}`"), "`headwater status` lists the titles")
 }
 
 fn package_of(record: &TitleRecord, version: Version) -> PackageId {
     PackageId { tenant: record.tenant.clone(), title: record.title.clone(), version }
 }
 
-/// What work takes, going by what it took before.
-#[derive(Debug, Default)]
-struct Cost {
-    spans: u64,
-    audio: u64,
-    cpu_ms: u64,
-    bytes: u64,
-}
-
-impl Cost {
-    fn tell(&self, title: &str, json: bool) {
-        let Cost { spans, audio, cpu_ms, bytes } = self;
-        if json {
-            say(&json!({
-                "title": title, "spans": spans, "audio_tracks": audio, "cpu_seconds": *cpu_ms as f64 / 1000.0,
-                "bytes": bytes,
-            })
-            .to_string());
-        } else {
-            let cpu = length(*cpu_ms as f64 / 1000.0);
-            say(&format!(
-                "{title}  {spans} spans, {audio} audio tracks, about {cpu} of processor time and {bytes} bytes on each origin"
-            ));
-        }
+fn tell(title: &str, cost: &Cost, json: bool) {
+    let Cost { spans, audio_tracks, cpu_ms, bytes } = cost;
+    let cpu_seconds = cpu_ms.map(|ms| ms as f64 / 1000.0);
+    if json {
+        let line = json!({
+            "title": title, "spans": spans, "audio_tracks": audio_tracks, "cpu_seconds": cpu_seconds, "bytes": bytes,
+        });
+        return say(&line.to_string());
     }
+    let cpu = match cpu_seconds {
+        Some(seconds) => format!("about {} of processor time", length(seconds)),
+        None => "nobody knows how much processor time".to_owned(),
+    };
+    say(&format!(
+        "{title}  {spans} spans, {audio_tracks} audio tracks, {cpu} and about {bytes} bytes on each origin"
+    ));
 }
 
-/// One title that is to be made again.
+/// One title that is to be made again, and can be.
 struct Request<'a> {
     app: &'a App,
     args: &'a RetranscodeArgs,
     record: &'a TitleRecord,
     json: bool,
+    /// What viewers get.
+    live: Version,
+    /// How that came about.
+    making: Making,
+    /// Its plan.
+    plan: Plan,
+    /// Bytes of it.
+    bytes: u64,
+    /// What is to be made again, when it is not everything.
+    remake: Option<Remake>,
 }
 
-impl Request<'_> {
-    fn title(&self) -> &TitleId {
-        &self.record.title
-    }
-
-    /// What is to be made again, when it is not everything.
-    fn remake(&self, live: Version) -> Option<Remake> {
-        let RetranscodeArgs { rendition, from, to, reason, .. } = self.args;
+impl<'a> Request<'a> {
+    /// What can be known before anything is queued is looked at here: what ends up in the queue and fails there is read
+    /// about by nobody.
+    async fn new(
+        app: &'a App,
+        args: &'a RetranscodeArgs,
+        record: &'a TitleRecord,
+        json: bool,
+    ) -> anyhow::Result<Result<Self, Outcome>> {
+        let title = record.title.as_str();
+        let no =
+            |message: &str, hint: &str| Ok(Err(turn_down(("title", title), message, hint, json)));
+        let Some(live) = record.live else {
+            let hint = "make it by ingesting its master: `headwater ingest FILE`";
+            return no(&format!("title `{title}` is not published"), hint);
+        };
+        let package = package_of(record, live);
+        let known = app.catalog.package(&package).await?;
+        let making = app.catalog.making(&package).await?;
+        let (Some((plan, bytes)), Some(making)) =
+            (known.and_then(|known| Some((known.plan?, known.bytes))), making)
+        else {
+            let hint = "ingest its master anew: `headwater ingest FILE --again`";
+            return no(&format!("nothing is known about how {live} of `{title}` was made"), hint);
+        };
+        let RetranscodeArgs { rendition, from, to, reason, .. } = args;
         let in_part = !rendition.is_empty() || from.is_some() || to.is_some();
-        in_part.then(|| Remake {
+        let remake = in_part.then(|| Remake {
             base: live,
             renditions: rendition.clone(),
             from_ms: *from,
             to_ms: *to,
             reason: reason.clone(),
             heals: false,
-        })
-    }
-
-    fn refuse(&self, code: Code, message: String) -> anyhow::Result<Outcome> {
-        refuse(self.title(), &Refusal::new(code, message), self.json)
-    }
-
-    async fn queue(&self) -> anyhow::Result<Outcome> {
-        let Some(live) = self.record.live else {
-            return self.refuse(
-                Code::NotProven,
-                format!("title `{}` is not published: ingest its master", self.title()),
-            );
-        };
-        if self.record.master_path.is_empty() && !self.has_copy().await? {
-            let text = "the catalog was rebuilt and does not know where the master is: ingest it again to tell";
-            return self.refuse(Code::MasterGone, text.to_owned());
+        });
+        if let Some(Err(problem)) = remake.as_ref().map(|remake| again(&plan, remake)) {
+            let hint = "`--dry-run` shows what would be made";
+            return no(&format!("{problem} (title `{title}`)"), hint);
         }
+        let request = Self { app, args, record, json, live, making, plan, bytes, remake };
+        if !args.dry_run && request.master_path().is_empty() && !request.has_copy().await? {
+            let message = format!(
+                "the catalog was rebuilt and does not know where the master of `{title}` is"
+            );
+            return no(&message, "ingest the master again to tell");
+        }
+        Ok(Ok(request))
+    }
+
+    /// The master that viewers have, and where that is not known, the newest that there is.
+    fn master_path(&self) -> &str {
+        match self.making.master_path.as_str() {
+            "" => &self.record.master_path,
+            path => path,
+        }
+    }
+
+    async fn queue(&self, stop: &CancellationToken) -> anyhow::Result<Outcome> {
+        let title = &self.record.title;
         let new = NewTitle {
             tenant: self.record.tenant.clone(),
-            title: self.title().clone(),
-            master_path: self.record.master_path.clone(),
-            pipeline: self.args.pipeline.clone().unwrap_or_else(|| self.record.pipeline.clone()),
+            title: title.clone(),
+            master_path: self.master_path().to_owned(),
+            pipeline: self.args.pipeline.as_ref().unwrap_or(&self.making.pipeline).clone(),
             again: true,
-            remake: self.remake(live),
+            remake: self.remake.clone(),
+            reason: self.args.reason.clone().filter(|_| self.remake.is_none()),
         };
-        let submitted = self.app.engine.submit(&new).await?;
-        let (Submitted::Queued(version) | Submitted::InProgress(version)) = submitted;
+        let (version, queued) = match self.app.engine.submit(&new).await? {
+            Submitted::Queued(version) => (version, true),
+            Submitted::InProgress(version) if self.is_made_as(version).await? => (version, false),
+            Submitted::InProgress(version) => {
+                let message = format!(
+                    "{version} of `{title}` is being made, and it is something else: nothing was queued"
+                );
+                let hint =
+                    format!("ask again once it is published: `headwater status {title} --follow`");
+                return Ok(turn_down(("title", title.as_str()), &message, &hint, self.json));
+            }
+        };
         if self.args.wait {
-            return see_through(self.app, self.title(), version, self.json).await;
+            return see_through(self.app, title, version, self.json, stop).await;
         }
         if self.json {
-            say(&json!({ "title": self.title(), "version": version }).to_string());
-        } else {
+            say(&json!({ "title": title, "version": version, "queued": queued }).to_string());
+        } else if queued {
             say(&format!(
-                "{}  queued as {version}; viewers keep {live} until it is proven",
-                self.title()
+                "{title}  queued as {version}; viewers keep {} until it is proven",
+                self.live
             ));
+        } else {
+            say(&format!("{title}  is being made already, as {version}"));
         }
         Ok(Outcome::Done)
+    }
+
+    /// Whether that version, which is being made, is what is asked for.
+    async fn is_made_as(&self, version: Version) -> anyhow::Result<bool> {
+        let what = |remake: &Remake| Remake { reason: None, heals: false, ..remake.clone() };
+        let making = self.app.catalog.making(&package_of(self.record, version)).await?;
+        let made = making.and_then(|making| making.remake);
+        Ok(made.as_ref().map(what) == self.remake.as_ref().map(what))
     }
 
     /// Whether the archive has a copy of the master.
@@ -220,45 +248,27 @@ impl Request<'_> {
         Ok(known.is_some_and(|known| known.copy_on(archive).is_some()))
     }
 
-    /// What it would take: the share of spans and renditions that are made, of what the live version took.
-    async fn estimate(&self, sum: &mut Cost) -> anyhow::Result<Outcome> {
-        let Some(live) = self.record.live else {
-            news(&format!("{}  is not published", self.title()));
-            return Ok(Outcome::Refused);
-        };
-        let package = self.app.catalog.package(&package_of(self.record, live)).await?;
-        let package = package.context("the package vanished from the catalog")?;
-        let Some(plan) = &package.plan else {
-            news(&format!("{}  nothing is known about {live} to go by", self.title()));
-            return Ok(Outcome::Refused);
-        };
-        let base = match self.remake(live).map(|remake| again(plan, &remake)) {
-            Some(Ok(base)) => Some(base),
-            Some(Err(problem)) => return self.refuse(Code::PipelineMismatch, problem),
-            None => None,
-        };
-        let plan = Plan { base, ..plan.clone() };
-        let made = plan.to_make();
-        let spans = if made.video.is_empty() { 0 } else { plan.spans.len() };
-        let copied = plan.base.as_ref().map_or(0, |base| base.copied.len()).min(spans);
-        let audio = plan.audio.iter().filter(|audio| !plan.keeps(&audio.name)).count();
-        let pixels = |plan: &Plan| -> f64 {
-            plan.video.iter().map(|v| f64::from(v.width) * f64::from(v.height)).sum()
-        };
-        let of_picture = pixels(&made) / pixels(&plan).max(1.0);
-        let of_time = (spans - copied) as f64 / plan.spans.len().max(1) as f64;
-        let share = of_picture * of_time;
-        let cost = Cost {
-            spans: (spans - copied) as u64,
-            audio: audio as u64,
-            cpu_ms: (self.record.progress.cpu_ms as f64 * share) as u64,
-            bytes: (package.bytes as f64 * of_picture) as u64,
-        };
-        cost.tell(self.title().as_str(), self.json);
-        sum.spans += cost.spans;
-        sum.audio += cost.audio;
-        sum.cpu_ms += cost.cpu_ms;
-        sum.bytes += cost.bytes;
-        Ok(Outcome::Done)
+    /// What it would take, going by what viewers have and by the versions that this goes back to.
+    async fn estimate(&self) -> anyhow::Result<Cost> {
+        let base = self.remake.as_ref().and_then(|remake| again(&self.plan, remake).ok());
+        let mut plan = Plan { base, ..self.plan.clone() };
+        if let Some(name) = &self.args.pipeline
+            && let Ok(pipeline) = app::pipeline(self.app.config.pipelines_dir.as_deref(), name)
+            && let Some(track) = self.record.facts.as_ref().and_then(|facts| facts.video.first())
+        {
+            // Its spans may be cut otherwise; what they take in all depends on the ladder.
+            plan.video = video_renditions(&pipeline, track);
+            plan.pipeline = pipeline;
+        }
+        let mut past = vec![(self.plan.clone(), self.making.spent.clone())];
+        while let Some(before) = past.last().and_then(|(plan, _)| plan.base.as_ref()) {
+            let package = package_of(self.record, before.version);
+            let known = self.app.catalog.package(&package).await?.and_then(|known| known.plan);
+            let making = self.app.catalog.making(&package).await?;
+            let (Some(plan), Some(making)) = (known, making) else { break };
+            past.push((plan, making.spent));
+        }
+        let past: Vec<Past<'_>> = past.iter().map(|(plan, spent)| Past { plan, spent }).collect();
+        Ok(cost(&plan, &past, self.bytes))
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::Outcome;
 use crate::commands::heal::work;
 use crate::commands::up::stop_signal;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::REFRESH;
 use crate::terminal::{complain, news, say};
 
@@ -21,7 +22,7 @@ pub(crate) async fn rollback(
     to: Version,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Publishing).await?;
     let package = PackageId { tenant: app.config.tenant.clone(), title, version: to };
     let holding = app.catalog.holding(&package.tenant, &package.title).await?;
     let refusal = match &holding {

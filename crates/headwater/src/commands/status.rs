@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::up::stop_signal;
 use crate::config::Config;
+use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::TitleReport;
 use crate::terminal::{complain, say};
@@ -23,7 +24,7 @@ pub(crate) async fn status(
     follow: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open(config).await?;
+    let app = App::open(config, Need::Nothing).await?;
     match title {
         Some(title) => one(&app, &title, follow, json).await,
         None => all(&app, follow, json).await,

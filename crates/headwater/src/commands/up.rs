@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::{Config, Heal};
-use crate::origins;
+use crate::origins::{self, Need};
 use crate::progress::{Progress, REFRESH};
 use crate::terminal::news;
 
@@ -27,7 +27,7 @@ pub(crate) const ALL_ROLES: [Role; 4] =
 
 /// Runs until it is told to stop.
 pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Publishing).await?;
     let Some(_workplace) = app.take_workplace().await? else {
         bail!(
             "another headwater already works in `{}`\nhint: stop it, or choose another folder with --data-dir",

@@ -7,16 +7,17 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::commands::turn_down;
 use crate::config::Config;
-use crate::origins::grade;
-use crate::terminal::{complain, news, say};
+use crate::origins::{Need, grade};
+use crate::terminal::{complain, say};
 
 /// Said when there is no CDN to prove anything through.
 pub(crate) const NO_EDGE: &str = "no origin has an edge to prove anything through";
 
 /// And what to do about it.
 pub(crate) const EDGE_HINT: &str =
-    "hint: add `edge_url` to an origin, for example `edge_url = \"https://cdn.example.org\"`";
+    "add `edge_url` to an origin, for example `edge_url = \"https://cdn.example.org\"`";
 
 /// Proves the title.
 pub(crate) async fn verify(
@@ -25,13 +26,11 @@ pub(crate) async fn verify(
     policy: Option<Verify>,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open_checked(config).await?;
+    let app = App::open(config, Need::Proving).await?;
     if policy == Some(Verify::Edge)
         && !app.stores.iter().any(|o| app.stores.edge_of(o.name()).is_some())
     {
-        complain(NO_EDGE);
-        news(EDGE_HINT);
-        return Ok(Outcome::Refused);
+        return Ok(turn_down(("title", title.as_str()), NO_EDGE, EDGE_HINT, json));
     }
     let proofs = match app.engine.verify(&app.config.tenant, &title, policy).await {
         Ok(proofs) => proofs,

@@ -16,6 +16,9 @@ use super::{Edge, Origin, OriginKind, Purge};
 /// The origin that there is when none is configured.
 const LOCAL: &str = "local";
 
+/// Storage classes of what has to be restored before it can be read, which takes hours.
+const COLD: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
 /// Settings of an origin that mean nothing without another one.
 const NEEDS: [(&str, &str); 7] = [
     ("access_key_id", "secret_access_key"),
@@ -122,6 +125,7 @@ pub(super) fn policy(said: &Layer<'_>) -> Policy {
     let archive = said.publish_archive.as_deref();
     let packages: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != archive).collect();
     check_archive(said, &names, &packages);
+    check_classes(said, &packages);
     check_required(said, &names);
     let required: Vec<String> = match &said.publish_required {
         Some(required) => required.clone(),
@@ -153,6 +157,25 @@ fn check_archive(said: &Layer<'_>, names: &[&str], packages: &[&str]) {
     } else if packages.is_empty() {
         let message = format!("`{archive}` is the only origin, and an archive holds no packages");
         value.reject_with(message, "add an origin for the packages: `[origins.NAME]`".to_owned());
+    }
+}
+
+fn check_classes(said: &Layer<'_>, packages: &[&str]) {
+    for name in packages {
+        let class = said.origins.get(*name).and_then(|origin| origin.storage_class.as_deref());
+        let Some(class) = class.filter(|class| COLD.contains(class)) else { continue };
+        let setting =
+            said.values_of(name).find(|v| v.setting().section_and_name().1 == "storage_class");
+        if let Some(value) = setting {
+            value.reject_with(
+                format!(
+                    "what is stored as `{class}` cannot be read at once, and viewers read packages"
+                ),
+                format!(
+                    "take it away, or keep only masters there: `publish.archive` is then `{name}`"
+                ),
+            );
+        }
     }
 }
 

@@ -404,7 +404,7 @@ fn listen(value: &Value<'_>) -> Option<SocketAddr> {
 
 /// The address of a site, of which it loses the slash at its end.
 fn site(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
+    let text = without_login(value)?;
     if !is_address(text) || text.contains('?') {
         value.reject(format!("`{text}` is not the address of a site"));
         return None;
@@ -414,12 +414,26 @@ fn site(value: &Value<'_>) -> Option<String> {
 
 /// The address of a page, which may have a query.
 fn address(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
+    let text = without_login(value)?;
     if !is_address(text) {
         value.reject(format!("`{text}` is not an address"));
         return None;
     }
     Some(text.to_owned())
+}
+
+/// An address in which nobody's name and password stand: addresses are logged, kept and shown to viewers.
+fn without_login<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    let text = value.text()?;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    if rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@')) {
+        value.reject_setting(
+            "holds a user's name or a password",
+            "take away what stands before the `@`; secrets have variables of their own".to_owned(),
+        );
+        return None;
+    }
+    Some(text)
 }
 
 fn is_address(text: &str) -> bool {

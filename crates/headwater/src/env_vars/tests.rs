@@ -57,7 +57,7 @@ fn variables_are_taken_apart() {
         "HEADWATER_ORIGINS_b2_BUCKET",
         "HEADWATER_ORIGINS_B-2_BUCKET",
         "HEADWATER_ORIGINS_Ä_BUCKET",
-        "HEADWATER_STRICT",
+        "HEADWATER_CONFIG",
     ] {
         assert_eq!(apart(variable), None, "{variable}");
     }

@@ -13,6 +13,7 @@ mod package;
 mod frames;
 mod sync;
 
+mod again;
 mod archive;
 mod differs;
 mod kill;

@@ -170,6 +170,35 @@ fn a_catalog_that_is_lost_is_rebuilt_from_an_origin() {
     assert_eq!(site.run(["verify", "film"]).code, Some(0));
 }
 
+/// The folder is looked at and the catalog rebuilt from it, however dead the bucket is.
+#[test]
+fn a_dead_origin_keeps_nobody_from_the_others() {
+    let server = Server::start();
+    let site = two(&server);
+    site.publish(&masters::H264_25.path(), "film", &site.quick(2));
+    drop(server);
+
+    let dead = "origin lab: http://127.0.0.1:";
+    let began = Instant::now();
+    let proof = site.run(["verify", "film"]);
+    assert_eq!(proof.code, Some(1), "{proof}");
+    assert!(proof.stderr.contains(dead) && began.elapsed() < Duration::from_secs(15), "{proof}");
+    let all = site.run(["audit", "--all"]);
+    assert_eq!(all.code, Some(1), "{all}");
+    assert!(all.stderr.contains("origin lab was not audited to the end"), "{all}");
+    assert!(all.stdout.contains("origin basement (grade C): complete"), "{all}");
+    let one = site.run(["audit", "--all", "--origin", "basement"]);
+    assert_eq!((one.code, one.stderr.as_str()), (Some(0), ""), "{one}");
+    let rebuild = ["catalog", "rebuild", "--origin", "basement", "--data-dir", "new"];
+    let folder = basement(&site);
+    let folder = folder.parent().unwrap().to_str().unwrap();
+    let mut command = site.command(rebuild);
+    let rebuilt = Ran::of(command.env("HEADWATER_ORIGINS_BASEMENT_PATH", folder));
+    assert_eq!(rebuilt.code, Some(0), "{rebuilt}");
+    assert!(rebuilt.stdout.contains("1 titles, 1 packages"), "{rebuilt}");
+    assert!(!rebuilt.stderr.contains(dead), "nobody asked for it: {rebuilt}");
+}
+
 #[test]
 fn an_origin_that_cannot_be_used_is_told_before_any_work() {
     let server = Server::start();

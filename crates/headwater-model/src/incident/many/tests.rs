@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::id::{Tenant, TitleId, Version};
-use crate::incident::{How, Look, Mended};
+use crate::incident::{At, Found, How, Look, Mended};
 
 fn film() -> PackageId {
     let title = TitleId::from_file_name("film.mp4");
@@ -56,13 +56,28 @@ fn what_is_open_already_stays_apart() {
 fn an_incident_of_many_ends_with_the_last_of_them() {
     let open = told_together(&film(), &lost("a", MOST + 1), |_| false).remove(0);
     let mut look = Look { whole: vec!["a".to_owned()], findings: lost("a", 1), ..Look::default() };
-    assert!(!look.closes(&open), "one is left");
+    assert!(!look.closes(&open, Found::default()), "one is left");
     look.findings = lost("b", 1);
-    assert!(look.closes(&open));
+    assert!(look.closes(&open, Found::default()));
     look.whole.clear();
-    assert!(!look.closes(&open), "not looked at");
+    assert!(!look.closes(&open, Found::default()), "not looked at");
     let (origin, object) = ("a".to_owned(), "main/film/v1/a/seg-00007.m4s".to_owned());
     look.mended = vec![Mended { origin, object, how: How::MadeAgain }];
     assert_eq!(look.mended("a", &open.object), Some(&How::MadeAgain));
     assert_eq!(look.mended("b", &open.object), None);
+}
+
+#[test]
+fn many_that_were_found_by_reading_end_by_reading_all() {
+    let kind = FindingKind::ListedButUnreadable { reason: "no data".to_owned() };
+    let mut findings = lost("a", MOST + 1);
+    findings[7].kind = kind;
+    let open = told_together(&film(), &findings, |_| false).remove(0);
+    let look = Look { whole: vec!["a".to_owned()], findings, ..Look::default() };
+    let found = look.found(&open);
+    assert_eq!(found, Found { by_reading: true, on_edge: false }, "one is enough");
+    let mut look = Look { findings: vec![], ..look };
+    assert!(!look.closes(&open, found), "as the origin says");
+    look.read.insert(At::everything("a"));
+    assert!(look.closes(&open, found));
 }

@@ -105,21 +105,78 @@ async fn a_large_file_arrives_in_parts_with_class_and_foretold_etag() {
     assert_eq!(lab.origin.get(&film.key, Some(0..10)).await.unwrap(), body[..10]);
 }
 
+/// So slow that an upload cannot be over soon after its first part.
+fn slow() -> Manners {
+    Manners { latency: Duration::from_millis(100), ..Manners::default() }
+}
+
+/// Until the first part of an upload has arrived.
+async fn first_part(server: &LyingOrigin) {
+    while server.parts() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+const FAULTS: [What; 6] = [
+    What::Fail(Call::Put),
+    What::Reset(Call::Put),
+    What::LoseAnswer(Call::Put),
+    What::SlowDown(Call::Put, 0),
+    What::Hang(Call::Put),
+    What::Answer(Call::Put, 404, ""),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_in_the_middle_of_an_upload_lose_nothing() {
-    for what in [
-        What::Fail(Call::Put),
-        What::Reset(Call::Put),
-        What::SlowDown(Call::Put, 0),
-        What::Hang(Call::Put),
-    ] {
-        let lab = Lab::new().await;
+    for what in FAULTS {
+        let lab = Lab::with(slow(), doing(&Question::ALL)).await;
         let (film, body) = lab.film();
-        lab.lie(what, 3);
-        lab.origin.put_file(film).await.unwrap_or_else(|error| panic!("{what:?}: {error}"));
+        let strike = async {
+            first_part(&lab.server).await;
+            lab.lie(what, 3);
+        };
+        let (stored, ()) = tokio::join!(lab.origin.put_file(film), strike);
+        stored.unwrap_or_else(|error| panic!("{what:?}: {error}"));
         assert_eq!(lab.stored().unwrap(), body, "{what:?}");
+        assert!(lab.server.calls(Call::Put) > 8, "{what:?} was met");
         lab.nothing_is_left().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_at_the_end_of_an_upload_lose_nothing() {
+    for what in FAULTS {
+        let lab = Lab::with(slow(), doing(&Question::ALL)).await;
+        let (film, body) = lab.film();
+        let strike = async {
+            while lab.server.parts() < 6 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            lab.lie(what, 1);
+        };
+        let (stored, ()) = tokio::join!(lab.origin.put_file(film), strike);
+        stored.unwrap_or_else(|error| panic!("{what:?}: {error}"));
+        assert_eq!(lab.stored().unwrap(), body, "{what:?}");
+        assert!(lab.server.calls(Call::Put) > 8, "{what:?} was met");
+        lab.nothing_is_left().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_somebody_else_gave_up_is_not_done() {
+    let lab = Lab::with(slow(), doing(&Question::ALL)).await;
+    let (film, _) = lab.film();
+    let strike = async {
+        while lab.server.parts() < 6 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        lab.server.forget_uploads();
+    };
+    let (failed, ()) = tokio::join!(lab.origin.put_file(film), strike);
+    let error = failed.unwrap_err();
+    assert_eq!(error.kind, OriginErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("NoSuchUpload"), "{error}");
+    assert_eq!(lab.stored(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,18 +189,6 @@ async fn what_was_acknowledged_and_not_kept_contradicts_what_was_foretold() {
         let told = lab.origin.head(&film.key).await.unwrap();
         let as_foretold = |info: ObjectInfo| info.bytes == film.bytes && info.etag == stored.etag;
         assert!(!told.is_some_and(as_foretold), "{what:?}");
-    }
-}
-
-/// So slow that an upload cannot be over soon after its first part.
-fn slow() -> Manners {
-    Manners { latency: Duration::from_millis(100), ..Manners::default() }
-}
-
-/// Until the first part of an upload has arrived.
-async fn first_part(server: &LyingOrigin) {
-    while server.parts() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The objects as `key bytes etag class`, and what is told besides.
-fn objects(answer: &str) -> Result<(Vec<String>, Told), String> {
+fn objects(answer: &str) -> Result<(Vec<String>, Told), Unlisted> {
     let mut objects = Vec::new();
     let told = read(answer.as_bytes(), |Listed { key, bytes, etag, storage_class }| {
         let (etag, class) = (etag.unwrap_or("-"), storage_class.unwrap_or("-"));
@@ -46,10 +46,10 @@ fn characters_may_be_written_in_every_way_of_xml() {
 #[test]
 fn what_is_deeper_in_an_object_is_not_about_the_object() {
     let answer = "<ListBucketResult><Contents><Owner><Key>no</Key><Size>9</Size></Owner>\
-        <Key>a</Key></Contents><Other><Key>no</Key><IsTruncated>true</IsTruncated></Other>\
+        <Size>1</Size><Key>a</Key></Contents><Other><Key>no</Key><IsTruncated>true</IsTruncated></Other>\
         </ListBucketResult>";
     let (found, told) = objects(answer).unwrap();
-    assert_eq!(found, ["a 0 - -"]);
+    assert_eq!(found, ["a 1 - -"]);
     assert!(!told.is_truncated);
 }
 
@@ -65,18 +65,35 @@ fn what_is_no_whole_listing_is_an_error() {
     for (answer, why) in [
         ("", "cut off"),
         ("<ListBucketResult><Contents><Key>a</Key>", "cut off"),
-        ("<ListBucketResult><Contents><Key>a</Key></Contents>", "cut off"),
+        ("<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents>", "cut off"),
         ("<ListBucketResult><Contents></Key></Contents></ListBucketResult>", "cannot be read"),
         (
             "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
             "without its key",
         ),
         ("<ListBucketResult><Contents><Key>&x;</Key></Contents></ListBucketResult>", "`&x;`"),
-        ("<Error><Code>InternalError</Code></Error>", "no listing but `Error`"),
+        ("<Error><Message>busy</Message></Error>", "an error without a code"),
+        ("<Error><Code>SlowDown</Code>", "cut off"),
+        (
+            "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+            "`a` is listed without a size",
+        ),
+        (
+            "<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
+            "`a` is listed without a size",
+        ),
         ("<html><body>busy</body></html>", "no listing but `html`"),
         ("not XML at all", "cut off"),
     ] {
-        let error = objects(answer).unwrap_err();
+        let Unlisted::Garbled(error) = objects(answer).unwrap_err() else { panic!("{answer}") };
         assert!(error.contains(why), "{answer}: {error}");
     }
+}
+
+#[test]
+fn an_error_after_a_good_status_keeps_its_code() {
+    let answer = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code>\
+        <Message>Please reduce your request rate.</Message><Resource><Code>no</Code></Resource></Error>";
+    let (code, message) = ("SlowDown".to_owned(), "Please reduce your request rate.".to_owned());
+    assert_eq!(objects(answer), Err(Unlisted::Refused { code, message }));
 }

@@ -13,9 +13,14 @@ use headwater_model::time::Timestamp;
 use super::{Package, State, Task, TaskState};
 
 impl State {
-    /// What was at the path of a package when one of its title was made from there.
+    /// What was at the path of a package when one of its title was made from there; of a part that is made again, what the
+    /// rest was made of.
     pub(super) fn known_master(&self, package: i64) -> Option<Sha256> {
         let this = self.packages.get(&package)?;
+        if let Some(remake) = &this.new.remake {
+            let mut of_title = self.packages.values().filter(|p| p.title == this.title);
+            return of_title.find(|p| p.id.version == remake.base)?.master;
+        }
         let same =
             |p: &&Package| p.title == this.title && p.new.master_path == this.new.master_path;
         let made = self.packages.values().filter(same).filter(|p| p.master.is_some());

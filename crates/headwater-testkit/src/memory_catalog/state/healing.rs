@@ -67,7 +67,7 @@ impl State {
         self.record(title, now, Line::NotHealed { kind, refusal });
     }
 
-    /// Takes for done whatever a package that viewers have still has in the queue.
+    /// Takes for done whatever a package still has in the queue, but for `Archive`.
     pub(super) fn close(&mut self, package: i64, now: Timestamp) {
         for task in self.tasks_of(package).filter(|t| t.is_left()) {
             task.state = TaskState::Done { at: now };
@@ -133,7 +133,10 @@ impl State {
                     && (&i.finding.origin, &i.finding.object) == (origin, object)
             });
             match same {
-                Some(same) => same.first_seen = same.first_seen.min(incident.first_seen),
+                Some(same) => {
+                    same.first_seen = same.first_seen.min(incident.first_seen);
+                    same.found = same.found.and(incident.found);
+                }
                 None => {
                     incident.package = id.clone();
                     kept.push(incident);
@@ -259,6 +262,7 @@ impl State {
                         pipeline: package.pipeline.clone(),
                         again: false,
                         remake: None,
+                        reason: None,
                     },
                     facts: None,
                     master: Some(package.master),
@@ -307,6 +311,7 @@ impl State {
             match open {
                 Some(open) => {
                     open.finding = finding.clone();
+                    open.found = open.found.and(look.found(&finding));
                     open.last_seen = now;
                 }
                 None => {
@@ -315,6 +320,7 @@ impl State {
                         id,
                         package: package.clone(),
                         finding: finding.clone(),
+                        found: look.found(&finding),
                         first_seen: now,
                         last_seen: now,
                         mended: None,
@@ -329,7 +335,7 @@ impl State {
             if let Some(how) = look.mended(origin, object) {
                 incident.mended = Some(how.clone());
             }
-            incident.closed = look.closes(&incident.finding).then_some(now);
+            incident.closed = look.closes(&incident.finding, incident.found).then_some(now);
         }
         Ok(())
     }

@@ -32,6 +32,31 @@ fn all_packages_are_required_unless_somebody_says_otherwise() {
 }
 
 #[test]
+fn packages_are_not_kept_where_they_cannot_be_read() {
+    let cold = format!("{THREE}storage_class = 'DEEP_ARCHIVE'\n");
+    let archived = config(&format!("{cold}[publish]\narchive = 'glacier'\n"), &[]);
+    assert_eq!(archived.policy.archive.as_deref(), Some("glacier"));
+    check(
+        &cold,
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:9:17: what is stored as `DEEP_ARCHIVE` cannot be read at once, and viewers read packages
+          9 | storage_class = 'DEEP_ARCHIVE'
+            |                 ^^^^^^^^^^^^^^
+        hint: take it away, or keep only masters there: `publish.archive` is then `glacier`"#]],
+    );
+    check(
+        TWO,
+        &[("HEADWATER_ORIGINS_B2_STORAGE_CLASS", "GLACIER")],
+        expect![[r#"
+        HEADWATER_ORIGINS_B2_STORAGE_CLASS: what is stored as `GLACIER` cannot be read at once, and viewers read packages
+        hint: take it away, or keep only masters there: `publish.archive` is then `b2`"#]],
+    );
+    let at_once = ("HEADWATER_ORIGINS_B2_STORAGE_CLASS", "GLACIER_IR");
+    assert_eq!(config(TWO, &[at_once]).policy.origins, ["b2", "basement"]);
+}
+
+#[test]
 fn an_audit_may_never_read() {
     let audit = |text: &str| config(&format!("[audit]\n{text}"), &[]).audit;
     assert_eq!(audit("read_days = 0").read, None);

@@ -79,6 +79,41 @@ fn a_key_needs_its_secret() {
 }
 
 #[test]
+fn no_address_holds_a_password() {
+    let file = |setting: &str| {
+        format!(
+            "[origins.b2]\nkind = 's3'\nbucket = 'films'\nedge_url = 'https://cdn.example'\npurge_method = 'PURGE'\n{setting}\n"
+        )
+    };
+    check(
+        &file("endpoint = 'https://ops:hush-hush@s3.example'"),
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:6:1: `origins.b2.endpoint` holds a user's name or a password
+          6 | endpoint = 'https:// …
+            | ^^^^^^^^
+        hint: take away what stands before the `@`; secrets have variables of their own"#]],
+    );
+    check(
+        &file(""),
+        &[("HEADWATER_ORIGINS_B2_PURGE_URL", "https://hush-hush@api.example/purge?x")],
+        expect![[r#"
+            HEADWATER_ORIGINS_B2_PURGE_URL: holds a user's name or a password
+            hint: take away what stands before the `@`; secrets have variables of their own"#]],
+    );
+    for setting in ["endpoint", "public_url", "purge_url"] {
+        for address in ["https://ops:hush-hush@s3.example", "ftp://hush-hush@s3.example"] {
+            let complaints =
+                try_config(&file(&format!("{setting} = '{address}'")), &[]).unwrap_err();
+            assert!(complaints.contains("holds a user's name or a password"), "{complaints}");
+            assert!(!complaints.contains("hush"), "{complaints}");
+        }
+    }
+    // That is a path.
+    config(&file("public_url = 'https://media.example/@films'"), &[]);
+}
+
+#[test]
 fn a_secret_in_the_file_is_not_quoted() {
     check(
         "[origins.b2-west]\nkind = 's3'\nbucket = 'films'\naccess_key_id = 'hush-hush'\n\
