@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Fault;
-use crate::{packages, rows, titles};
+use crate::{incidents, packages, rows, titles};
 
 /// Holdings in the order of their keys: `film-2/…` comes before `film/…`.
 pub(crate) async fn list(
@@ -143,6 +143,7 @@ pub(crate) async fn forget(
     package: &PackageId,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    incidents::keep_others(tx, package).await?;
     let title_id: Option<i64> = sqlx::query_scalar(
         "delete from packages where id = ( \
              select p.id from packages p join titles t on t.id = p.title_id \

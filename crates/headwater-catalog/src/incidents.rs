@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, TitleId, Version};
-use headwater_model::incident::{Found, How, Incident, Look, is_needed, told_together};
+use headwater_model::incident::{
+    Found, How, Incident, Look, is_needed, is_of_title, told_together,
+};
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
@@ -38,7 +40,12 @@ pub(crate) async fn note(
     let known: HashSet<(&str, &str)> =
         open.iter().map(|(_, f, _)| (f.origin.as_str(), f.object.as_str())).collect();
     let is_open = |f: &Finding| known.contains(&(f.origin.as_str(), f.object.as_str()));
-    for finding in told_together(package, &look.findings, is_open) {
+    // A look takes its time: the pointers that it found wrong may be those of a version published meanwhile.
+    let points = points(tx, package_id).await?;
+    let is_pointer = |f: &&Finding| package.pointers().iter().any(|key| key.as_str() == f.object);
+    let of_package = look.findings.iter().filter(|f| points || !is_pointer(f));
+    let findings: Vec<Finding> = of_package.cloned().collect();
+    for finding in told_together(package, &findings, is_open) {
         let found = look.found(&finding);
         sqlx::query(
             "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at, by_reading, on_edge) \
@@ -75,15 +82,28 @@ pub(crate) async fn note(
     Ok(())
 }
 
+/// Whether the title's pointers have to be those of a package: viewers get it, or are about to.
+async fn points(tx: &mut SqliteConnection, package_id: i64) -> Result<bool, Fault> {
+    let points = sqlx::query_scalar(
+        "select t.live is null or t.live = p.version or exists (select 1 from tasks \
+             where package_id = p.id and kind = 'publish' and finished_at is null) \
+         from packages p join titles t on t.id = p.title_id where p.id = $1",
+    )
+    .bind(package_id)
+    .fetch_one(tx)
+    .await?;
+    Ok(points)
+}
+
 /// Settles what is open of a title's versions that viewers do not get and that nobody is making: what viewers' version
-/// refers to is its own from now on, and nobody needs the rest.
+/// refers to is its own from now on, and nobody needs the rest. What is not of the title stays as it is.
 pub(crate) async fn settle(
     tx: &mut SqliteConnection,
     title_id: i64,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let open: Vec<(i64, String, String)> = sqlx::query_as(
-        "select i.id, i.origin, i.object \
+    let open: Vec<(i64, String)> = sqlx::query_as(
+        "select i.id, i.object \
          from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
          where t.id = $1 and i.closed_at is null and p.version <> t.live \
              and p.state in ('published', 'rejected', 'failed') \
@@ -106,35 +126,65 @@ pub(crate) async fn settle(
     let package = rows::package_id(&row)?;
     let plans = plans_behind(tx, title_id, package.version).await?;
     let how = rows::json(&How::ReplacedBy { version: package.version })?;
-    for (id, origin, object) in open {
-        if !is_needed(&package, &plans, &object) {
-            sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
-                .bind(id)
-                .bind(now.0)
-                .bind(&how)
-                .execute(&mut *tx)
-                .await?;
+    for (id, object) in open {
+        if !is_of_title(&package, &object) {
             continue;
         }
-        // It may have been found of that package too: then the two are one.
-        let known = sqlx::query(
-            "update incidents set first_seen_at = min(incidents.first_seen_at, same.first_seen_at), \
-                 by_reading = max(incidents.by_reading, same.by_reading), \
-                 on_edge = max(incidents.on_edge, same.on_edge) \
-             from incidents same where same.id = $1 and incidents.package_id = $2 and incidents.origin = $3 \
-                 and incidents.object = $4 and incidents.closed_at is null",
-        )
-        .bind(id)
-        .bind(package_id)
-        .bind(&origin)
-        .bind(&object)
-        .execute(&mut *tx)
-        .await?;
-        let merged = match known.rows_affected() {
-            0 => "update incidents set package_id = $2 where id = $1",
-            _ => "delete from incidents where id = $1 and package_id <> $2",
-        };
-        sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
+        if is_needed(&package, &plans, &object) {
+            pass_on(tx, id, package_id).await?;
+            continue;
+        }
+        sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
+            .bind(id)
+            .bind(now.0)
+            .bind(&how)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Makes an open incident one of another package. It may have been found of that package too: then the two are one.
+async fn pass_on(tx: &mut SqliteConnection, id: i64, package_id: i64) -> Result<(), Fault> {
+    let known = sqlx::query(
+        "update incidents set first_seen_at = min(incidents.first_seen_at, same.first_seen_at), \
+             by_reading = max(incidents.by_reading, same.by_reading), \
+             on_edge = max(incidents.on_edge, same.on_edge) \
+         from incidents same where same.id = $1 and incidents.package_id = $2 \
+             and incidents.origin = same.origin and incidents.object = same.object \
+             and incidents.closed_at is null",
+    )
+    .bind(id)
+    .bind(package_id)
+    .execute(&mut *tx)
+    .await?;
+    let merged = match known.rows_affected() {
+        0 => "update incidents set package_id = $2 where id = $1",
+        _ => "delete from incidents where id = $1 and package_id <> $2",
+    };
+    sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
+    Ok(())
+}
+
+/// Passes what is open of a package that is about to be forgotten, and not of its title, on to the package that viewers get,
+/// or else to the newest.
+pub(crate) async fn keep_others(
+    tx: &mut SqliteConnection,
+    package: &PackageId,
+) -> Result<(), Fault> {
+    let open: Vec<(i64, String, i64)> = sqlx::query_as(
+        "select i.id, i.object, heir.id \
+         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
+             join packages heir on heir.title_id = t.id and heir.version = coalesce(t.live, t.newest) \
+         where t.tenant = $1 and t.title = $2 and p.version = $3 and i.closed_at is null order by i.id",
+    )
+    .bind(package.tenant.as_str())
+    .bind(package.title.as_str())
+    .bind(package.version.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    for (id, _, heir) in open.into_iter().filter(|(_, object, _)| !is_of_title(package, object)) {
+        pass_on(tx, id, heir).await?;
     }
     Ok(())
 }

@@ -264,6 +264,23 @@ pub(crate) async fn remake(
     Ok((Version(rows::small(&row, "version")?), rows::from_json(&row, "remake")?))
 }
 
+/// Notes that a package that viewers have is sealed once more, or no longer, and forgets what was counted for it.
+pub(crate) async fn reseal(
+    tx: &mut SqliteConnection,
+    package_id: i64,
+    reseals: bool,
+) -> Result<(), Fault> {
+    let set = sqlx::query("update packages set reseals = $2 where id = $1 and reseals <> $2")
+        .bind(package_id)
+        .bind(reseals)
+        .execute(&mut *tx)
+        .await?;
+    if set.rows_affected() > 0 {
+        forget_objects(tx, package_id).await?;
+    }
+    Ok(())
+}
+
 /// Deletes the object rows of a package.
 pub(crate) async fn forget_objects(
     tx: &mut SqliteConnection,

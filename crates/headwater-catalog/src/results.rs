@@ -2,7 +2,7 @@
 
 use headwater_model::history::Line;
 use headwater_model::id::Version;
-use headwater_model::life::{TitleState, after};
+use headwater_model::life::{TitleState, Work, after};
 use headwater_model::plan::Plan;
 use headwater_model::queue::{
     Replaced, answers, cut_otherwise, first_again, frames_of, replacement, state_before,
@@ -39,7 +39,7 @@ pub(crate) async fn complete(
     .execute(&mut *tx)
     .await?;
 
-    let Held { package_id, title_id, kind, tries, healing, .. } = held;
+    let Held { package_id, title_id, kind, tries, work, .. } = held;
     let mut plan = None;
     match outcome {
         Outcome::Prepared { facts, plan: made, .. } => {
@@ -55,7 +55,7 @@ pub(crate) async fn complete(
             return go_back(tx, title_id, package_id, *version, now).await;
         }
         // The inventory has them.
-        Outcome::Made { .. } if healing => {
+        Outcome::Made { .. } if work == Work::Healing => {
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::Made { objects, codecs, .. } => {
@@ -63,7 +63,7 @@ pub(crate) async fn complete(
             packages::add_codecs(tx, package_id, codecs).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
-        Outcome::MadeDifferently { renditions, .. } if healing => {
+        Outcome::MadeDifferently { renditions, .. } if work == Work::Healing => {
             packages::add_differing(tx, package_id, renditions).await?;
             let line = Line::MadeDifferently { kind, renditions };
             titles::record(tx, title_id, now, line).await?;
@@ -71,6 +71,17 @@ pub(crate) async fn complete(
         Outcome::MadeDifferently { .. } => {
             let why = format!("{kind} cannot differ from what nobody has");
             return Err(Fault::Contradiction(why));
+        }
+        Outcome::Sealed { inventory, objects, bytes } if work.is_for_viewers() => {
+            let (package, inventory) = (package_id, inventory.to_string());
+            let sealed = sqlx::query("select 1 from packages where id = $1 and inventory = $2");
+            if sealed.bind(package).bind(inventory).fetch_optional(&mut *tx).await?.is_none() {
+                let why = "viewers have the package with another inventory".to_owned();
+                return Err(Fault::Contradiction(why));
+            }
+            packages::reseal(tx, package_id, false).await?;
+            let line = Line::Sealed { objects: *objects, bytes: *bytes };
+            titles::record(tx, title_id, now, line).await?;
         }
         Outcome::Sealed { inventory, objects, bytes } => {
             sqlx::query(
@@ -112,7 +123,7 @@ pub(crate) async fn complete(
     }
 
     let left = tasks::left(tx, package_id).await?;
-    let next = after(outcome, left, healing);
+    let next = after(outcome, left, work);
     for task in next.tasks {
         let frames = plan.map_or(0, |plan| frames_of(task, plan));
         tasks::add(tx, package_id, task, frames, now).await?;
@@ -223,7 +234,9 @@ pub(crate) async fn fail(
         (None, _) => "failed",
         // What has to be done first brings it back.
         (Some(_), Retry::After(_)) => "done",
-        (Some(_), Retry::Later | Retry::Never | Retry::NewVersion(_)) => "queued",
+        (Some(_), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
+            "queued"
+        }
     };
     sqlx::query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
@@ -241,14 +254,15 @@ pub(crate) async fn fail(
     .bind(&refusal.message)
     .execute(&mut *tx)
     .await?;
-    let Held { package_id, title_id, kind, tries, healing, .. } = held;
+    let Held { package_id, title_id, kind, tries, work, .. } = held;
+    let healing = work.is_for_viewers();
     match (again, retry) {
         (Some(at), Retry::After(lost)) => {
             let line = Line::DoneAgain { kind, tasks: lost, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await?;
-            do_again(tx, package_id, lost, at, now).await
+            do_again(tx, &held, lost, at, now).await
         }
-        (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
+        (Some(at), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
             let line = Line::TryAgain { kind, attempt: tries, refusal, wait_ms: at.0 - now.0 };
             titles::record(tx, title_id, now, line).await
         }
@@ -319,17 +333,20 @@ async fn replace(
         reason: None,
     };
     tasks::close(tx, package_id, now).await?;
+    packages::reseal(tx, package_id, false).await?;
     titles::queue_next(tx, title_id, &new, now).await
 }
 
-/// Opens tasks again whose results are lost. `Seal` is brought by the last of the others, if there are any.
+/// Opens tasks again whose results are lost. `Seal` is brought by the last of the others, if there are any. What viewers
+/// have stays sealed as it is, whatever becomes of it.
 async fn do_again(
     tx: &mut SqliteConnection,
-    package_id: i64,
+    held: &Held,
     lost: &[TaskKind],
     at: Timestamp,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    let package_id = held.package_id;
     let row = sqlx::query("select plan from packages where id = $1")
         .bind(package_id)
         .fetch_one(&mut *tx)
@@ -340,7 +357,10 @@ async fn do_again(
         let frames = plan.as_ref().map_or(0, |plan| frames_of(*kind, plan));
         tasks::start_over(tx, package_id, *kind, frames, at, now).await?;
     }
-    if let (true, Some(kind)) = (lost.contains(&TaskKind::Seal), first.iter().min()) {
+    let seals = lost.contains(&TaskKind::Seal);
+    if held.work.is_for_viewers() {
+        packages::reseal(tx, package_id, seals).await?;
+    } else if let (true, Some(kind)) = (seals, first.iter().min()) {
         sqlx::query("update packages set inventory = null where id = $1")
             .bind(package_id)
             .execute(&mut *tx)

@@ -2,7 +2,7 @@
 
 use headwater_model::history::Line;
 use headwater_model::key::PackageId;
-use headwater_model::life::TitleState;
+use headwater_model::life::{TitleState, Work};
 use headwater_model::queue::{healing_comes_first, is_proven_still, lost_too_often};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, Role, TaskKind};
@@ -133,6 +133,7 @@ pub(crate) async fn claim(
             known_master: rows::parsed_maybe(&due, "known_master")?,
             proven_on,
             published_as: rows::parsed_maybe(&due, "published_as")?,
+            reseals: due.try_get("reseals")?,
             differs: serde_json::from_str(due.try_get("differs")?)?,
         }));
     }
@@ -146,7 +147,7 @@ pub(crate) async fn claim(
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.facts, p.differs, \
+           t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.plan, p.facts, p.differs, p.reseals, \
            case when p.published_at is not null then p.inventory end as published_as, p.proven_on, \
            (select proof.finished_at from tasks proof where proof.package_id = p.id and proof.kind = 'verify' \
                 and proof.state = 'done') as proven_at, \
@@ -207,8 +208,8 @@ pub(crate) struct Held {
     pub(crate) tries: u32,
     /// How many tries have reported a failure before this one.
     pub(crate) failures: u32,
-    /// Whether viewers have the package, so that this is about putting it right.
-    pub(crate) healing: bool,
+    /// What the package's tasks are about.
+    pub(crate) work: Work,
 }
 
 /// The task that `lease` holds at `now`, or that it does not.
@@ -219,7 +220,7 @@ pub(crate) async fn held(
 ) -> Result<Held, Fault> {
     let row = sqlx::query(
         "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures, \
-             p.published_at is not null and p.inventory is not null as healing \
+             p.published_at is not null and p.inventory is not null as healing, p.reseals \
          from tasks k join packages p on p.id = k.package_id \
          where k.id = $1 and k.token = $2 and k.state = 'leased' and k.due_at > $3",
     )
@@ -236,7 +237,11 @@ pub(crate) async fn held(
         kind: rows::kind(&row)?,
         tries: rows::small(&row, "tries")?,
         failures: rows::small(&row, "failures")?,
-        healing: row.try_get("healing")?,
+        work: match (row.try_get("healing")?, row.try_get("reseals")?) {
+            (false, _) => Work::Making,
+            (true, false) => Work::Healing,
+            (true, true) => Work::Resealing,
+        },
     })
 }
 
@@ -319,6 +324,7 @@ pub(crate) async fn end_healing(
     now: Timestamp,
 ) -> Result<(), Fault> {
     close(tx, package_id, now).await?;
+    packages::reseal(tx, package_id, false).await?;
     incidents::settle(tx, title_id, now).await?;
     titles::record(tx, title_id, now, Line::NotHealed { kind, refusal }).await
 }

@@ -32,10 +32,9 @@ pub(crate) async fn instead(
     let same_build = build == plan.engine;
 
     if outlook.lost.contains(&TaskKind::Seal) {
-        // Without the inventory nobody can tell whether what comes out is what viewers have. The build that made it
-        // gives the same bytes (R1); any other, or a version that sealing would point viewers back at, may not be
-        // written over.
-        if same_build && live == package {
+        // The build that made the package gives the same bytes (R1), which the SHA-256 of the inventory will tell when
+        // all of them are counted. Of any other that is not to be expected.
+        if same_build {
             return Ok(None);
         }
         let key = package.key(INVENTORY_NAME);
@@ -94,7 +93,7 @@ fn differs(claimed: &Claimed, object: &Object) -> bool {
 }
 
 /// The failure that asks for a new version in which these renditions are made again, all of them when there are none.
-fn new_version(message: String, live: &PackageId, renditions: Vec<String>) -> Failure {
+pub(crate) fn new_version(message: String, live: &PackageId, renditions: Vec<String>) -> Failure {
     let remake = Remake {
         base: live.version,
         renditions,

@@ -18,7 +18,7 @@ use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::edge::Edge;
-use headwater_ports::origin::{ObjectInfo, Origin, OriginError, OriginErrorKind, ProofGrade};
+use headwater_ports::origin::{ObjectInfo, Origin, OriginError, ProofGrade};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -535,10 +535,7 @@ impl<'a> Audit<'a> {
         self.purse.pay(1, expected.object.bytes).await;
         match self.origin.get(&expected.key, None).await {
             Ok(body) => verify::wrong_bytes_of(&expected.object, body).await,
-            Err(error) if error.kind == OriginErrorKind::NotFound => {
-                Some(FindingKind::ListedButUnreadable { reason: error.source.to_string() })
-            }
-            Err(error) => Some(FindingKind::NotAnswered { reason: error.source.to_string() }),
+            Err(error) => Some(verify::unreadable(&error)),
         }
     }
 

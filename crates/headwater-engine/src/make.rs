@@ -299,37 +299,55 @@ async fn store_inits(
 /// Where finished objects go.
 struct Target<'c> {
     package: &'c PackageId,
-    /// What every object was when the package was sealed, by path; `None` while it is being made.
-    sealed: Option<BTreeMap<String, Object>>,
-    /// What was found rotten, so that no origin's word about it counts.
-    suspects: verify::Suspects,
+    way: Way,
+}
+
+/// What becomes of finished objects.
+enum Way {
+    /// They are stored as they come: nobody has the package yet.
+    AsTheyCome,
+    /// Viewers have the package, so that they are stored where they are not sound, and only as they were.
+    AsSealed {
+        /// What every object was when the package was sealed, by path.
+        objects: BTreeMap<String, Object>,
+        /// What was found rotten, so that no origin's word about it counts.
+        suspects: verify::Suspects,
+    },
+    /// They are only counted: viewers have the package, and nobody knows any more what is in it.
+    Counted,
 }
 
 impl<'c> Target<'c> {
     async fn of(ports: &Ports, claimed: &'c Claimed) -> Result<Self, Halt> {
         let package = &claimed.package;
         let Some(expected) = claimed.published_as else {
-            return Ok(Self { package, sealed: None, suspects: verify::Suspects::default() });
+            return Ok(Self { package, way: Way::AsTheyCome });
         };
+        if claimed.reseals {
+            return Ok(Self { package, way: Way::Counted });
+        }
         let inventory = mend::read_inventory(ports, package, expected).await;
         let inventory = inventory.ok_or_else(|| {
             later(Code::OriginUnavailable, "no origin gives the inventory of the package")
         })?;
-        let objects = inventory.objects.into_iter();
-        let sealed = Some(objects.map(|o| (o.path.clone(), o)).collect());
-        Ok(Self { package, sealed, suspects: verify::suspects(ports, package).await? })
+        let objects = inventory.objects.into_iter().map(|o| (o.path.clone(), o)).collect();
+        let suspects = verify::suspects(ports, package).await?;
+        Ok(Self { package, way: Way::AsSealed { objects, suspects } })
     }
 
     /// Takes an object to every origin: while a package is made, as it comes; later only where it is not sound or is suspect,
-    /// and only if it is the same bytes (R1). If it is not, nothing is written, and its rendition is returned.
+    /// and only if it is the same bytes (R1). If it is not, or nobody knows, nothing is written; its rendition is returned if
+    /// it is not.
     async fn take(
         &self,
         ports: &Ports,
         object: &Object,
         body: Bytes,
     ) -> Result<Option<String>, Failure> {
-        let Some(sealed) = &self.sealed else {
-            return put(ports, self.package, object, body).await.map(|()| None);
+        let (sealed, suspects) = match &self.way {
+            Way::AsTheyCome => return put(ports, self.package, object, body).await.map(|()| None),
+            Way::Counted => return Ok(None),
+            Way::AsSealed { objects, suspects } => (objects, suspects),
         };
         match sealed.get(&object.path) {
             Some(before) if before.sha256 == object.sha256 => {}
@@ -346,8 +364,7 @@ impl<'c> Target<'c> {
         for origin in ports.stores.iter() {
             let at = At { origin: origin.name().to_owned(), object: key.as_str().to_owned() };
             // Whoever does not answer is not known to lack anything; the heal task will ask again.
-            if !self.suspects.contains(&at)
-                && verify::has(&**origin, &key, object).await != Some(false)
+            if !suspects.contains(&at) && verify::has(&**origin, &key, object).await != Some(false)
             {
                 continue;
             }

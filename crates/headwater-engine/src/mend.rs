@@ -45,6 +45,11 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
         return Ok(Outcome::Proven { origins });
     }
     let mut failure = not_proven(&mended.findings());
+    match mended.elsewhere {
+        Some(Elsewhere::Queued) if failure.retry == Retry::Never => failure.retry = Retry::Later,
+        Some(Elsewhere::UnderWay) => failure.retry = Retry::Patiently,
+        Some(Elsewhere::Queued) | None => {}
+    }
     if !mended.lost.is_empty() {
         let mut again = mended.lost;
         if !again.contains(&TaskKind::Seal) {
@@ -207,6 +212,17 @@ pub(crate) struct Outlook {
     pub(crate) gone: Vec<Object>,
     /// The pointers as they are stored now, where they had to be.
     pointers: Vec<Object>,
+    /// Where something is lost that an older version holds: what that version's healing is up to.
+    elsewhere: Option<Elsewhere>,
+}
+
+/// How far the healing of an older version is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// Nobody was at it until now. Where that is so again and again, it ends without healing what is lost.
+    Queued,
+    /// It will take as long as it takes.
+    UnderWay,
 }
 
 impl Outlook {
@@ -266,7 +282,13 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Resul
         None => Pointers::Elsewhere,
     };
     let proofs = verify::prove_everywhere(ports, package, expected, &pointers).await?;
-    let mut outlook = Outlook { proofs, lost: Vec::new(), gone: Vec::new(), pointers: Vec::new() };
+    let mut outlook = Outlook {
+        proofs,
+        lost: Vec::new(),
+        gone: Vec::new(),
+        pointers: Vec::new(),
+        elsewhere: None,
+    };
     note(ports, package, &outlook.proofs, Vec::new()).await?;
     if outlook.findings().is_empty() {
         return Ok(outlook);
@@ -302,7 +324,12 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Resul
         }
     }
     for version in sources.lost_elsewhere(&outlook.findings()) {
-        ports.catalog.heal(&PackageId { version, ..package.clone() }).await?;
+        let older = PackageId { version, ..package.clone() };
+        if ports.catalog.heal(&older).await? {
+            outlook.elsewhere = Some(Elsewhere::Queued);
+        } else if ports.catalog.is_busy(&older).await? {
+            outlook.elsewhere.get_or_insert(Elsewhere::UnderWay);
+        }
     }
     outlook.gone = sources.gone(&outlook.findings());
     let tasks: BTreeSet<TaskKind> =

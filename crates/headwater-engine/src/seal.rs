@@ -15,11 +15,12 @@ use headwater_packaging::{dash, hls, inventory};
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
 use crate::make::put;
-use crate::{hash, mend, verify};
+use crate::{anew, hash, mend, verify};
 
 /// Does `Seal`. The inventory goes up last: where it is, everything that it lists was stored before.
 ///
-/// The same objects give the same bytes, so sealing again after a crash replaces every file by itself.
+/// The same objects give the same bytes, so sealing again after a crash replaces every file by itself. A package that viewers
+/// have is sealed again only as it was: an inventory with another SHA-256 would make theirs something else.
 pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
     let package = &claimed.package;
     let plan =
@@ -37,6 +38,11 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
         move || render(&package, &plan, objects, &codecs)
     })
     .await?;
+    if claimed.published_as.is_some_and(|before| before != sealed.inventory.object.sha256) {
+        let key = package.key(INVENTORY_NAME);
+        let message = format!("`{key}` is lost on every origin and came out as other bytes");
+        return Err(anew::new_version(message, package, Vec::new()).into());
+    }
     for (object, text) in sealed.manifests {
         put(ports, package, &object, text.into()).await?;
     }

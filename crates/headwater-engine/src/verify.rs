@@ -317,7 +317,7 @@ async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -
                     read.insert(at(key.clone()));
                     stored.and_then(|pointer| wrong_bytes(pointer, &body))
                 }
-                Err(error) => Some(unreadable(&error)),
+                Err(error) => Some(unread(&error)),
             };
             if let Some(kind) = wrong {
                 add(&mut proof, key.into(), kind);
@@ -407,10 +407,7 @@ async fn ask(
     match origin.get(&key, Some(object.bytes.saturating_sub(1)..object.bytes)).await {
         Ok(last) if last.len() == 1 => Verdict::Sound,
         Ok(_) => Verdict::Differs,
-        Err(error) => {
-            let reason = error.source.to_string();
-            Verdict::Wrong(FindingKind::ListedButUnreadable { reason })
-        }
+        Err(error) => Verdict::Wrong(unreadable(&error)),
     }
 }
 
@@ -461,10 +458,7 @@ async fn look(
     }
     let body = match origin.get(&key, None).await {
         Ok(body) => body,
-        Err(error) => {
-            let reason = error.source.to_string();
-            return Look::Wrong(FindingKind::ListedButUnreadable { reason });
-        }
+        Err(error) => return Look::Wrong(unreadable(&error)),
     };
     let rendition = object.role.rendition();
     let rendition = header.renditions.iter().find(|r| Some(r.name.as_str()) == rendition).cloned();
@@ -508,11 +502,25 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
     }
 }
 
-/// What an error says about an object that nobody has listed.
-fn unreadable(error: &OriginError) -> FindingKind {
+/// What a read that failed says about an object that its origin lists: it is lost only when the origin has answered so.
+pub(crate) fn unreadable(error: &OriginError) -> FindingKind {
+    let reason = error.source.to_string();
+    match error.kind {
+        OriginErrorKind::NotFound | OriginErrorKind::Corrupt | OriginErrorKind::Cold => {
+            FindingKind::ListedButUnreadable { reason }
+        }
+        OriginErrorKind::Full
+        | OriginErrorKind::Denied
+        | OriginErrorKind::Unavailable
+        | OriginErrorKind::Changed => FindingKind::NotAnswered { reason },
+    }
+}
+
+/// The same of an object that nobody has listed.
+fn unread(error: &OriginError) -> FindingKind {
     match error.kind {
         OriginErrorKind::NotFound => FindingKind::Missing,
-        _ => FindingKind::ListedButUnreadable { reason: error.source.to_string() },
+        _ => unreadable(error),
     }
 }
 
@@ -532,10 +540,7 @@ pub(crate) async fn inventory_and_body(
     expected: Sha256,
 ) -> Result<(Inventory, Bytes), FindingKind> {
     let key = package.key(INVENTORY_NAME);
-    let body = origin.get(&key, None).await.map_err(|error| match error.kind {
-        OriginErrorKind::NotFound => FindingKind::Missing,
-        _ => FindingKind::NotAnswered { reason: error.source.to_string() },
-    })?;
+    let body = origin.get(&key, None).await.map_err(|error| unread(&error))?;
     let package = package.clone();
     hash::compute(move || Ok((read_inventory(&package, expected, &body)?, body))).await
 }

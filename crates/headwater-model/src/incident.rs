@@ -187,8 +187,15 @@ impl Look {
     }
 }
 
+/// Whether an object is one of the title of a package, by its key. The copy of its master in an archive is not: whichever
+/// version viewers get, it is wrong until it is right.
+pub fn is_of_title(package: &PackageId, object: &str) -> bool {
+    let prefix = format!("{}/{}/", package.tenant, package.title);
+    object.starts_with(&prefix)
+}
+
 /// Whether viewers of `live` need an object of another version of the title, by its key, since `live` refers to it. An
-/// open incident of it is one of `live` from when they get that; incidents of all other objects end then.
+/// open incident of it is one of `live` from when they get that; incidents of all other objects of the title end then.
 ///
 /// `plans` are those of `live` and of the versions that it goes back to. Where one is missing, since that version was
 /// deleted, any version's object of a rendition that is kept counts as needed: it is for the next look to say.

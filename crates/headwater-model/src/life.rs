@@ -88,12 +88,29 @@ pub struct Next {
     pub tasks: Vec<TaskKind>,
 }
 
+/// What a package's tasks are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Viewers do not have it yet.
+    Making,
+    /// Viewers have it, and what is made of it is made again for origins that lost it.
+    Healing,
+    /// Viewers have it and its inventory is lost on every origin: everything is made again to be counted, and nothing of
+    /// it is stored, until what comes out is that very inventory.
+    Resealing,
+}
+
+impl Work {
+    /// Whether viewers have the package.
+    pub fn is_for_viewers(self) -> bool {
+        self != Work::Making
+    }
+}
+
 /// Decides what follows when a task of a package hands in `outcome` and `left` others of it are not done, those that are
-/// beside ([`TaskKind::is_beside`]) not counted. The catalog
-/// calls this inside the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
-///
-/// With `healing`, viewers have the package already, and what is made of it is made again for origins that lost it.
-pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
+/// beside ([`TaskKind::is_beside`]) not counted; `work` is what the package's tasks are about. The catalog calls this inside
+/// the transaction that accepts the outcome, so a crash leaves either all of it or nothing.
+pub fn after(outcome: &Outcome, left: u64, work: Work) -> Next {
     let next = |state, tasks| Next { state: Some(state), tasks };
     match outcome {
         Outcome::Prepared { plan, archives, .. } => {
@@ -105,11 +122,19 @@ pub fn after(outcome: &Outcome, left: u64, healing: bool) -> Next {
         Outcome::AlreadyPublished { .. } | Outcome::Published { .. } | Outcome::Healed { .. } => {
             next(TitleState::Published, vec![])
         }
-        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if healing && left > 0 => {
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. }
+            if work.is_for_viewers() && left > 0 =>
+        {
             next(TitleState::Published, vec![])
         }
+        Outcome::Made { .. } if work == Work::Resealing => {
+            next(TitleState::Published, vec![TaskKind::Seal])
+        }
         // When something came out otherwise, the heal task sees whether it is still lost, and what follows from that.
-        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if healing => {
+        Outcome::Made { .. } | Outcome::MadeDifferently { .. } if work.is_for_viewers() => {
+            next(TitleState::Published, vec![TaskKind::Heal])
+        }
+        Outcome::Sealed { .. } if work.is_for_viewers() => {
             next(TitleState::Published, vec![TaskKind::Heal])
         }
         Outcome::Made { .. } | Outcome::MadeDifferently { .. } if left > 0 => {

@@ -129,12 +129,13 @@ pub fn try_again_at(
     lease: &Lease,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let most = match failure.refusal.code {
-        Code::OriginUnavailable | Code::OriginFull | Code::NotOnEdge => MAX_ATTEMPTS_ON_ORIGIN,
+    let most = match (failure.refusal.code, &failure.retry) {
+        (Code::OriginUnavailable | Code::OriginFull | Code::NotOnEdge, _)
+        | (_, Retry::Patiently) => MAX_ATTEMPTS_ON_ORIGIN,
         _ => MAX_ATTEMPTS,
     };
     let again = match failure.retry {
-        Retry::Later | Retry::After(_) => failures < most,
+        Retry::Later | Retry::Patiently | Retry::After(_) => failures < most,
         Retry::Never | Retry::NewVersion(_) => false,
     };
     again.then(|| now.plus_ms(back_off_ms(failures, jitter(lease))))

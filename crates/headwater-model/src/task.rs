@@ -163,6 +163,8 @@ pub struct Claimed {
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
     /// lost it, and has to be what was made then.
     pub published_as: Option<Sha256>,
+    /// Whether that inventory is lost on every origin: what is made now is only counted, to be sealed as it was.
+    pub reseals: bool,
     /// Renditions of which something came out as other bytes while this package was healed: what of them is lost cannot
     /// be had again as it was.
     pub differs: Vec<String>,
@@ -270,8 +272,10 @@ pub enum Retry {
     Never,
     /// The world may be better later.
     Later,
+    /// What is missing is being made, which takes as long as it takes: another try as often as while an origin is away.
+    Patiently,
     /// These tasks of the package have to be done again first: what they made is lost. With `Seal` among them the
-    /// package is no longer sealed.
+    /// package is no longer sealed; or, when viewers have it, is sealed once more as it was.
     After(Vec<TaskKind>),
     /// What viewers lack cannot be had again under its name: this has to take its place as a new version.
     NewVersion(Box<Remake>),

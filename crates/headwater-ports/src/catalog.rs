@@ -161,7 +161,8 @@ pub trait Catalog: Send + Sync {
     async fn end_all_leases(&self) -> Result<u64, CatalogError>;
 
     /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
-    /// look proves right closes it ([`Look::closes`]).
+    /// look proves right closes it ([`Look::closes`]). What is wrong with the title's pointers is none of a version that
+    /// viewers neither get nor are about to get.
     ///
     /// What is open of versions that viewers do not get is settled whenever that may have changed, when a version goes
     /// live and when a healing ends: an incident of an object that viewers need passes to the version that they get, all

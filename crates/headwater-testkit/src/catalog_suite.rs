@@ -63,11 +63,13 @@ macro_rules! catalog_suite {
                 findings_open_incidents_and_looks_close_them
                 an_incident_remembers_what_it_took_to_find_it
                 many_findings_are_one_incident
+                pointers_of_another_version_are_no_incident
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends
                 a_lost_playlist_takes_sealing_only
                 a_published_title_is_healed_while_viewers_have_it
                 what_cannot_be_healed_leaves_the_title_as_it_is
+                a_lost_inventory_is_counted_again_and_has_to_be_the_same
                 healing_starts_with_all_its_tries
                 a_title_is_taken_over_as_it_was_found
                 viewers_can_be_given_an_older_version_again
@@ -92,6 +94,7 @@ macro_rules! catalog_suite {
                 a_version_is_replaced_once
                 a_title_that_is_cut_otherwise_is_made_as_a_whole
                 healing_an_older_version_leaves_no_incident_of_it
+                what_is_wrong_with_a_masters_copy_is_settled_by_no_version
             }
             results {
                 a_title_goes_all_the_way

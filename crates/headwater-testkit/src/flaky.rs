@@ -23,10 +23,12 @@ pub enum Fail {
     FirstPuts(u32),
     /// The first `n` gets are refused as unavailable.
     FirstGets(u32),
-    /// Gets are refused as unavailable.
-    RefuseGets {
+    /// Gets fail.
+    Gets {
         /// Of which objects.
         containing: &'static str,
+        /// How.
+        kind: OriginErrorKind,
     },
     /// Puts are acknowledged and forgotten.
     DropPuts {
@@ -123,7 +125,7 @@ impl Origin for Flaky {
                 Fail::HangPuts { containing } if hits(containing) => std::future::pending().await,
                 Fail::FirstPuts(_)
                 | Fail::FirstGets(_)
-                | Fail::RefuseGets { .. }
+                | Fail::Gets { .. }
                 | Fail::DropPuts { .. }
                 | Fail::TruncatePuts { .. }
                 | Fail::Lists
@@ -160,11 +162,11 @@ impl Origin for Flaky {
                 Fail::FirstGets(n) if before < *n => {
                     return Err(refused(OriginErrorKind::Unavailable, "read", key));
                 }
-                Fail::RefuseGets { containing } if key.as_str().contains(containing) => {
-                    return Err(refused(OriginErrorKind::Unavailable, "read", key));
-                }
                 Fail::HangGets { containing } if key.as_str().contains(containing) => {
                     std::future::pending().await
+                }
+                Fail::Gets { containing, kind } if key.as_str().contains(containing) => {
+                    return Err(refused(*kind, "read", key));
                 }
                 _ => {}
             }

@@ -282,12 +282,45 @@ async fn a_lost_inventory_is_made_again_with_all_that_it_lists() {
     lab.make(&lab.title("film", "a film")).await;
     let before = contents(&lab.origin);
     lab.origin.remove(&at("inventory.jsonl"));
-    let engine = lab.engine();
-    assert!(engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap().0);
-    let service = Service::start(&engine);
-    lab.wait_for(|history| history.matches("published as v1").count() == 2).await;
-    service.stop().await;
+    // What else is lost is known only then.
+    lab.origin.remove(&at(SEGMENT));
+    let stored = lab.origin.stored().len();
+    heal(&lab, &lab.engine(), &before).await;
     assert_eq!(contents(&lab.origin), before);
+    let segments = lab.origin.stored()[stored..].iter().filter(|key| key.contains(".m4s")).count();
+    assert_eq!(segments, 1, "what is there is counted and not written over");
+    assert_eq!(lab.catalog.objects(&package("film", 1)).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_cannot_be_made_again_leaves_viewers_and_catalog_what_they_have() {
+    let lab = Lab::new();
+    let new = lab.title("film", "a film");
+    lab.make(&new).await;
+    let sealed = lab.catalog.package(&package("film", 1)).await.unwrap();
+    lab.origin.remove(&at("inventory.jsonl"));
+    let before = contents(&lab.origin);
+    fs::remove_file(&new.master_path).unwrap();
+    let engine = lab.engine();
+    engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("viewers keep what they have: master-gone")).await;
+    service.stop().await;
+    assert_eq!(
+        (contents(&lab.origin), lab.record("film").await.state.name()),
+        (before, "published")
+    );
+    assert_eq!(lab.catalog.package(&package("film", 1)).await.unwrap(), sealed);
+    audit(&engine, 0.0).await;
+    assert_eq!(lab.found("film").await.len(), 1, "and it is not forgotten");
+
+    // The master turns up again.
+    fs::write(&new.master_path, "a film").unwrap();
+    engine.heal(&Tenant::default(), &"film".parse().unwrap()).await.unwrap();
+    let service = Service::start(&engine);
+    lab.wait_for(|history| history.contains("healed: every origin")).await;
+    service.stop().await;
+    assert_eq!(lab.catalog.package(&package("film", 1)).await.unwrap(), sealed);
 }
 
 #[tokio::test(start_paused = true)]

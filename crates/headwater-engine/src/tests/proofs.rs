@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 use headwater_model::refusal::Code;
+use headwater_ports::origin::OriginErrorKind;
 use headwater_testkit::digest::put;
 use headwater_testkit::flaky::{Fail, Flaky};
 
@@ -222,4 +223,23 @@ async fn a_publication_that_was_given_up_is_taken_up_with_a_new_proof() {
     let told = lab.told(&lab.make(&lab.title("film", "a film")).await);
     assert_eq!(told, "published", "{}", lab.history("film").await);
     assert!(lab.origin.object(&at(SEGMENT)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_nobody_answers_are_waited_for_and_no_loss() {
+    let kinds = [OriginErrorKind::Unavailable, OriginErrorKind::Denied];
+    for (kind, containing) in kinds.into_iter().flat_map(|k| [(k, "seg-0"), (k, "media.m3u8")]) {
+        let lab = Lab::new();
+        let fails = vec![Fail::Gets { containing, kind }];
+        let engine = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), fails)));
+        engine.submit(&lab.title("film", "a film")).await.unwrap();
+        let service = Service::start(&engine);
+        lab.wait_for(|history| history.contains("verify failed (attempt 20)")).await;
+        service.stop().await;
+        let found = lab.found("film").await;
+        assert!(found.iter().all(|finding| finding.kind.is_unanswered()), "{found:?}");
+        let made = lab.transcoder.calls().len();
+        assert_eq!(lab.told(&lab.work(&lab.engine(), "film").await), "published");
+        assert_eq!(lab.transcoder.calls().len(), made, "nothing is made again");
+    }
 }

@@ -1,6 +1,7 @@
 //! A catalog that was lost is filled again from an origin alone, and goes on as if nothing had happened.
 
 use headwater_model::task::Remake;
+use headwater_ports::origin::OriginErrorKind;
 use headwater_testkit::digest::put;
 use headwater_testkit::flaky::{Fail, Flaky};
 
@@ -193,7 +194,8 @@ async fn a_rebuild_that_was_stopped_is_done_again() {
     }
     let lab = lab_with(old.origin.clone());
     let tenant = Tenant::default();
-    let refuses = vec![Fail::RefuseGets { containing: "film/v1/inventory.jsonl" }];
+    let kind = OriginErrorKind::Unavailable;
+    let refuses = vec![Fail::Gets { containing: "film/v1/inventory.jsonl", kind }];
     let flaky = lab.engine_on(Arc::new(Flaky::new(lab.origin.clone(), refuses)));
     let stopped = flaky.rebuild(&tenant, "lab").await;
     assert!(matches!(stopped, Err(RebuildError::Origin(_))), "{stopped:?}");

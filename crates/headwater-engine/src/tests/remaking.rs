@@ -2,6 +2,7 @@
 
 use headwater_model::task::Remake;
 use headwater_ports::transcoder::Part;
+use headwater_testkit::scripted_transcoder::Mishap;
 
 use crate::audit::{Budget, Method, Scope, Source};
 
@@ -182,4 +183,40 @@ async fn a_version_that_others_refer_to_is_not_deleted() {
     assert_eq!(lab.origin.keys(), before);
     lab.engine().collect(&Tenant::default(), far, 0, true, &|_| {}).await.unwrap();
     assert!(lab.origin.keys().iter().all(|key| !key.contains("/v1/") && !key.contains("/v2/")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_of_what_stays_delays_the_new_version_until_it_is_healed() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    let lost = package("film", 1).key("video-360p/seg-00003.m4s");
+    let before = lab.origin.object(&lost);
+    lab.origin.remove(&lost);
+    // Making it again takes longer than three tries.
+    lab.transcoder.goes_wrong(Part::Span(1), Mishap::Slow(Duration::from_secs(300)));
+    let new = NewTitle { remake: Some(remake(&["audio-en"])), ..lab.title("film", "a film") };
+    let record = lab.make(&new).await;
+    let history = lab.history("film").await;
+    assert_eq!(
+        (lab.told(&record).as_str(), record.live),
+        ("published", Some(Version(2))),
+        "{history}"
+    );
+    assert_eq!(lab.origin.object(&lost), before);
+    assert_eq!(findings(&lab).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_of_what_stays_that_cannot_be_healed_ends_the_new_version_soon() {
+    let lab = Lab::new();
+    let new = lab.title("film", "a film");
+    lab.make(&new).await;
+    lab.origin.remove(&package("film", 1).key("video-360p/seg-00003.m4s"));
+    for _ in 0..9 {
+        lab.transcoder.goes_wrong(Part::Span(1), Mishap::OtherBytes);
+    }
+    let record = lab.make(&NewTitle { remake: Some(remake(&["audio-en"])), ..new }).await;
+    let history = lab.history("film").await;
+    assert_eq!((record.state.name(), record.live), ("failed", Some(Version(1))), "{history}");
+    assert!(history.matches("healing asked for").count() <= 3, "{history}");
 }

@@ -445,3 +445,16 @@ async fn a_span_that_was_copied_is_made_when_there_is_nothing_to_copy_it_from() 
     check_sound(&lab, 2).await;
     assert_eq!(contents(&lab, "main/film/v2/"), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_inventory_that_comes_out_otherwise_is_a_whole_new_version() {
+    let lab = Lab::new();
+    lab.make(&lab.title("film", "a film")).await;
+    lab.origin.remove(&at(1, "inventory.jsonl"));
+    let before = contents(&lab, "main/film/v1/");
+    lab.transcoder.goes_wrong(Part::Span(1), Mishap::OtherBytes);
+    heal(&lab).await;
+    check_sound(&lab, 2).await;
+    assert_eq!(contents(&lab, "main/film/v1/"), before, "nothing is written over");
+    assert_eq!(renditions(&lab, 2), ["audio-en", "video-234p", "video-360p"]);
+}

@@ -100,6 +100,14 @@ fn of_older_versions_only_what_is_kept_is_needed() {
     assert!(!check("main/film/v2/manifest.mpd"));
     assert!(!check("main/film/index.m3u8"), "a pointer is always that of what viewers get");
     assert!(!check("main/film-2/v1/video-234p/seg-00001.m4s"), "another title");
+    for (object, is_its_own) in [
+        ("main/film/v1/video-234p/seg-00001.m4s", true),
+        ("main/film/index.m3u8", true),
+        ("main/film-2/index.m3u8", false),
+        ("main/masters/0123.mp4", false),
+    ] {
+        assert_eq!(is_of_title(&package(3), object), is_its_own, "{object}");
+    }
     plans.remove(&Version(2));
     assert!(needed(&plans, "main/film/v1/video-234p/seg-00001.m4s"));
     assert!(needed(&plans, "main/film/v1/audio-en/seg-00001.m4s"), "nobody can tell");

@@ -17,7 +17,7 @@ fn each_outcome_leads_on() {
         (&Outcome::Published { pointers: vec![] }, 0, TitleState::Published, vec![]),
     ] {
         assert_eq!(
-            after(outcome, left, false),
+            after(outcome, left, Work::Making),
             Next { state: Some(state), tasks },
             "{outcome:?} with {left} left"
         );
@@ -34,8 +34,8 @@ fn a_master_is_archived_beside_whatever_the_title_does() {
         etag: None,
         storage_class: None,
     };
-    for (left, healing) in [(0, false), (3, false), (0, true)] {
-        let next = after(&Outcome::Archived { copy: copy.clone() }, left, healing);
+    for (left, work) in [(0, Work::Making), (3, Work::Making), (0, Work::Healing)] {
+        let next = after(&Outcome::Archived { copy: copy.clone() }, left, work);
         assert_eq!(next, Next { state: None, tasks: vec![] });
     }
 }
@@ -44,10 +44,16 @@ fn a_master_is_archived_beside_whatever_the_title_does() {
 fn viewers_keep_a_title_while_it_is_healed() {
     let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0 };
     let healed = Outcome::Healed { pointers: vec![] };
-    for (outcome, left, tasks) in
-        [(&made, 1, vec![]), (&made, 0, vec![TaskKind::Heal]), (&healed, 0, vec![])]
-    {
-        let next = after(outcome, left, true);
+    let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
+    for (outcome, left, work, tasks) in [
+        (&made, 1, Work::Healing, vec![]),
+        (&made, 0, Work::Healing, vec![TaskKind::Heal]),
+        (&healed, 0, Work::Healing, vec![]),
+        (&made, 1, Work::Resealing, vec![]),
+        (&made, 0, Work::Resealing, vec![TaskKind::Seal]),
+        (&sealed, 0, Work::Resealing, vec![TaskKind::Heal]),
+    ] {
+        let next = after(outcome, left, work);
         assert_eq!(
             next,
             Next { state: Some(TitleState::Published), tasks },

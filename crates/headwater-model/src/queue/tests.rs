@@ -64,6 +64,7 @@ fn a_passing_fault_is_tried_three_times() {
     assert!((2_000..=3_000).contains(&at(Retry::Later, 1).unwrap()));
     assert!((8_000..=12_000).contains(&at(Retry::Later, 2).unwrap()));
     assert_eq!((at(Retry::Later, 3), at(Retry::Never, 1)), (None, None));
+    assert!(at(Retry::Patiently, 39).is_some() && at(Retry::Patiently, 40).is_none());
     assert_eq!(at(Retry::NewVersion(Box::new(part_of(1, true))), 1), None);
 }
 

@@ -128,6 +128,35 @@ pub async fn an_incident_remembers_what_it_took_to_find_it(s: Scene) -> Case {
     Ok(())
 }
 
+/// An audit that began before v2 was published finds its pointers where those of v1 were.
+pub async fn pointers_of_another_version_are_no_incident(s: Scene) -> Case {
+    let [v1, v2] = [package("film", 1), package("film", 2)];
+    let found = [finding("a", "main/film/index.m3u8"), finding("a", "main/film/v1/x")];
+    let look = Look { findings: found.to_vec(), ..Look::default() };
+    let objects = async || {
+        let open = incidents(&s, false).await?;
+        Ok::<_, CatalogError>(open.into_iter().map(|i| i.finding.object).collect::<Vec<_>>())
+    };
+    s.submit("film").await?;
+    s.work_until(TaskKind::Publish).await.map(drop)?;
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?.len(), 2, "as it was stored");
+    s.clock.advance_ms(LONG_MS);
+    s.work().await?;
+    s.submit("film").await?;
+    let publish = s.work_until(TaskKind::Publish).await?;
+    s.catalog.note(&v2, &look).await?;
+    assert_eq!(objects().await?.len(), 4, "as they are stored");
+    s.catalog.complete(&publish.lease, &good(TaskKind::Publish)).await?;
+    s.catalog.note(&v2, &Look { whole: vec!["a".to_owned()], ..Look::default() }).await?;
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?, ["main/film/v1/x"], "viewers get v2");
+    assert!(s.catalog.roll_back(&v1).await?);
+    s.catalog.note(&v1, &look).await?;
+    assert_eq!(objects().await?.len(), 2, "viewers are about to get it");
+    Ok(())
+}
+
 /// A lost origin does not fill the catalog.
 pub async fn many_findings_are_one_incident(s: Scene) -> Case {
     let v1 = package("film", 1);
@@ -275,6 +304,49 @@ pub async fn what_cannot_be_healed_leaves_the_title_as_it_is(s: Scene) -> Case {
     s.clock.advance_ms(LONG_MS);
     s.finish(TaskKind::Span(0), &good(TaskKind::Span(0))).await?;
     s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await
+}
+
+/// What it has to be is not forgotten, and viewers are not asked to wait for it.
+pub async fn a_lost_inventory_is_counted_again_and_has_to_be_the_same(s: Scene) -> Case {
+    let v1 = package("film", 1);
+    s.submit("film").await?;
+    s.work().await?;
+    let before = s.catalog.package(&v1).await?;
+    let all = [TaskKind::Audio(0), TaskKind::Span(0), TaskKind::Seal];
+    let other = Outcome::Sealed { inventory: Sha256([8; 32]), objects: 12, bytes: 3_456 };
+    for is_given_up in [true, false] {
+        assert!(s.catalog.heal(&v1).await?);
+        let heal = s.claim_kind(TaskKind::Heal).await?;
+        assert!(!heal.reseals);
+        s.catalog.fail(&heal.lease, &lost(&all)).await?;
+        s.clock.advance_ms(LONG_MS);
+        let audio = s.claim_kind(TaskKind::Audio(0)).await?;
+        assert!(audio.reseals && audio.published_as.is_some());
+        s.catalog.complete(&audio.lease, &good(TaskKind::Audio(0))).await?;
+        assert_eq!(s.catalog.objects(&v1).await?.len(), 1);
+        assert_eq!(s.state("film").await?, TitleState::Published);
+        assert_eq!(s.catalog.package(&v1).await?, before);
+        if is_given_up {
+            let span = s.claim_kind(TaskKind::Span(0)).await?;
+            s.catalog.fail(&span.lease, &lasting(Code::MasterGone)).await?;
+            assert_eq!(s.catalog.objects(&v1).await?, []);
+            assert_eq!(s.state("film").await?, TitleState::Published);
+            continue;
+        }
+        s.finish(TaskKind::Span(0), &good(TaskKind::Span(0))).await?;
+        let seal = s.claim_kind(TaskKind::Seal).await?;
+        assert!(seal.reseals);
+        assert_refused(s.catalog.complete(&seal.lease, &other).await);
+        s.catalog.complete(&seal.lease, &good(TaskKind::Seal)).await?;
+        assert_eq!(s.catalog.objects(&v1).await?, []);
+        let heal = s.claim_kind(TaskKind::Heal).await?;
+        assert!(!heal.reseals);
+        s.catalog.complete(&heal.lease, &good(TaskKind::Heal)).await?;
+    }
+    assert_eq!(s.catalog.package(&v1).await?, before);
+    assert_eq!(s.state("film").await?, TitleState::Published);
+    assert_eq!(s.try_claim().await?, None);
+    Ok(())
 }
 
 /// Years of small troubles do not add up to one that is given up.

@@ -1,7 +1,7 @@
 //! Cases of new versions that take the place of what is lost and does not come out as it was.
 
 use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::{Tenant, Version};
+use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{How, Incident, Look};
 use headwater_model::life::TitleState;
 use headwater_model::plan::{Base, Plan};
@@ -198,5 +198,46 @@ pub async fn healing_an_older_version_leaves_no_incident_of_it(s: Scene) -> Case
     let open: Vec<_> = incidents(&s).await?.into_iter().filter(|i| i.closed.is_none()).collect();
     let told: Vec<_> = open.iter().map(|i| (&i.package, i.finding.object.as_str())).collect();
     assert_eq!(told, [(&package("film", 2), "main/film/v1/video-234p/seg-00001.m4s")]);
+    Ok(())
+}
+
+/// Whatever viewers get, and whether or not the version that it was found of is still there.
+pub async fn what_is_wrong_with_a_masters_copy_is_settled_by_no_version(s: Scene) -> Case {
+    let copy = |package| {
+        let (origin, object) = ("glacier".to_owned(), "main/masters/0101.mp4".to_owned());
+        let (expected, found) = (Sha256([1; 32]), Sha256([2; 32]));
+        let finding = Finding { origin, object, kind: FindingKind::Altered { expected, found } };
+        (package, Look { findings: vec![finding], ..Look::default() })
+    };
+    s.submit("film").await?;
+    s.work().await?;
+    for version in [1, 2, 3] {
+        let (found_of, look) = copy(package("film", version));
+        s.catalog.note(&found_of, &look).await?;
+        s.submit("film").await?;
+        s.work().await?;
+        find(&s, version, &["v1/audio-1/seg-00001.m4s"]).await?;
+    }
+    let open = async || {
+        let open = incidents(&s).await?.into_iter().filter(|i| i.closed.is_none());
+        Ok::<_, CatalogError>(open.collect::<Vec<_>>())
+    };
+    assert!(s.catalog.roll_back(&package("film", 3)).await?);
+    s.work().await?;
+    let copies = |open: &[Incident]| -> Vec<Version> {
+        let copies = open.iter().filter(|i| i.finding.origin == "glacier");
+        copies.map(|i| i.package.version).collect()
+    };
+    assert_eq!(copies(&open().await?), [Version(1), Version(2), Version(3)]);
+    let first_seen = open().await?[0].first_seen;
+    let seen = s.catalog.holding(&Tenant::default(), &title("film")).await?;
+    let seen = seen.expect("the title is known");
+    assert!(s.catalog.condemn(&seen, &[Version(1), Version(2)]).await?);
+    s.catalog.forget(&package("film", 1)).await?;
+    s.catalog.forget(&package("film", 2)).await?;
+    let open = open().await?;
+    assert_eq!(copies(&open), [Version(3)], "it is one of what viewers get");
+    let one = open.iter().find(|i| i.finding.origin == "glacier");
+    assert_eq!(one.map(|i| (i.first_seen, i.found.by_reading)), Some((first_seen, true)));
     Ok(())
 }

@@ -9,22 +9,22 @@ use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{
-    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, after,
+    Event, Making, PackageRecord, Progress, TitleRecord, TitleState, Work, after,
 };
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, answers, cut_otherwise, first_again, frames_of,
-    healing_comes_first, is_proven_still, lost_too_often, progress, state_before, submission,
-    try_again_at,
+    SpanTally, answers, cut_otherwise, first_again, frames_of, healing_comes_first,
+    is_proven_still, lost_too_often, progress, state_before, try_again_at,
 };
-use headwater_model::refusal::{Code, Refusal};
+use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_model::time::Timestamp;
-use headwater_ports::catalog::{CatalogError, SeenFile, Submitted};
+use headwater_ports::catalog::{CatalogError, SeenFile};
 
 mod archived;
 mod healing;
+mod submitting;
 
 /// The tables. Keys are ids, so that iterating is the order of the queue.
 #[derive(Default)]
@@ -72,6 +72,8 @@ pub(super) struct Package {
     condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
+    /// It is sealed once more, since its inventory is lost.
+    reseals: bool,
     updated: Timestamp,
 }
 
@@ -136,6 +138,22 @@ impl Package {
     /// Whether viewers have it, so that its tasks are about putting it right.
     fn is_healing(&self) -> bool {
         self.published && self.record.inventory.is_some()
+    }
+
+    fn work(&self) -> Work {
+        match (self.is_healing(), self.reseals) {
+            (false, _) => Work::Making,
+            (true, false) => Work::Healing,
+            (true, true) => Work::Resealing,
+        }
+    }
+
+    /// Notes that it is sealed once more, or no longer, and forgets what was counted for it.
+    fn reseal(&mut self, reseals: bool) {
+        if self.reseals != reseals {
+            self.reseals = reseals;
+            self.objects.clear();
+        }
     }
 }
 
@@ -216,130 +234,6 @@ impl State {
             task.state = TaskState::Cancelled;
             task.frames_done = 0;
         }
-    }
-
-    pub(super) fn submit(&mut self, new: &NewTitle, now: Timestamp) -> Submitted {
-        let Some(title) = self.title_id(&new.tenant, &new.title) else {
-            let title = self.next_id();
-            let (tenant, id) = (new.tenant.clone(), new.title.clone());
-            let row = Title {
-                tenant,
-                title: id,
-                newest: 0,
-                live: None,
-                live_since: None,
-                queued: now,
-                events: vec![],
-            };
-            self.titles.insert(title, row);
-            return self.queue(title, self.next_version(title), new, now);
-        };
-        let package_id = self.title(title).newest;
-        let package = self.package(package_id);
-        let version = package.id.version;
-        let state = package.state.clone();
-        let newest = Newest {
-            state: &state,
-            master_path: &package.new.master_path,
-            pipeline: &package.new.pipeline,
-            planned: package.record.plan.is_some(),
-        };
-        match submission(Some(newest), new) {
-            Submission::InProgress => Submitted::InProgress(version),
-            Submission::Resume => self.resume(title, package_id, now),
-            Submission::NewVersion { gives_up } => {
-                let next = self.next_version(title);
-                if gives_up {
-                    self.cancel(package_id);
-                    let why = format!("{next} was asked for before it was done");
-                    let given_up = TitleState::refused(Refusal::new(Code::Superseded, why));
-                    self.set_state(package_id, given_up, now);
-                    self.record(title, now, Line::GivenUp { version, newer: next });
-                }
-                if state != TitleState::Published && state != TitleState::Publishing {
-                    self.package(package_id).objects.clear();
-                }
-                self.queue(title, next, new, now)
-            }
-        }
-    }
-
-    /// The version behind all that a title has, and behind those that an origin has something of.
-    fn next_version(&self, title: i64) -> Version {
-        let versions = self.packages.values().filter(|p| p.title == title);
-        let Title { tenant, title, .. } = &self.titles[&title];
-        let taken = self.taken.get(&(tenant.to_string(), title.to_string()));
-        Version(versions.map(|p| p.id.version.0).chain(taken.copied()).max().unwrap_or(0) + 1)
-    }
-
-    pub(super) fn take(&mut self, package: &PackageId) {
-        let of = (package.tenant.to_string(), package.title.to_string());
-        let taken = self.taken.entry(of).or_default();
-        *taken = package.version.0.max(*taken);
-    }
-
-    fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
-        let id = self.next_id();
-        let (tenant, name) = (new.tenant.clone(), new.title.clone());
-        let package = Package {
-            title,
-            id: PackageId { tenant, title: name, version },
-            state: TitleState::Queued,
-            new: new.clone(),
-            facts: None,
-            master: None,
-            record: PackageRecord {
-                plan: None,
-                codecs: vec![],
-                inventory: None,
-                objects: 0,
-                bytes: 0,
-                proven_on: vec![],
-                pointers: vec![],
-            },
-            codecs: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            last_words: None,
-            published: false,
-            condemned: false,
-            differs: BTreeSet::new(),
-            updated: now,
-        };
-        self.packages.insert(id, package);
-        let row = self.title(title);
-        (row.newest, row.queued) = (id, now);
-        self.add_task(id, TaskKind::Prepare, 0, now);
-        let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
-        let reason = new.reason.as_deref();
-        let line = match &new.remake {
-            Some(remake) => Line::RemakeQueued { version, remake },
-            None => Line::Queued { version, master_path, pipeline, reason },
-        };
-        self.record(title, now, line);
-        Submitted::Queued(version)
-    }
-
-    fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
-        let mut reopened = vec![];
-        let has_ended =
-            |t: &&mut Task| matches!(t.state, TaskState::Failed { .. } | TaskState::Cancelled);
-        for task in self.tasks_of(package).filter(has_ended) {
-            task.requeue(now);
-            (task.tries, task.failures, task.losses) = (0, 0, 0);
-            task.trouble = None;
-            reopened.push(task.kind);
-        }
-        let first = reopened.iter().filter(|kind| !kind.is_beside()).min();
-        let mut first = *first.expect("a package that stopped has a task to go on with");
-        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
-        if first == TaskKind::Publish {
-            self.close(package, now);
-            first = TaskKind::Verify;
-            self.start_over(package, first, 0, now);
-        }
-        self.set_state(package, state_before(first), now);
-        self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
-        Submitted::Queued(self.package(package).id.version)
     }
 
     fn first_due(&self, roles: &[Role], now: Timestamp) -> Option<i64> {
@@ -436,6 +330,7 @@ impl State {
                     false => vec![],
                 },
                 published_as: package.record.inventory.filter(|_| package.published),
+                reseals: package.reseals,
                 differs: package.differs.iter().cloned().collect(),
             });
         }
@@ -493,10 +388,16 @@ impl State {
         if !answers(kind, outcome) {
             return Err(contradiction("accept the result", format!("{kind} cannot end like this")));
         }
-        if matches!(outcome, Outcome::MadeDifferently { .. })
-            && !self.package(package_id).is_healing()
-        {
+        let work = self.package(package_id).work();
+        if matches!(outcome, Outcome::MadeDifferently { .. }) && work != Work::Healing {
             let why = format!("{kind} cannot differ from what nobody has");
+            return Err(contradiction("accept the result", why));
+        }
+        if let Outcome::Sealed { inventory, .. } = outcome
+            && work.is_for_viewers()
+            && self.package(package_id).record.inventory != Some(*inventory)
+        {
+            let why = "viewers have the package with another inventory".to_owned();
             return Err(contradiction("accept the result", why));
         }
         if let Outcome::AlreadyPublished { version } = outcome {
@@ -508,8 +409,7 @@ impl State {
         held.cpu_ms = outcome.cpu_ms();
         held.trouble = None;
         let left = self.tasks_of(package_id).filter(|t| t.is_left()).count() as u64;
-        let healing = self.package(package_id).is_healing();
-        let next = after(outcome, left, healing);
+        let next = after(outcome, left, work);
 
         let package = self.package(package_id);
         let (title, version) = (package.title, package.id.version);
@@ -526,7 +426,7 @@ impl State {
                     self.record(title, now, Line::CutOtherwise { version, base });
                 }
             }
-            Outcome::Made { .. } if healing => {
+            Outcome::Made { .. } if work == Work::Healing => {
                 self.record(title, now, Line::Made { kind, attempt });
             }
             Outcome::Made { objects, codecs, .. } => {
@@ -537,6 +437,10 @@ impl State {
             Outcome::MadeDifferently { renditions, .. } => {
                 package.differs.extend(renditions.iter().cloned());
                 self.record(title, now, Line::MadeDifferently { kind, renditions });
+            }
+            Outcome::Sealed { objects, bytes, .. } if work.is_for_viewers() => {
+                package.reseal(false);
+                self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
@@ -624,7 +528,9 @@ impl State {
         match (again, retry) {
             (None, _) => held.state = TaskState::Failed { at: now },
             (Some(_), Retry::After(_)) => held.state = TaskState::Done { at: now },
-            (Some(due), Retry::Later | Retry::Never | Retry::NewVersion(_)) => held.requeue(due),
+            (Some(due), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
+                held.requeue(due)
+            }
         }
         held.trouble = Some(refusal.clone());
         let package = self.package(package_id);
@@ -636,7 +542,7 @@ impl State {
                 self.record(title, now, Line::DoneAgain { kind, tasks: lost, refusal, wait_ms });
                 self.do_again(package_id, lost, at, now);
             }
-            (Some(at), Retry::Later | Retry::Never | Retry::NewVersion(_)) => {
+            (Some(at), Retry::Later | Retry::Patiently | Retry::Never | Retry::NewVersion(_)) => {
                 let wait_ms = at.0 - now.0;
                 self.record(title, now, Line::TryAgain { kind, attempt, refusal, wait_ms });
             }
@@ -662,7 +568,10 @@ impl State {
             let frames = plan.map_or(0, |plan| frames_of(*kind, plan));
             self.start_over(package, *kind, frames, at);
         }
-        if let (true, Some(kind)) = (lost.contains(&TaskKind::Seal), first.iter().min()) {
+        let seals = lost.contains(&TaskKind::Seal);
+        if self.package(package).is_healing() {
+            self.package(package).reseal(seals);
+        } else if let (true, Some(kind)) = (seals, first.iter().min()) {
             self.package(package).record.inventory = None;
             self.set_state(package, state_before(*kind), now);
         }

@@ -6,7 +6,7 @@ use headwater_model::audit::{Content, Held, Holding, Standing};
 use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::Version;
-use headwater_model::incident::{How, Incident, Look, is_needed, told_together};
+use headwater_model::incident::{How, Incident, Look, is_needed, is_of_title, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, Restored};
 use headwater_model::plan::Plan;
@@ -62,6 +62,7 @@ impl State {
         now: Timestamp,
     ) {
         self.close(package, now);
+        self.package(package).reseal(false);
         let title = self.package(package).title;
         self.settle(title, now);
         self.record(title, now, Line::NotHealed { kind, refusal });
@@ -102,6 +103,7 @@ impl State {
         }
         let new = NewTitle { again: true, remake: Some(remake.clone()), ..healed.new.clone() };
         self.close(package, now);
+        self.package(package).reseal(false);
         self.queue(title_id, self.next_version(title_id), &new, now);
     }
 
@@ -120,27 +122,15 @@ impl State {
             .drain(..)
             .partition(|i| i.closed.is_none() && others.contains(&i.package));
         for mut incident in others {
-            let Finding { origin, object, .. } = &incident.finding;
-            if !is_needed(&id, &plans, object) {
+            let object = incident.finding.object.as_str();
+            if !is_of_title(&id, object) {
+                kept.push(incident);
+            } else if is_needed(&id, &plans, object) {
+                pass_on(&mut kept, incident, &id);
+            } else {
                 incident.closed = Some(now);
                 incident.mended = Some(How::ReplacedBy { version: id.version });
                 kept.push(incident);
-                continue;
-            }
-            let same = kept.iter_mut().find(|i| {
-                i.closed.is_none()
-                    && i.package == id
-                    && (&i.finding.origin, &i.finding.object) == (origin, object)
-            });
-            match same {
-                Some(same) => {
-                    same.first_seen = same.first_seen.min(incident.first_seen);
-                    same.found = same.found.and(incident.found);
-                }
-                None => {
-                    incident.package = id.clone();
-                    kept.push(incident);
-                }
             }
         }
         kept.sort_by_key(|incident| incident.id);
@@ -216,7 +206,18 @@ impl State {
         };
         self.packages.remove(&id);
         self.tasks.retain(|_, task| task.package != id);
-        self.incidents.retain(|incident| &incident.package != package);
+        let row = &self.titles[&title];
+        let version = row.live.unwrap_or(self.packages[&row.newest].id.version);
+        let heir = PackageId { version, ..package.clone() };
+        let (gone, mut kept): (Vec<Incident>, Vec<Incident>) =
+            self.incidents.drain(..).partition(|incident| &incident.package == package);
+        for incident in gone {
+            if incident.closed.is_none() && !is_of_title(package, &incident.finding.object) {
+                pass_on(&mut kept, incident, &heir);
+            }
+        }
+        kept.sort_by_key(|incident| incident.id);
+        self.incidents = kept;
         self.record(title, now, Line::Collected { version: package.version });
         Ok(())
     }
@@ -271,6 +272,7 @@ impl State {
                     objects: BTreeMap::new(),
                     last_words: None,
                     differs: BTreeSet::new(),
+                    reseals: false,
                     updated: now,
                 },
             );
@@ -295,10 +297,19 @@ impl State {
         look: &Look,
         now: Timestamp,
     ) -> Result<(), CatalogError> {
-        if self.find_package(package).is_none() {
+        let Some((id, row)) = self.packages.iter().find(|(_, p)| &p.id == package) else {
             let why = format!("there is no package `{package}`");
             return Err(contradiction("note what was found", why));
-        }
+        };
+        let publishes = |t: &Task| t.package == *id && t.kind == TaskKind::Publish && t.is_open();
+        let live = self.titles[&row.title].live;
+        let points =
+            live.is_none_or(|live| live == package.version) || self.tasks.values().any(publishes);
+        // A look takes its time: the pointers may be those of a version published meanwhile.
+        let is_pointer =
+            |f: &&Finding| package.pointers().iter().any(|key| key.as_str() == f.object);
+        let of_package = look.findings.iter().filter(|f| points || !is_pointer(f));
+        let findings: Vec<Finding> = of_package.cloned().collect();
         let is_of = |i: &Incident, f: &Finding| {
             i.closed.is_none()
                 && i.package == *package
@@ -306,7 +317,7 @@ impl State {
         };
         let known: Vec<Incident> = self.incidents.clone();
         let is_open = |f: &Finding| known.iter().any(|i| is_of(i, f));
-        for finding in told_together(package, &look.findings, is_open) {
+        for finding in told_together(package, &findings, is_open) {
             let open = self.incidents.iter_mut().find(|i| is_of(i, &finding));
             match open {
                 Some(open) => {
@@ -338,5 +349,25 @@ impl State {
             incident.closed = look.closes(&incident.finding, incident.found).then_some(now);
         }
         Ok(())
+    }
+}
+
+/// Makes an open incident one of another package. It may have been found of that package too: then the two are one.
+fn pass_on(kept: &mut Vec<Incident>, mut incident: Incident, to: &PackageId) {
+    let Finding { origin, object, .. } = &incident.finding;
+    let same = kept.iter_mut().find(|i| {
+        i.closed.is_none()
+            && i.package == *to
+            && (&i.finding.origin, &i.finding.object) == (origin, object)
+    });
+    match same {
+        Some(same) => {
+            same.first_seen = same.first_seen.min(incident.first_seen);
+            same.found = same.found.and(incident.found);
+        }
+        None => {
+            incident.package = to.clone();
+            kept.push(incident);
+        }
     }
 }
