@@ -230,8 +230,7 @@ pub(crate) fn render(
     plan: &Plan,
     inventory: &Inventory,
 ) -> Result<[(ObjectKey, Bytes); 2], Failure> {
-    let codecs: Vec<(String, String)> =
-        inventory.header.renditions.iter().map(|r| (r.name.clone(), r.codec.clone())).collect();
+    let codecs = inventory.header.codecs();
     let view = PackageView::new(plan, &inventory.objects, &codecs).map_err(|e| {
         never(Code::Internal, format!("the inventory is not that of the plan: {e}"))
     })?;

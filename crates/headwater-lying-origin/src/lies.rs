@@ -56,6 +56,8 @@ pub enum What {
     IgnoreRange,
     /// Begins every page of a listing at its first key.
     RepeatPage,
+    /// Lists keys as if they had been parts of an address: without its escapes.
+    MangleKeys,
     /// Says nowhere how long an object is, neither in listings nor when it is looked at.
     HideSize,
     /// Answers 400 to a put that carries an `x-amz-checksum-…` header.
@@ -121,6 +123,7 @@ fn what(text: &str) -> Option<What> {
         "full" => What::Full,
         "ignore-range" => What::IgnoreRange,
         "repeat-page" => What::RepeatPage,
+        "mangle-keys" => What::MangleKeys,
         "hide-size" => What::HideSize,
         _ => {
             let (what, call) = text.rsplit_once('-')?;

@@ -17,7 +17,7 @@ With --edge-port there is a CDN in front of it too, which remembers every answer
 A LIE is WHAT[:CONTAINING[:TIMES]]: what is done to objects whose keys contain a text, and how often.
 WHAT is one of
   drop store-empty store-truncated store-altered rot list-without-having have-without-listing serve-stale
-  refuse-checksums expire-credentials skew-clock full ignore-range repeat-page hide-size
+  refuse-checksums expire-credentials skew-clock full ignore-range repeat-page mangle-keys hide-size
   fail-CALL slow-down-CALL reset-CALL lose-answer-CALL hang-CALL   with CALL one of put get head list delete
 While it runs, it reads lies from the terminal, a line each; `honest` ends all of them, `keys` lists what is stored,
 `lose KEY` loses an object, `edge-answers-404 KEY` has the CDN remember that there is none. The objects are in memory: they are gone when it ends.

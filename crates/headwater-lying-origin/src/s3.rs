@@ -141,6 +141,15 @@ impl LyingS3 {
         hidden.is_none().then(|| length(body))
     }
 
+    /// A key as it is listed.
+    fn listed(&self, key: String) -> String {
+        let mangled = self.0.lies.meet(&key, |what| (what == What::MangleKeys).then_some(()));
+        match mangled {
+            Some(()) => key.replace("%2F", "/").replace('+', " "),
+            None => key,
+        }
+    }
+
     fn objects_of_page(
         &self,
         prefix: &str,
@@ -159,7 +168,7 @@ impl LyingS3 {
             .into_iter()
             .map(|(key, object)| Object {
                 size: self.size(&key, &object.body),
-                key: Some(key),
+                key: Some(self.listed(key)),
                 e_tag: self.0.manners.lists_etags.then_some(ETag::Strong(object.etag)),
                 last_modified: Some(object.modified.into()),
                 storage_class: object.storage_class.map(ObjectStorageClass::from),

@@ -33,6 +33,8 @@ fn a_lie_can_be_written_down() {
     let hang = lie(What::Hang(Call::Head), "init.mp4", Some(2));
     assert_eq!("hang-head:init.mp4:2".parse(), Ok(hang));
     assert_eq!("slow-down-put:a".parse(), Ok(lie(What::SlowDown(Call::Put, 0), "a", None)));
+    let lost = lie(What::LoseAnswer(Call::Put), "seg", Some(1));
+    assert_eq!("lose-answer-put:seg:1".parse(), Ok(lost));
     for bad in ["", "forget", "fail", "fail-everything", "drop:a:often"] {
         assert!(bad.parse::<Lie>().is_err(), "{bad}");
     }

@@ -104,6 +104,13 @@ pub struct RenditionHeader {
     pub version: Version,
 }
 
+impl Header {
+    /// The codec of each rendition, by name.
+    pub fn codecs(&self) -> Vec<(String, String)> {
+        self.renditions.iter().map(|r| (r.name.clone(), r.codec.clone())).collect()
+    }
+}
+
 /// A whole inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {

@@ -106,7 +106,7 @@ impl S3Origin {
     ///
     /// What a person has to put right before the origin can be used.
     pub async fn reach(&self) -> Result<(), Unusable> {
-        reach::reach(self).await
+        Box::pin(reach::reach(self)).await
     }
 
     /// Lists and reads once, within ten seconds; changes nothing.
@@ -125,7 +125,8 @@ impl S3Origin {
     ///
     /// What a person has to put right: it cannot even store, read, list and delete.
     pub async fn probe(&self) -> Result<Profile, Unusable> {
-        probe::probe(self).await
+        // Many calls deep in one another, of which whoever awaits this need not know the type.
+        Box::pin(probe::probe(self)).await
     }
 
     fn storage_class(&self) -> Option<StorageClass> {

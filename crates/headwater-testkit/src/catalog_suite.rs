@@ -80,7 +80,6 @@ macro_rules! catalog_suite {
                 a_master_is_archived_beside_its_title
                 an_archive_that_is_away_does_not_touch_the_title
                 the_end_of_a_title_leaves_its_archiving_alone
-                a_title_that_goes_on_leaves_its_archiving_to_who_has_it
                 a_master_is_archived_once_at_a_time
                 archiving_that_kills_its_workers_ends_alone
                 masters_are_listed_with_their_copies

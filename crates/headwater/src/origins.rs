@@ -95,13 +95,13 @@ impl Opened {
         let Opened::S3(origin) = self else { return Ok(()) };
         let known = catalog.profile(origin.name(), &identity(origin.settings())).await?;
         let Some((profile, at)) = known else {
-            return find_out(origin, catalog).await?.map(drop).map_err(said);
+            return probe(origin, catalog).await?.map(drop).map_err(said);
         };
         // Another process may have probed it since.
         take(origin, profile);
         let lasts = i64::try_from(PROFILE_LASTS.as_millis()).unwrap_or(i64::MAX);
         if at.plus_ms(lasts) <= clock.now()
-            && let Err(unusable) = find_out(origin, catalog).await?
+            && let Err(unusable) = probe(origin, catalog).await?
         {
             // What was found a week ago is a better guess than nothing, and the origin can be worked with.
             warn!(
@@ -114,14 +114,9 @@ impl Opened {
     }
 }
 
-/// Asks an origin everything, keeps what it answered and goes by it from now on. An error says what is wrong without
-/// naming the origin.
-pub(crate) async fn probe(origin: &S3Origin, catalog: &dyn Catalog) -> anyhow::Result<Profile> {
-    find_out(origin, catalog).await?.map_err(|unusable| anyhow!(unusable.problem))
-}
-
-/// The same. What is wrong with the catalog is an error; with the origin, an answer.
-async fn find_out(
+/// Asks an origin everything, keeps what it answered and goes by it from now on. What is wrong with the catalog is an
+/// error; with the origin, an answer.
+pub(crate) async fn probe(
     origin: &S3Origin,
     catalog: &dyn Catalog,
 ) -> anyhow::Result<Result<Profile, Unusable>> {

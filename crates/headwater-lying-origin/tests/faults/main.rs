@@ -83,9 +83,9 @@ impl Row {
 fn rows() -> Vec<Row> {
     use Call::{Get, Head, List, Put};
     use What::{
-        Drop, ExpireCredentials, Fail, Full, HaveWithoutListing, ListWithoutHaving,
-        RefuseChecksums, Reset, Rot, ServeStale, SkewClock, SlowDown, StoreAltered, StoreEmpty,
-        StoreTruncated,
+        Answer, Drop, ExpireCredentials, Fail, Full, HaveWithoutListing, HideSize, IgnoreRange,
+        ListWithoutHaving, LoseAnswer, RefuseChecksums, Reset, Rot, ServeStale, SkewClock,
+        SlowDown, StoreAltered, StoreEmpty, StoreTruncated,
     };
     const LOSSES: [What; 4] = [Drop, StoreEmpty, StoreTruncated, StoreAltered];
     let silences = |call| [Fail(call), SlowDown(call, 0), Reset(call), What::Hang(call)];
@@ -108,6 +108,10 @@ fn rows() -> Vec<Row> {
     add(&silences(Get), &OBJECTS, Kind::A, Verify::Listing, false);
     add(&silences(Head), &OBJECTS, Kind::AWithoutEtags, Verify::Listing, false);
     add(&silences(List), &[LISTING], Kind::A, Verify::Listing, false);
+    let in_between = [LoseAnswer(Put), Answer(Put, 404, ""), Answer(Get, 404, "")];
+    add(&in_between, &OBJECTS, Kind::A, Verify::Listing, false);
+    add(&[Answer(List, 404, "")], &[LISTING], Kind::A, Verify::Listing, false);
+    add(&[IgnoreRange, HideSize], &OBJECTS, Kind::A, Verify::Listing, false);
     let refusals = [RefuseChecksums, ExpireCredentials, SkewClock, Full];
     add(&refusals, &OBJECTS, Kind::A, Verify::Listing, false);
     rows
@@ -309,6 +313,7 @@ fn fault(row: &Row) -> String {
         }
         What::Answer(of, status, code) => format!("answers {} with {status} {code}", call(of)),
         What::IgnoreRange => "sends all where a part was asked for".to_owned(),
+        What::MangleKeys => "lists mangled keys".to_owned(),
         What::HideSize => "says nowhere how long it is".to_owned(),
         What::RepeatPage => "lists the same page again and again".to_owned(),
     };

@@ -407,3 +407,6 @@ fn parts() -> [Bytes; 2] {
 fn parts_etag() -> String {
     file::etag_of(&parts().map(|part| headwater_model::id::Md5(Md5::digest(&part).into())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,13 +61,7 @@ pub fn segment(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Op
 }
 
 fn size(object: &Object, bytes: &[u8]) -> Option<FindingKind> {
-    let (expected, found) = (object.bytes, bytes.len() as u64);
-    match found {
-        _ if found == expected => None,
-        0 => Some(FindingKind::Empty { expected: Some(expected) }),
-        _ if found < expected => Some(FindingKind::Truncated { expected, found }),
-        _ => Some(FindingKind::TooLong { expected, found }),
-    }
+    FindingKind::of_size(object.bytes, bytes.len() as u64)
 }
 
 fn malformed(reason: impl ToString) -> FindingKind {

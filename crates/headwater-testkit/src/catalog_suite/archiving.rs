@@ -104,20 +104,6 @@ pub async fn an_archive_that_is_away_does_not_touch_the_title(s: Scene) -> Case 
     Ok(())
 }
 
-/// Whoever copies the master meanwhile is not robbed of it.
-pub async fn a_title_that_goes_on_leaves_its_archiving_to_who_has_it(s: Scene) -> Case {
-    prepare(&s, "film").await?;
-    let archive = claim_archive(&s).await?;
-    let span = s.claim_kind(TaskKind::Audio(0)).await?;
-    s.catalog.fail(&span.lease, &lasting(Code::TranscoderFailed)).await?;
-    s.submit("film").await?;
-    assert_eq!(s.catalog.claim("w3", &[Role::Archiver], LEASE_MS).await?, None);
-    work_beside(&s).await?;
-    s.catalog.complete(&archive.lease, &good(TaskKind::Archive)).await?;
-    assert_eq!(s.state("film").await?, TitleState::Published);
-    Ok(())
-}
-
 /// The master of a title that fails or is replaced is archived all the same, and a title that goes on takes it along.
 pub async fn the_end_of_a_title_leaves_its_archiving_alone(s: Scene) -> Case {
     prepare(&s, "film").await?;

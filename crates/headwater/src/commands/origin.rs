@@ -47,12 +47,9 @@ pub(crate) async fn test(config: Config, name: &str, json: bool) -> anyhow::Resu
             if let Err(unusable) = origin.reach().await {
                 return Ok(refuse(name, &unusable.problem, &unusable.hint, json));
             }
-            let profile = match origins::probe(origin, &*app.catalog).await {
+            let profile = match origins::probe(origin, &*app.catalog).await? {
                 Ok(profile) => profile,
-                Err(error) => {
-                    let hint = "try again; if it stays, the origin's log may say more";
-                    return Ok(refuse(name, &format!("{error:#}"), hint, json));
-                }
+                Err(unusable) => return Ok(refuse(name, &unusable.problem, &unusable.hint, json)),
             };
             Found { kind: "s3", grade: profile.grade(), profile: Some(profile) }
         }

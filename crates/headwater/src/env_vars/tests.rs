@@ -180,7 +180,7 @@ that are configured.
   in an origin that the file does not have.
 - What means nothing to the kind of an origin is an error: a bucket for a directory, a path for a bucket.
 - Secrets are variables and nothing else. A key that looks like one is an error in the file, and neither its value nor
-  that of a variable is ever shown.
+  that of a variable is ever shown. An address with a user's name or a password in it is an error too.
 
 This page is rendered from `crates/headwater/src/env_vars.rs`; a test keeps it current.
 ";
