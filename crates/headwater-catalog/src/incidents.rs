@@ -1,10 +1,12 @@
 //! Incidents: opened, renewed and closed by what looks at packages come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use headwater_model::finding::Finding;
 use headwater_model::id::{Tenant, TitleId, Version};
-use headwater_model::incident::{Found, How, Incident, Look, is_needed, is_of_title};
+use headwater_model::incident::{
+    Found, How, Incident, Look, is_needed, is_of_title, told_together,
+};
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
@@ -24,13 +26,27 @@ pub(crate) async fn note(
     let package_id = packages::id(tx, package)
         .await?
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
+    let rows = sqlx::query(
+        "select id, origin, object, kind, by_reading, on_edge from incidents \
+         where package_id = $1 and closed_at is null",
+    )
+    .bind(package_id)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut open = Vec::with_capacity(rows.len());
+    for row in &rows {
+        open.push((row.try_get::<i64, _>("id")?, finding(row)?, found(row)?));
+    }
+    let known: HashSet<(&str, &str)> =
+        open.iter().map(|(_, f, _)| (f.origin.as_str(), f.object.as_str())).collect();
+    let is_open = |f: &Finding| known.contains(&(f.origin.as_str(), f.object.as_str()));
+    // A look takes its time: the pointers that it found wrong may be those of a version published meanwhile.
     let points = points(tx, package_id).await?;
-    for finding in &look.findings {
-        // A look takes its time: the pointers that it found wrong may be those of a version published meanwhile.
-        if !points && package.pointers().iter().any(|key| key.as_str() == finding.object) {
-            continue;
-        }
-        let found = look.found(finding);
+    let is_pointer = |f: &&Finding| package.pointers().iter().any(|key| key.as_str() == f.object);
+    let of_package = look.findings.iter().filter(|f| points || !is_pointer(f));
+    let findings: Vec<Finding> = of_package.cloned().collect();
+    for finding in told_together(package, &findings, is_open) {
+        let found = look.found(&finding);
         sqlx::query(
             "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at, by_reading, on_edge) \
              values ($1, $2, $3, $4, $5, $5, $6, $7) \
@@ -48,16 +64,7 @@ pub(crate) async fn note(
         .execute(&mut *tx)
         .await?;
     }
-    let open = sqlx::query(
-        "select id, origin, object, kind, by_reading, on_edge from incidents \
-         where package_id = $1 and closed_at is null",
-    )
-    .bind(package_id)
-    .fetch_all(&mut *tx)
-    .await?;
-    for row in &open {
-        let id: i64 = row.try_get("id")?;
-        let (finding, found) = (finding(row)?, found(row)?);
+    for (id, finding, found) in open {
         let how = look.mended(&finding.origin, &finding.object).map(rows::json).transpose()?;
         let closed = look.closes(&finding, found).then_some(now.0);
         if how.is_none() && closed.is_none() {
@@ -205,6 +212,18 @@ async fn plans_behind(
     Ok(plans)
 }
 
+/// The statement that reads incidents, given how to pick them.
+macro_rules! incident_rows {
+    ($pick:literal) => {
+        concat!(
+            "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.by_reading, i.on_edge, \
+                 i.first_seen_at, i.last_seen_at, i.closed_at, i.mended \
+             from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id ",
+            $pick
+        )
+    };
+}
+
 /// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.
 pub(crate) async fn list(
     tx: &mut SqliteConnection,
@@ -213,17 +232,32 @@ pub(crate) async fn list(
     closed_too: bool,
     limit: u32,
 ) -> Result<Vec<Incident>, Fault> {
-    let rows = sqlx::query(
-        "select t.tenant, t.title, p.version, i.id, i.origin, i.object, i.kind, i.by_reading, i.on_edge, \
-             i.first_seen_at, i.last_seen_at, i.closed_at, i.mended \
-         from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
-         where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
-         order by i.id limit $4",
-    )
+    let rows = sqlx::query(incident_rows!(
+        "where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
+         order by i.id limit $4"
+    ))
     .bind(tenant.as_str())
     .bind(title.map(TitleId::as_str))
     .bind(closed_too)
     .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(incident).collect()
+}
+
+/// Open incidents of an object on an origin, oldest first.
+pub(crate) async fn of(
+    tx: &mut SqliteConnection,
+    tenant: &Tenant,
+    origin: &str,
+    object: &str,
+) -> Result<Vec<Incident>, Fault> {
+    let rows = sqlx::query(incident_rows!(
+        "where t.tenant = $1 and i.origin = $2 and i.object = $3 and i.closed_at is null order by i.id"
+    ))
+    .bind(tenant.as_str())
+    .bind(origin)
+    .bind(object)
     .fetch_all(tx)
     .await?;
     rows.iter().map(incident).collect()

@@ -321,6 +321,17 @@ impl Catalog for SqliteCatalog {
         ))
     }
 
+    async fn incidents_of(
+        &self,
+        tenant: &Tenant,
+        origin: &str,
+        object: &str,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        transaction!(self.look(), "read incidents", |tx| incidents::of(
+            &mut tx, tenant, origin, object
+        ))
+    }
+
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
         transaction!(self.change(), "queue the healing", |tx| tasks::heal(
             &mut tx,

@@ -3,7 +3,7 @@
 use headwater_model::history::Line;
 use headwater_model::key::PackageId;
 use headwater_model::life::{TitleState, Work};
-use headwater_model::queue::{is_proven_still, lost_too_often};
+use headwater_model::queue::{healing_comes_first, is_proven_still, lost_too_often};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, Role, TaskKind};
 use headwater_model::time::Timestamp;
@@ -141,8 +141,9 @@ pub(crate) async fn claim(
 }
 
 /// The first task in the queue's order that may be claimed now: `$1` the time, `$2` to `$5` whether for a worker,
-/// verifier, publisher, archiver. Of the tasks of a title that touch its pointers, one is under way at a time. In
-/// PostgreSQL this is the inner select of one update, with `for update of k skip locked`; here
+/// verifier, publisher, archiver, `$6` whether of those that make something again for a title that viewers have, or of all
+/// others. Of the tasks of a title that touch its pointers, one is under way at a time. In PostgreSQL this is the inner
+/// select of one update, with `for update of k skip locked`; here
 /// the transaction holds the write lock, so nobody else can be choosing.
 pub(crate) const FIRST_DUE: &str = "\
     select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
@@ -159,6 +160,7 @@ pub(crate) const FIRST_DUE: &str = "\
     where k.finished_at is null and k.due_at <= $1 \
       and case k.role when 'worker' then $2 when 'verifier' then $3 \
            when 'publisher' then $4 else $5 end \
+      and $6 = (k.role in ('worker', 'verifier') and p.published_at is not null) \
       and (k.kind not in ('publish', 'heal') or not exists ( \
            select 1 from packages of_title join tasks under_way on under_way.package_id = of_title.id \
            where of_title.title_id = p.title_id and under_way.id <> k.id and under_way.state = 'leased' \
@@ -174,15 +176,22 @@ async fn first_due(
     roles: &[Role],
     now: Timestamp,
 ) -> Result<Option<SqliteRow>, Fault> {
-    let row = sqlx::query(FIRST_DUE)
-        .bind(now.0)
-        .bind(roles.contains(&Role::Worker))
-        .bind(roles.contains(&Role::Verifier))
-        .bind(roles.contains(&Role::Publisher))
-        .bind(roles.contains(&Role::Archiver))
-        .fetch_optional(tx)
-        .await?;
-    Ok(row)
+    let healing_first = healing_comes_first(now);
+    for healing in [healing_first, !healing_first] {
+        let row = sqlx::query(FIRST_DUE)
+            .bind(now.0)
+            .bind(roles.contains(&Role::Worker))
+            .bind(roles.contains(&Role::Verifier))
+            .bind(roles.contains(&Role::Publisher))
+            .bind(roles.contains(&Role::Archiver))
+            .bind(healing)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    Ok(None)
 }
 
 /// A task as the holder of its lease sees it.

@@ -92,9 +92,8 @@ async fn is_rotten(
     tenant: &Tenant,
     copy: &MasterCopy,
 ) -> Result<bool, CatalogError> {
-    let open = catalog.incidents(tenant, None, false, u32::MAX).await?;
-    let is_it = |f: &Finding| f.origin == copy.origin && f.object == copy.key.as_str();
-    Ok(open.iter().any(|i| is_it(&i.finding) && i.found.by_reading))
+    let open = catalog.incidents_of(tenant, &copy.origin, copy.key.as_str()).await?;
+    Ok(open.iter().any(|incident| incident.found.by_reading))
 }
 
 /// Sends the master; gives what the copy has to be.
@@ -214,10 +213,8 @@ pub(crate) async fn close(
     was_read: bool,
     how: Option<How>,
 ) -> Result<(), CatalogError> {
-    let open = catalog.incidents(tenant, None, false, u32::MAX).await?;
-    let is_it = |f: &Finding| f.origin == archive && f.object == key.as_str();
-    let packages = open.into_iter().filter(|i| is_it(&i.finding)).map(|i| i.package);
-    let packages: BTreeSet<PackageId> = packages.collect();
+    let open = catalog.incidents_of(tenant, archive, key.as_str()).await?;
+    let packages: BTreeSet<PackageId> = open.into_iter().map(|i| i.package).collect();
     for package in packages {
         let (origin, object) = (archive.to_owned(), key.to_string());
         let at = At { origin: origin.clone(), object: object.clone() };
@@ -240,9 +237,8 @@ pub(crate) async fn queue(ports: &Ports, package: &PackageId) -> Result<bool, Ca
         return Ok(false);
     };
     if let Some((copy, Some(_))) = known.copy_on(archive.name()) {
-        let open = ports.catalog.incidents(&package.tenant, None, false, u32::MAX).await?;
-        let is_it = |f: &Finding| f.origin == copy.origin && f.object == copy.key.as_str();
-        if !open.iter().any(|incident| is_it(&incident.finding)) {
+        let (catalog, tenant) = (&ports.catalog, &package.tenant);
+        if catalog.incidents_of(tenant, &copy.origin, copy.key.as_str()).await?.is_empty() {
             return Ok(false);
         }
     }

@@ -5,11 +5,11 @@
 //! is one run through a stretch of the origin's listing. Memory holds the groups under way and nothing else, whatever
 //! the size of the library. After each group the place is kept, so that an audit that was stopped goes on from there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use futures_util::future::join;
 use futures_util::stream::{self, FuturesOrdered, StreamExt};
-use headwater_model::audit::{Compared, Content, Holding, Tally, is_sampled, merge};
+use headwater_model::audit::{Content, Holding, Tally, is_sampled};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Tenant, TitleId};
 use headwater_model::incident::{At, Look};
@@ -42,8 +42,8 @@ use stretch::Stretch;
 /// group is asked for again there: one page in thirty for titles of a thousand objects. Tests make fewer titles.
 const GROUP: u32 = if cfg!(test) { 8 } else { 32 };
 
-/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and what is
-/// listed of one: some 30 MB for films of 18,000 objects.
+/// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and a page of the
+/// listing, whatever else there is: some 30 MB for films of 18,000 objects.
 const GROUPS: usize = 4;
 
 /// Objects of a group that are asked about or read at once.
@@ -188,9 +188,8 @@ impl Engine {
         let ports = self.ports();
         let origin = audits.origin();
         let edge = ports.stores.edge_of(origin.name()).filter(|_| method.from == Source::Edge);
-        let troubled = troubled(ports, tenant).await?;
         let edge = edge.map(|edge| &**edge);
-        let audit = Audit { ports, tenant, origin, edge, method, tell, purse, troubled };
+        let audit = Audit { ports, tenant, origin, edge, method, tell, purse };
         let mut tally = Tally::default();
         let done = match (audits, titles) {
             (Audits::Masters(_), _) => audit.masters(&mut tally).await,
@@ -228,12 +227,6 @@ fn place_of(checkpoint: &str, origin: &str) -> String {
     format!("{checkpoint}/{origin}")
 }
 
-/// Titles with open incidents.
-async fn troubled(ports: &Ports, tenant: &Tenant) -> Result<HashSet<TitleId>, CatalogError> {
-    let open = ports.catalog.incidents(tenant, None, false, u32::MAX).await?;
-    Ok(open.into_iter().map(|incident| incident.package.title).collect())
-}
-
 /// An audit of one origin.
 struct Audit<'a> {
     ports: &'a Ports,
@@ -244,8 +237,6 @@ struct Audit<'a> {
     method: &'a Method,
     tell: &'a (dyn Fn(News) + Send + Sync),
     purse: &'a Purse,
-    /// Titles with open incidents: those that a look without findings may close.
-    troubled: HashSet<TitleId>,
 }
 
 /// A title with what the origin should have of it.
@@ -369,15 +360,16 @@ impl<'a> Audit<'a> {
         let mut next = self.wanted(holdings.next()).await;
         while let Some(wanted) = next.take() {
             let prefix = wanted.holding.prefix();
-            for stranger in listing.before(&prefix).await? {
+            while let Some(stranger) = listing.next_if(|key| key < prefix.as_str()).await? {
                 self.orphan(&stranger, &mut tally);
             }
             // The inventory of the next title is on its way while this one is listed.
-            let (listed, after) = join(listing.within(&prefix), self.wanted(holdings.next())).await;
-            self.compare(wanted, listed?, &mut tally).await?;
+            let compared = self.compare(wanted, &mut listing, &mut tally);
+            let (compared, after) = join(compared, self.wanted(holdings.next())).await;
+            compared?;
             next = after;
         }
-        for stranger in listing.rest().await? {
+        while let Some(stranger) = listing.next_if(|_| true).await? {
             self.orphan(&stranger, &mut tally);
         }
         Ok(tally)
@@ -430,47 +422,39 @@ impl<'a> Audit<'a> {
         Some(wanted)
     }
 
-    /// Compares one title and notes what is wrong with what viewers get of it.
+    /// Compares one title with the listing as it comes, and notes what is wrong with what viewers get of it.
     async fn compare(
         &self,
         title: Wanted,
-        listed: Vec<ObjectInfo>,
+        listing: &mut Stretch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<(), AuditError> {
         tally.titles += 1;
         let Wanted { holding, objects, unknown, whole, mut findings } = title;
+        let prefix = holding.prefix();
+        let mut expected = objects.into_iter().peekable();
         let mut looks = Vec::new();
-        for compared in merge(objects, listed, |e| &e.key, |l| &l.key) {
-            let (expected, verdict) = match compared {
-                Compared::Both(expected, info) => {
-                    let verdict = listing::judge(&expected.object, &info);
-                    (expected, verdict)
-                }
-                Compared::Unlisted(expected) => (expected, Verdict::NotListed),
-                Compared::Unexpected(info) => {
-                    let is_unknown =
-                        |prefix: &String| info.key.as_str().starts_with(prefix.as_str());
-                    if !unknown.iter().any(is_unknown) {
-                        self.orphan(&info, tally);
-                    }
-                    continue;
-                }
-            };
-            // What viewers do not get is known to be needed, and not looked at any closer.
-            if !expected.live {
-                continue;
+        while let Some(info) = listing.next_if(|key| key.starts_with(&prefix)).await? {
+            while let Some(unlisted) = expected.next_if(|e| e.key < info.key) {
+                looks.extend(self.needs_look(unlisted, Verdict::NotListed, tally));
             }
-            tally.objects += 1;
-            tally.bytes += expected.object.bytes;
-            // Nearly all are done with here.
-            if verdict != Verdict::Sound || self.samples(&expected) {
-                looks.push((expected, verdict));
+            if let Some(expected) = expected.next_if(|e| e.key == info.key) {
+                let verdict = listing::judge(&expected.object, &info);
+                looks.extend(self.needs_look(expected, verdict, tally));
+            } else if !unknown.iter().any(|prefix| info.key.as_str().starts_with(prefix)) {
+                self.orphan(&info, tally);
             }
+        }
+        for unlisted in expected {
+            looks.extend(self.needs_look(unlisted, Verdict::NotListed, tally));
         }
         let looks = looks.into_iter().map(|(expected, verdict)| self.look(expected, verdict));
         let looked: Vec<_> = stream::iter(looks).buffered(LOOKS).boxed().collect().await;
-        let is_troubled = self.troubled.contains(&holding.title);
+        let is_troubled = self.is_troubled(&holding.title).await?;
         let mut read = BTreeSet::new();
+        if is_troubled && self.reads_all() {
+            read.insert(At::everything(self.origin.name()));
+        }
         for Looked { expected, was_read, from_origin, wrong } in looked {
             tally.read += u64::from(was_read);
             if from_origin && (is_troubled || wrong.is_some()) {
@@ -488,9 +472,26 @@ impl<'a> Audit<'a> {
         if let Some(live) = holding.live {
             let package = holding.package(live);
             let look = Look { read, findings, ..self.closely(whole) };
-            self.note(&package, look).await?;
+            self.note(&package, look, is_troubled).await?;
         }
         Ok(())
+    }
+
+    /// Counts an object, and gives it back when the listing is not enough.
+    fn needs_look(
+        &self,
+        expected: Expected,
+        verdict: Verdict,
+        tally: &mut Tally,
+    ) -> Option<(Expected, Verdict)> {
+        // What viewers do not get is known to be needed, and not looked at any closer.
+        if !expected.live {
+            return None;
+        }
+        tally.objects += 1;
+        tally.bytes += expected.object.bytes;
+        // Nearly all are done with here.
+        (verdict != Verdict::Sound || self.samples(&expected)).then_some((expected, verdict))
     }
 
     /// Whether an object is among those that are read.
@@ -556,11 +557,15 @@ impl<'a> Audit<'a> {
         }
     }
 
+    /// Whether every byte is read from the origin.
+    fn reads_all(&self) -> bool {
+        self.method.read >= 1.0 && self.method.from == Source::Origin
+    }
+
     /// What a look at one title may close, when it is known what viewers need of it, or not.
     fn closely(&self, is_known: bool) -> Look {
         // Where the origin's word is no proof, only a look at every byte closes an incident.
-        let reads_all = self.method.read >= 1.0 && self.method.from == Source::Origin;
-        let proves = self.origin.grade() != ProofGrade::C || reads_all;
+        let proves = self.origin.grade() != ProofGrade::C || self.reads_all();
         let through_edge = self.edge.is_some() && self.method.read >= 1.0;
         let here = |looks: bool| match looks && is_known {
             true => vec![self.origin.name().to_owned()],
@@ -570,9 +575,14 @@ impl<'a> Audit<'a> {
     }
 
     /// Tells the catalog, and has the title healed when that is asked for.
-    async fn note(&self, package: &PackageId, look: Look) -> Result<(), AuditError> {
+    async fn note(
+        &self,
+        package: &PackageId,
+        look: Look,
+        is_troubled: bool,
+    ) -> Result<(), AuditError> {
         let wrong = !look.findings.is_empty();
-        if !wrong && !self.troubled.contains(&package.title) {
+        if !wrong && !is_troubled {
             return Ok(());
         }
         self.ports.catalog.note(package, &look).await?;
@@ -580,6 +590,12 @@ impl<'a> Audit<'a> {
             self.ports.catalog.heal(package).await?;
         }
         Ok(())
+    }
+
+    /// Whether a title has open incidents, which a look without findings may close.
+    async fn is_troubled(&self, title: &TitleId) -> Result<bool, CatalogError> {
+        let open = self.ports.catalog.incidents(self.tenant, Some(title), false, 1).await?;
+        Ok(!open.is_empty())
     }
 
     fn orphan(&self, info: &ObjectInfo, tally: &mut Tally) {

@@ -132,8 +132,8 @@ impl Engine {
                     Err(error) if error.kind == OriginErrorKind::NotFound => continue,
                     Err(error) => return Err(error.into()),
                 };
-                let is_behind = |version: &Version| title.live.is_none_or(|live| *version < live);
-                if versions.iter().all(is_behind) {
+                let leads = versions.iter().max();
+                if leads.is_some_and(|leads| title.live.is_none_or(|live| *leads < live)) {
                     warn!(origin = origin.name(), %key, "leads to an older version: heal the title");
                 }
                 named.extend(versions);

@@ -311,7 +311,7 @@ enum Way {
         /// What every object was when the package was sealed, by path.
         objects: BTreeMap<String, Object>,
         /// What was found rotten, so that no origin's word about it counts.
-        suspects: BTreeSet<At>,
+        suspects: verify::Suspects,
     },
     /// They are only counted: viewers have the package, and nobody knows any more what is in it.
     Counted,

@@ -57,7 +57,7 @@ mod crashes;
 mod drop_folder;
 
 pub(crate) mod gated_catalog;
-mod gated_origin;
+pub(crate) mod gated_origin;
 
 const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 

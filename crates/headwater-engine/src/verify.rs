@@ -158,16 +158,27 @@ impl Pointers {
     }
 }
 
-/// What was found wrong with objects of a title by reading them, on any origin, and has not been read again since: of
-/// these, nothing is believed that an origin says.
-pub(crate) async fn suspects(
-    ports: &Ports,
-    package: &PackageId,
-) -> Result<BTreeSet<At>, CatalogError> {
+/// Objects of which nothing is believed that an origin says.
+#[derive(Default)]
+pub(crate) struct Suspects(BTreeSet<At>);
+
+impl Suspects {
+    /// Whether an object is one of them; of an origin where many are, each is.
+    pub(crate) fn contains(&self, at: &At) -> bool {
+        self.0.contains(at) || self.are_many_on(&at.origin)
+    }
+
+    fn are_many_on(&self, origin: &str) -> bool {
+        self.0.iter().any(|at| at.origin == origin && at.object.ends_with("/*"))
+    }
+}
+
+/// What was found wrong with objects of a title by reading them, on any origin, and has not been read again since.
+pub(crate) async fn suspects(ports: &Ports, package: &PackageId) -> Result<Suspects, CatalogError> {
     let (tenant, title) = (&package.tenant, &package.title);
     let open = ports.catalog.incidents(tenant, Some(title), false, u32::MAX).await?;
     let by_reading = open.iter().filter(|incident| incident.found.by_reading);
-    Ok(by_reading.map(|incident| At::of(&incident.finding)).collect())
+    Ok(Suspects(by_reading.map(|incident| At::of(&incident.finding)).collect()))
 }
 
 /// Proves one package, whose inventory has the SHA-256 `expected`, on every origin, all at the same time. What is suspect
@@ -208,7 +219,7 @@ struct Asked<'p> {
     depth: Depth,
     pointers: &'p Pointers,
     /// What has to be read whatever the depth.
-    suspects: &'p BTreeSet<At>,
+    suspects: &'p Suspects,
 }
 
 /// The package as the catalog has it, and the SHA-256 of its inventory.
@@ -329,6 +340,9 @@ async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -
     proof.whole = !proof.findings.iter().any(|finding| finding.kind.is_unanswered());
     let wrong: BTreeSet<At> = proof.findings.iter().map(At::of).collect();
     read.retain(|at| wrong.contains(at) || suspects.contains(at));
+    if proof.whole && suspects.are_many_on(origin.name()) {
+        read.insert(At::everything(origin.name()));
+    }
     proof.read = read;
     proof
 }

@@ -1,6 +1,4 @@
-//! Audits: what origins should hold, and the comparison of that with what they list.
-
-use std::cmp::Ordering;
+//! Audits: what origins should hold, and what was found of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -97,40 +95,6 @@ impl Holding {
     }
 }
 
-/// What came of comparing one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compared<E, L> {
-    /// Expected and listed.
-    Both(E, L),
-    /// Expected and not listed.
-    Unlisted(E),
-    /// Listed and not expected.
-    Unexpected(L),
-}
-
-/// Merges what is expected with what is listed, both in key order, one of each in memory.
-pub fn merge<E, L>(
-    expected: impl IntoIterator<Item = E>,
-    listed: impl IntoIterator<Item = L>,
-    key_of_expected: impl Fn(&E) -> &ObjectKey,
-    key_of_listed: impl Fn(&L) -> &ObjectKey,
-) -> impl Iterator<Item = Compared<E, L>> {
-    let (mut expected, mut listed) =
-        (expected.into_iter().peekable(), listed.into_iter().peekable());
-    std::iter::from_fn(move || {
-        let order = match (expected.peek(), listed.peek()) {
-            (Some(e), Some(l)) => key_of_expected(e).cmp(key_of_listed(l)),
-            (Some(_), None) => Ordering::Less,
-            (None, _) => Ordering::Greater,
-        };
-        match order {
-            Ordering::Less => expected.next().map(Compared::Unlisted),
-            Ordering::Greater => listed.next().map(Compared::Unexpected),
-            Ordering::Equal => Some(Compared::Both(expected.next()?, listed.next()?)),
-        }
-    })
-}
-
 /// Whether an object is among the `share` (0 to 1) of all that a round reads. Rounds differ in `round`, so that in time
 /// every object is read; the same round asked again, after a crash for example, reads the same.
 pub fn is_sampled(key: &ObjectKey, share: f64, round: u64) -> bool {
@@ -181,10 +145,6 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn keys(text: &str) -> Vec<ObjectKey> {
-        text.split_whitespace().filter_map(ObjectKey::new).collect()
-    }
-
     #[test]
     fn what_viewers_left_long_ago_is_not_needed() {
         let sealed = || Content::Sealed { inventory: Sha256([1; 32]), pointers: vec![] };
@@ -222,29 +182,6 @@ mod tests {
         assert_eq!(unneeded(Some(2), 1_001, 0), [1], "after a rollback newer ones stay");
         assert_eq!(unneeded(Some(5), 1_001, 0), [4, 2, 1]);
         assert_eq!(unneeded(None, 1_001, 0), [1], "nothing is live");
-    }
-
-    #[test]
-    fn a_merge_tells_what_is_on_one_side_only() {
-        for (expected, listed, told) in [
-            ("", "", ""),
-            ("a b c", "a b c", "=a =b =c"),
-            ("a c", "b", "-a +b -c"),
-            ("b", "a c", "+a =b +c".replace("=b", "-b").as_str()),
-            ("a b", "", "-a -b"),
-            ("", "a b", "+a +b"),
-            ("a b d", "b c d e", "-a =b +c =d +e"),
-        ] {
-            let merged = merge(keys(expected), keys(listed), |k| k, |k| k);
-            let words: Vec<String> = merged
-                .map(|compared| match compared {
-                    Compared::Both(key, _) => format!("={key}"),
-                    Compared::Unlisted(key) => format!("-{key}"),
-                    Compared::Unexpected(key) => format!("+{key}"),
-                })
-                .collect();
-            assert_eq!(words.join(" "), told);
-        }
     }
 
     #[test]

@@ -122,6 +122,15 @@ pub enum FindingKind {
         /// What went wrong.
         reason: String,
     },
+    /// So many objects of a package are wrong that they are one incident, of `main/film/v1/*` for example.
+    Many {
+        /// How many they are.
+        objects: u64,
+        /// The key of the first.
+        first: String,
+        /// What is wrong with that.
+        like: Box<FindingKind>,
+    },
 }
 
 /// The two ways to ask an edge for an object.
@@ -155,17 +164,30 @@ impl FindingKind {
             | FindingKind::NotOnEdge { .. }
             | FindingKind::OtherOnEdge { .. }
             | FindingKind::EdgeNotAnswered { .. } => false,
+            FindingKind::Many { like, .. } => like.is_loss(),
         }
     }
 
     /// Whether nothing is known, since nobody answered.
     pub fn is_unanswered(&self) -> bool {
-        matches!(self, FindingKind::NotAnswered { .. } | FindingKind::EdgeNotAnswered { .. })
+        match self {
+            FindingKind::Many { like, .. } => like.is_unanswered(),
+            kind => matches!(
+                kind,
+                FindingKind::NotAnswered { .. } | FindingKind::EdgeNotAnswered { .. }
+            ),
+        }
     }
 
     /// Whether only reading finds this: no listing and no HEAD can say that it is over.
     pub fn is_found_by_reading(&self) -> bool {
-        matches!(self, FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. })
+        match self {
+            FindingKind::Many { like, .. } => like.is_found_by_reading(),
+            kind => matches!(
+                kind,
+                FindingKind::Altered { .. } | FindingKind::ListedButUnreadable { .. }
+            ),
+        }
     }
 
     /// Whether it is about what the edge gives, of which a look at the origin says nothing.
@@ -174,6 +196,7 @@ impl FindingKind {
             FindingKind::NotOnEdge { .. }
             | FindingKind::OtherOnEdge { .. }
             | FindingKind::EdgeNotAnswered { .. } => true,
+            FindingKind::Many { like, .. } => like.is_of_edge(),
             FindingKind::Missing
             | FindingKind::Empty { .. }
             | FindingKind::Truncated { .. }
@@ -266,6 +289,9 @@ impl fmt::Display for FindingKind {
             ),
             FindingKind::EdgeNotAnswered { reason } => {
                 write!(f, "is there, but its edge does not answer: {reason}")
+            }
+            FindingKind::Many { objects, first, like } => {
+                write!(f, "is wrong in {objects} objects, the first of which, `{first}`, {like}")
             }
         }
     }

@@ -5,11 +5,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingKind};
 use crate::id::Version;
 use crate::key::PackageId;
 use crate::plan::Plan;
 use crate::time::Timestamp;
+
+mod many;
+
+pub use many::{MOST, told_together};
 
 /// An object that was found wrong on an origin. An object has at most one open incident on each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -137,11 +141,20 @@ impl At {
     pub fn of(finding: &Finding) -> Self {
         Self { origin: finding.origin.clone(), object: finding.object.clone() }
     }
+
+    /// All that the package has on an origin.
+    pub fn everything(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), object: "*".to_owned() }
+    }
 }
 
 impl Look {
     /// What it took this look to find `finding`.
     pub fn found(&self, finding: &Finding) -> Found {
+        if matches!(finding.kind, FindingKind::Many { .. }) {
+            let each = self.findings.iter().filter(|f| f.origin == finding.origin);
+            return each.map(|f| self.found(f)).fold(Found::default(), Found::and);
+        }
         let by_its_kind = finding.kind.is_found_by_reading();
         let by_reading = by_its_kind || self.read.contains(&At::of(finding));
         let on_edge = finding.kind.is_of_edge();
@@ -149,24 +162,27 @@ impl Look {
     }
 
     /// Whether an open incident ends by this look, `open` being what was found last: only by a look that would have found
-    /// it.
+    /// it. One of many ends when none of them is left.
     pub fn closes(&self, open: &Finding, found: Found) -> bool {
-        let at = At::of(open);
-        if self.findings.iter().any(|f| f.origin == open.origin && f.object == open.object) {
+        let is_many = matches!(open.kind, FindingKind::Many { .. });
+        let same = |f: &Finding| f.origin == open.origin && (is_many || f.object == open.object);
+        if self.findings.iter().any(same) {
             return false;
         }
         // Bytes that were read and are right leave nothing to ask the origin about.
+        let all_read = is_many && self.read.contains(&At::everything(&open.origin));
         let compared = self.whole.contains(&open.origin) && !found.by_reading;
-        let on_origin = self.read.contains(&at) || compared;
+        let on_origin = self.read.contains(&At::of(open)) || all_read || compared;
         // An edge is asked for what its origin has, so that what was only ever wrong there says nothing about the origin.
         let only_on_edge = open.kind.is_of_edge() && !found.by_reading;
         let on_edge = self.edges.contains(&open.origin);
         (on_origin || only_on_edge) && (on_edge || !(found.on_edge || open.kind.is_of_edge()))
     }
 
-    /// What was done about `object` on `origin`.
+    /// What was done about `object` on `origin`; for many objects at once, about any that the package has there.
     pub fn mended(&self, origin: &str, object: &str) -> Option<&How> {
-        let mended = self.mended.iter().find(|m| m.origin == origin && m.object == object);
+        let is_it = |m: &&Mended| m.object == object || object.ends_with("/*");
+        let mended = self.mended.iter().filter(|m| m.origin == origin).find(is_it);
         mended.map(|m| &m.how)
     }
 }
@@ -188,6 +204,11 @@ pub fn is_needed(live: &PackageId, plans: &BTreeMap<Version, Plan>, object: &str
     let Some((version, path)) = in_title.and_then(|rest| rest.split_once('/')) else {
         return false;
     };
+    if let (Some(folder), Some(plan)) = (object.strip_suffix('*'), plans.get(&live.version)) {
+        // Many objects at once: any that is needed will do.
+        let mut kept = plan.base.iter().flat_map(|base| &base.kept);
+        return kept.any(|name| is_needed(live, plans, &format!("{folder}{name}/")));
+    }
     let Some((rendition, _)) = path.split_once('/') else { return false };
     let mut home = live.version;
     while let Some(plan) = plans.get(&home) {

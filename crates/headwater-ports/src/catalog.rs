@@ -122,7 +122,8 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Vec<(PackageId, bool)>, CatalogError>;
 
     /// Claims the best task that one of `roles` may do, for `lease_ms` from now: of the oldest package that has one, the
-    /// first in the order of `headwater_model::life::after`. A task whose lease has run out is free again; that does
+    /// first in the order of `headwater_model::life::after`. Of what is made again for titles that viewers have and of what is
+    /// made for new ones, `headwater_model::queue::healing_comes_first` says which comes first. A task whose lease has run out is free again; that does
     /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
     ///
     /// The packages of one title are published one after another, oldest first, and none of them is healed meanwhile: of
@@ -175,6 +176,14 @@ pub trait Catalog: Send + Sync {
         title: Option<&TitleId>,
         closed_too: bool,
         limit: u32,
+    ) -> Result<Vec<Incident>, CatalogError>;
+
+    /// Open incidents of an object on an origin, of whatever packages, oldest first.
+    async fn incidents_of(
+        &self,
+        tenant: &Tenant,
+        origin: &str,
+        object: &str,
     ) -> Result<Vec<Incident>, CatalogError>;
 
     /// Queues `Heal` of a package that was published, and forgets what came out of it as other bytes before. False, and

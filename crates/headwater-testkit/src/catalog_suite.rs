@@ -49,6 +49,7 @@ macro_rules! catalog_suite {
                 many_claimers_get_disjoint_tasks
                 roles_are_respected
                 the_oldest_title_and_audio_come_first
+                healing_and_new_titles_do_not_wait_for_each_other
                 an_expired_lease_is_free_again
                 a_heartbeat_keeps_the_lease
                 a_heartbeat_after_expiry_is_refused
@@ -61,8 +62,8 @@ macro_rules! catalog_suite {
             healing {
                 findings_open_incidents_and_looks_close_them
                 an_incident_remembers_what_it_took_to_find_it
+                many_findings_are_one_incident
                 pointers_of_another_version_are_no_incident
-                many_findings_keep_their_order
                 what_a_proof_misses_is_made_again_before_the_next_proof
                 a_proof_that_never_succeeds_ends
                 a_lost_playlist_takes_sealing_only

@@ -173,6 +173,21 @@ impl Catalog for MemoryCatalog {
         Ok(wanted.take(limit as usize).cloned().collect())
     }
 
+    async fn incidents_of(
+        &self,
+        tenant: &Tenant,
+        origin: &str,
+        object: &str,
+    ) -> Result<Vec<Incident>, CatalogError> {
+        let state = self.state();
+        let open = state.incidents.iter().filter(|i| {
+            i.closed.is_none()
+                && i.package.tenant == *tenant
+                && (i.finding.origin.as_str(), i.finding.object.as_str()) == (origin, object)
+        });
+        Ok(open.cloned().collect())
+    }
+
     async fn heal(&self, package: &PackageId) -> Result<bool, CatalogError> {
         Ok(self.state().heal(package, self.clock.now()))
     }

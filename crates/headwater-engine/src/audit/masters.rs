@@ -1,8 +1,6 @@
 //! Audits the archive: compares what it lists with the copies of masters that it should have. Nothing is read, since what
 //! is archived may be cold; the bytes were proven when they were stored, and their ETags have to stay what they were.
 
-use std::collections::BTreeSet;
-
 use headwater_model::archive::{
     Archiving, Expected, MasterRecord, Word, judge, key_of, prefix, prefix_of,
 };
@@ -36,11 +34,6 @@ impl Audit<'_> {
     }
 
     async fn masters_listed(&self, tally: &mut Tally) -> Result<(), AuditError> {
-        let archive = self.origin.name();
-        let open = self.ports.catalog.incidents(self.tenant, None, false, u32::MAX).await?;
-        // What was found by reading is not over because a listing looks right.
-        let here = open.into_iter().filter(|i| i.finding.origin == archive && !i.found.by_reading);
-        let closable: BTreeSet<String> = here.map(|incident| incident.finding.object).collect();
         let root = prefix(self.tenant);
         let mut listing = Stretch::new(self, &root, None, &root);
         let mut after = None;
@@ -50,43 +43,40 @@ impl Audit<'_> {
             after = Some(last.sha256);
             for master in masters {
                 let prefix = prefix_of(self.tenant, master.sha256);
-                for stranger in listing.before(&prefix).await? {
+                while let Some(stranger) = listing.next_if(|key| key < prefix.as_str()).await? {
                     self.orphan(&stranger, tally);
                 }
-                let listed = listing.within(&prefix).await?;
-                self.compare_master(master, listed, &closable, tally).await?;
+                self.compare_master(master, &prefix, &mut listing, tally).await?;
             }
         }
-        for stranger in listing.rest().await? {
+        while let Some(stranger) = listing.next_if(|_| true).await? {
             self.orphan(&stranger, tally);
         }
         Ok(())
     }
 
-    /// Compares one master with what is listed of it.
+    /// Compares one master with what is listed of it: what has this `prefix`.
     async fn compare_master(
         &self,
         master: MasterRecord,
-        listed: Vec<ObjectInfo>,
-        closable: &BTreeSet<String>,
+        prefix: &str,
+        listing: &mut Stretch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<(), AuditError> {
         // What is being stored is judged when it is there.
-        if matches!(master.archiving, Archiving::UnderWay(_)) {
-            return Ok(());
-        }
+        let is_under_way = matches!(master.archiving, Archiving::UnderWay(_));
         let copy = master.copy_on(self.origin.name()).map(|(copy, _)| copy);
         let key = copy.map(|copy| copy.key.clone());
         let key = key.or_else(|| key_of(self.tenant, master.sha256, &master.path));
-        let Some(key) = key else { return Ok(()) };
         let mut found = None;
-        for info in listed {
-            if info.key == key {
-                found = Some(info);
-            } else {
-                self.orphan(&info, tally);
+        while let Some(info) = listing.next_if(|key| key.starts_with(prefix)).await? {
+            match &key {
+                Some(key) if info.key == *key => found = Some(info),
+                Some(_) if !is_under_way => self.orphan(&info, tally),
+                _ => {}
             }
         }
+        let Some(key) = key.filter(|_| !is_under_way) else { return Ok(()) };
         tally.objects += 1;
         let wrong = match copy {
             Some(copy) => {
@@ -105,8 +95,10 @@ impl Audit<'_> {
         };
         match (wrong, &master.package) {
             (None, _) => {
-                if closable.contains(key.as_str()) {
-                    let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
+                let (catalog, archive) = (&*self.ports.catalog, self.origin.name());
+                let open = catalog.incidents_of(self.tenant, archive, key.as_str()).await?;
+                // What was found by reading is not over because a listing looks right.
+                if !open.is_empty() && !open.iter().any(|incident| incident.found.by_reading) {
                     close(catalog, self.tenant, archive, &key, false, None).await?;
                 }
             }

@@ -1,4 +1,5 @@
-//! A stretch of an origin's listing, page by page: what lies before a title, in it, and behind the last one.
+//! A stretch of an origin's listing, object by object: what lies before a title, in it, and behind the last one. One page
+//! of it is in memory.
 
 use headwater_model::key::ObjectKey;
 use headwater_ports::origin::ObjectInfo;
@@ -30,34 +31,17 @@ impl<'s, 'a> Stretch<'s, 'a> {
         }
     }
 
-    /// Objects before those that start with `prefix`.
-    pub(super) async fn before(&mut self, prefix: &str) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|key| key < prefix).await
-    }
-
-    /// Objects that start with `prefix`.
-    pub(super) async fn within(&mut self, prefix: &str) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|key| key.starts_with(prefix)).await
-    }
-
-    /// What is left.
-    pub(super) async fn rest(&mut self) -> Result<Vec<ObjectInfo>, AuditError> {
-        self.while_true(|_| true).await
-    }
-
-    async fn while_true(
+    /// The next object, if its key is what is asked for.
+    pub(super) async fn next_if(
         &mut self,
         is: impl Fn(&str) -> bool,
-    ) -> Result<Vec<ObjectInfo>, AuditError> {
-        let mut taken = Vec::new();
-        while let Some(info) = self.next().await? {
-            if !is(info.key.as_str()) {
-                self.peeked = Some(info);
-                break;
-            }
-            taken.push(info);
+    ) -> Result<Option<ObjectInfo>, AuditError> {
+        let next = self.next().await?;
+        if next.as_ref().is_some_and(|info| !is(info.key.as_str())) {
+            self.peeked = next;
+            return Ok(None);
         }
-        Ok(taken)
+        Ok(next)
     }
 
     async fn next(&mut self) -> Result<Option<ObjectInfo>, AuditError> {

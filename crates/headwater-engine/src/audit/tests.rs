@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::tests::Lab;
 use crate::tests::gated_catalog::{Gate, GatedCatalog};
+use crate::tests::gated_origin::GatedOrigin;
 
 /// A lab with these titles published.
 pub(super) async fn published(titles: &[&str]) -> Lab {
@@ -295,4 +296,40 @@ async fn an_origin_that_cannot_be_listed_keeps_no_other_from_being_audited() {
         .map(|a| (a.origin.as_str(), a.tally.findings, a.stopped.is_some()))
         .collect();
     assert_eq!(told, [("lab", 0, true), ("second", 1, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_knows_is_told_page_by_page_and_never_held() {
+    let lab = published(&["film"]).await;
+    for n in 0..20 {
+        for prefix in ["aaa", "film/v0", "zoo"] {
+            let stranger = format!("main/{prefix}/{n:02}");
+            lab.origin.put(headwater_testkit::digest::put(&stranger, "1")).await.unwrap();
+        }
+    }
+    // Pages have seven objects. Whichever is never answered, all those before it have been told.
+    let mut pages = 0;
+    for n in 0.. {
+        let told = Mutex::new(0);
+        let hear = |news| *told.lock().unwrap() += usize::from(matches!(news, News::Orphan { .. }));
+        let (gated, bell) = GatedOrigin::closing_at_list(lab.origin.clone(), n);
+        let engine = lab.engine_on(gated);
+        let tenant = Tenant::default();
+        let scope = Scope::default();
+        let method = method(0.0);
+        tokio::select! {
+            biased;
+            _ = engine.audit(&tenant, &scope, &method, &hear) => break,
+            () = bell.notified() => {}
+        }
+        let listed: Vec<String> = lab.origin.keys().into_iter().take(7 * n).collect();
+        let strangers = listed.iter().filter(|key| !key.contains("film/v1")).count();
+        let known = listed
+            .iter()
+            .filter(|key| key.starts_with("main/film/") && !key.contains("/v"))
+            .count();
+        assert_eq!(*told.lock().unwrap(), strangers - known, "page {n}");
+        pages += 1;
+    }
+    assert!(pages > 10, "{pages}");
 }

@@ -112,6 +112,7 @@ gated! {
     end_all_leases() -> u64;
     note(package: &PackageId, look: &Look) -> ();
     incidents(tenant: &Tenant, title: Option<&TitleId>, closed_too: bool, limit: u32) -> Vec<Incident>;
+    incidents_of(tenant: &Tenant, origin: &str, object: &str) -> Vec<Incident>;
     heal(package: &PackageId) -> bool;
     roll_back(package: &PackageId) -> bool;
     is_busy(package: &PackageId) -> bool;

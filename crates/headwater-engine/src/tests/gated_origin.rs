@@ -14,35 +14,50 @@ use headwater_testkit::memory_origin::MemoryOrigin;
 use tokio::sync::Notify;
 
 /// What happens at the gate.
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// The operation of this number, from 0, is never answered; the bell rings.
     Closes(usize, Arc<Notify>),
+    /// The listing of this number, from 0, is never answered; the bell rings.
+    ClosesAtList(usize, Arc<Notify>),
     /// Before the operation of this number, from 0, the test may do something.
     Before(usize, Box<dyn Fn() + Send + Sync>),
     /// After something is stored under a key that ends like this, the test may change what is there.
     AfterPut(&'static str, Box<dyn Fn(&MemoryOrigin) + Send + Sync>),
 }
 
-pub(super) struct GatedOrigin {
+pub(crate) struct GatedOrigin {
     inner: Arc<MemoryOrigin>,
     gate: Gate,
     operations: AtomicUsize,
+    lists: AtomicUsize,
     reads: Arc<AtomicU32>,
 }
 
 impl GatedOrigin {
-    pub(super) fn new(inner: Arc<MemoryOrigin>, gate: Gate) -> Arc<Self> {
-        Arc::new(Self { inner, gate, operations: AtomicUsize::new(0), reads: Arc::default() })
+    pub(crate) fn new(inner: Arc<MemoryOrigin>, gate: Gate) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            gate,
+            operations: AtomicUsize::new(0),
+            lists: AtomicUsize::new(0),
+            reads: Arc::default(),
+        })
     }
 
     /// One that hangs at operation `n`, and the bell that says when.
-    pub(super) fn closing(inner: Arc<MemoryOrigin>, n: usize) -> (Arc<Self>, Arc<Notify>) {
+    pub(crate) fn closing(inner: Arc<MemoryOrigin>, n: usize) -> (Arc<Self>, Arc<Notify>) {
         let bell = Arc::new(Notify::new());
         (Self::new(inner, Gate::Closes(n, bell.clone())), bell)
     }
 
+    /// One that hangs at the listing `n`, and the bell that says when.
+    pub(crate) fn closing_at_list(inner: Arc<MemoryOrigin>, n: usize) -> (Arc<Self>, Arc<Notify>) {
+        let bell = Arc::new(Notify::new());
+        (Self::new(inner, Gate::ClosesAtList(n, bell.clone())), bell)
+    }
+
     /// One that damages itself once the package is sealed: behind the verifier's back, before it looks.
-    pub(super) fn damaged_when_sealed(
+    pub(crate) fn damaged_when_sealed(
         inner: Arc<MemoryOrigin>,
         damage: impl Fn(&MemoryOrigin) + Send + Sync + 'static,
     ) -> Arc<Self> {
@@ -50,7 +65,7 @@ impl GatedOrigin {
     }
 
     /// How often something was read.
-    pub(super) fn reads(&self) -> Arc<AtomicU32> {
+    pub(crate) fn reads(&self) -> Arc<AtomicU32> {
         self.reads.clone()
     }
 
@@ -62,7 +77,7 @@ impl GatedOrigin {
                 std::future::pending().await
             }
             Gate::Before(at, act) if n == *at => act(),
-            Gate::Closes(..) | Gate::Before(..) | Gate::AfterPut(..) => {}
+            Gate::Closes(..) | Gate::ClosesAtList(..) | Gate::Before(..) | Gate::AfterPut(..) => {}
         }
     }
 }
@@ -110,6 +125,13 @@ impl Origin for GatedOrigin {
     }
 
     async fn list(&self, prefix: &str, after: Option<&ObjectKey>) -> Result<Page, OriginError> {
+        let n = self.lists.fetch_add(1, Ordering::SeqCst);
+        if let Gate::ClosesAtList(at, bell) = &self.gate
+            && n >= *at
+        {
+            bell.notify_one();
+            std::future::pending().await
+        }
         self.pass().await;
         self.inner.list(prefix, after).await
     }

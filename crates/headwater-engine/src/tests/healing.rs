@@ -367,6 +367,35 @@ async fn a_pointer_that_is_lost_at_once_is_replaced_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_origin_that_lost_everything_is_one_incident_a_title_and_is_healed() {
+    let remove: fn(&MemoryOrigin, &ObjectKey) = MemoryOrigin::remove;
+    for damage in [remove, MemoryOrigin::rot] {
+        // Eighty segments of each of three renditions.
+        let lab = Lab { transcoder: Arc::new(ScriptedTranscoder::new(480)), ..Lab::new() };
+        lab.make(&lab.title("film", "a film")).await;
+        let keys = lab.origin.keys().into_iter().map(|key| ObjectKey::new(key).unwrap());
+        let keys: Vec<ObjectKey> = keys.collect();
+        let before: Vec<_> = keys.iter().map(|key| lab.origin.object(key)).collect();
+        let segments = keys.iter().filter(|key| key.as_str().contains("/seg-"));
+        assert!(segments.clone().count() > 200);
+        segments.for_each(|key| damage(&lab.origin, key));
+        let engine = lab.engine();
+        let (tenant, film) = (Tenant::default(), "film".parse().unwrap());
+        let read = Some(Verify::Read);
+        assert!(engine.verify(&tenant, &film, read).await.unwrap()[0].findings.len() > 200);
+        let open = lab.found("film").await;
+        assert_eq!((open.len(), open[0].object.as_str()), (1, "main/film/v1/*"), "{open:?}");
+        assert!(engine.heal(&tenant, &film).await.unwrap().0);
+        let service = Service::start(&engine);
+        lab.wait_for(|history| history.contains("healed: every origin")).await;
+        service.stop().await;
+        assert_eq!(lab.found("film").await, []);
+        let after: Vec<_> = keys.iter().map(|key| lab.origin.object(key)).collect();
+        assert!(before == after, "every byte is what it was");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_a_title_is_healed_nobody_swaps_its_pointers() {
     let lab = Lab::new();
     lab.make(&lab.title("film", "a film")).await;

@@ -90,6 +90,10 @@ fn of_older_versions_only_what_is_kept_is_needed() {
     let check = |object: &str| needed(&plans, object);
     assert!(check("main/film/v1/video-234p/seg-00001.m4s"), "two versions back");
     assert!(check("main/film/v2/audio-en/media.m3u8"));
+    assert!(check("main/film/v1/*"), "some of it");
+    assert!(check("main/film/v2/*"), "some of it");
+    assert!(!check("main/film/v3/*"), "its own");
+    assert!(!check("main/film/v4/*"), "a version that it does not refer to");
     assert!(!check("main/film/v1/audio-en/seg-00001.m4s"), "v2 made it again");
     assert!(!check("main/film/v2/video-360p/seg-00001.m4s"), "made again");
     assert!(!check("main/film/v3/video-360p/seg-00001.m4s"), "its own");

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use headwater_model::life::TitleState;
 use headwater_model::queue::MAX_LOST_LEASES;
 use headwater_model::refusal::Code;
-use headwater_model::task::{Role, TaskKind};
+use headwater_model::task::{Failure, Retry, Role, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::clock::Clock;
 
-use super::scene::{ALL, LEASE_MS, Scene, assert_lost, good, package, passing};
+use super::scene::{ALL, LEASE_MS, LONG_MS, Scene, assert_lost, good, package, passing};
 
 type Case = Result<(), CatalogError>;
 
@@ -84,6 +84,37 @@ pub async fn the_oldest_title_and_audio_come_first(s: Scene) -> Case {
         order.push(format!("{} {}", claimed.package.title, claimed.kind));
     }
     assert_eq!(order, ["old audio 1", "old span 1", "old span 2", "new audio 1", "new span 1"]);
+    Ok(())
+}
+
+/// However many titles there are to heal, three of four turns are those of new ones.
+pub async fn healing_and_new_titles_do_not_wait_for_each_other(s: Scene) -> Case {
+    for name in ["a", "b", "c", "d"] {
+        s.submit(name).await?;
+        s.work().await?;
+        assert!(s.catalog.heal(&package(name, 1)).await?);
+    }
+    let heal = s.claim_kind(TaskKind::Heal).await?;
+    let retry = Retry::After(vec![TaskKind::Span(0)]);
+    s.catalog.fail(&heal.lease, &Failure { retry, ..passing(Code::NotProven) }).await?;
+    for name in ["e", "f", "g", "h"] {
+        s.submit(name).await?;
+    }
+    s.clock.advance_ms(LONG_MS);
+    for (role, healing) in [(Role::Worker, TaskKind::Span(0)), (Role::Verifier, TaskKind::Heal)] {
+        let mut healed = 0;
+        for _ in 0..8 {
+            let claimed = s.catalog.claim("w1", &[role], LEASE_MS).await?.expect("much is due");
+            healed += u32::from(claimed.kind == healing);
+            s.catalog.release(&claimed.lease).await?;
+            s.clock.advance_ms(1_000);
+        }
+        assert_eq!(healed, 2, "{role:?}");
+        // The proofs of new titles are due for the second half.
+        while let Some(claimed) = s.catalog.claim("w1", &[Role::Worker], LEASE_MS).await? {
+            s.catalog.complete(&claimed.lease, &good(claimed.kind)).await?;
+        }
+    }
     Ok(())
 }
 

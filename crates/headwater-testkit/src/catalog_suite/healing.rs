@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use headwater_model::audit::{Holding, Standing};
 use headwater_model::finding::{Finding, FindingKind, Way};
 use headwater_model::id::{Sha256, Tenant, Version};
-use headwater_model::incident::{At, Found, How, Incident, Look, Mended};
+use headwater_model::incident::{At, Found, How, Incident, Look, MOST, Mended};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, Retry, TaskKind};
@@ -49,6 +49,11 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     let told: Vec<&Finding> = first.iter().map(|i| &i.finding).collect();
     assert_eq!(told, found.iter().collect::<Vec<_>>());
     assert!(first.iter().all(|i| i.package == v1 && i.first_seen == i.last_seen));
+    let tenant = Tenant::default();
+    let of_x = s.catalog.incidents_of(&tenant, "a", "x").await?;
+    let packages: Vec<_> = of_x.iter().map(|i| i.package.title.as_str()).collect();
+    assert_eq!(packages, ["film", "other"], "one object may be that of several");
+    assert_eq!(s.catalog.incidents_of(&tenant, "b", "y").await?, []);
 
     s.clock.advance_ms(1_000);
     let how = How::Copied { from: "b".to_owned() };
@@ -69,6 +74,7 @@ pub async fn findings_open_incidents_and_looks_close_them(s: Scene) -> Case {
     s.catalog.note(&v1, &look(&["a", "b"], &[], &[])).await?;
     assert_eq!(incidents(&s, false).await?, []);
     assert_eq!(incidents(&s, true).await?[0].mended, None, "it came back by itself");
+    assert_eq!(s.catalog.incidents_of(&tenant, "a", "x").await?.len(), 1, "only what is open");
     s.catalog.note(&v1, &look(&["a"], &found[..1], &[])).await?;
     assert_eq!(incidents(&s, true).await?.len(), 4, "lost again is another incident");
 
@@ -151,15 +157,38 @@ pub async fn pointers_of_another_version_are_no_incident(s: Scene) -> Case {
     Ok(())
 }
 
-/// A lost origin is one finding for every object of a film.
-pub async fn many_findings_keep_their_order(s: Scene) -> Case {
+/// A lost origin does not fill the catalog.
+pub async fn many_findings_are_one_incident(s: Scene) -> Case {
+    let v1 = package("film", 1);
     s.submit("film").await?;
     let findings: Vec<Finding> =
         (0..1_200).map(|n| finding("a", &format!("main/film/v1/a/seg-{n}.m4s"))).collect();
-    let look = Look { findings: findings.clone(), ..Look::default() };
-    s.catalog.note(&package("film", 1), &look).await?;
+    let look = |findings: &[Finding]| Look {
+        whole: vec!["a".to_owned()],
+        findings: findings.to_vec(),
+        ..Look::default()
+    };
+    s.catalog.note(&v1, &look(&findings[..MOST])).await?;
     let told: Vec<Finding> = incidents(&s, false).await?.into_iter().map(|i| i.finding).collect();
-    assert_eq!(told, findings);
+    assert_eq!(told, findings[..MOST], "in their order");
+    s.catalog.note(&v1, &look(&findings)).await?;
+    s.catalog.note(&v1, &look(&findings)).await?;
+    let open = incidents(&s, false).await?;
+    assert_eq!(open.len(), MOST + 1, "what is known stays, and the rest is one");
+    let many = open.last().expect("there are some").clone();
+    assert_eq!(many.finding.object, "main/film/v1/*");
+    assert!(matches!(many.finding.kind, FindingKind::Many { objects: 1_200, .. }), "{many:?}");
+
+    let (origin, object) = ("a".to_owned(), findings[500].object.clone());
+    let mended = vec![Mended { origin, object, how: How::MadeAgain }];
+    s.catalog.note(&v1, &Look { mended, ..look(&findings[..1]) }).await?;
+    let open: Vec<i64> = incidents(&s, false).await?.iter().map(|i| i.id).collect();
+    assert_eq!(open.len(), 2, "the one that is left, and what it is one of");
+    assert_eq!(open[1], many.id);
+    s.catalog.note(&v1, &look(&[])).await?;
+    assert_eq!(incidents(&s, false).await?, []);
+    let all = incidents(&s, true).await?;
+    assert_eq!(all[MOST].mended, Some(How::MadeAgain));
     Ok(())
 }
 

@@ -14,17 +14,17 @@ use headwater_model::life::{
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
 use headwater_model::queue::{
-    Newest, SpanTally, Submission, is_proven_still, lost_too_often, progress, state_before,
-    submission,
+    SpanTally, healing_comes_first, is_proven_still, lost_too_often, progress,
 };
-use headwater_model::refusal::{Code, Refusal};
+use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, NewTitle, Role, TaskKind};
 use headwater_model::time::Timestamp;
-use headwater_ports::catalog::{CatalogError, SeenFile, Submitted};
+use headwater_ports::catalog::{CatalogError, SeenFile};
 
 mod archived;
 mod healing;
 mod results;
+mod submitting;
 
 /// The tables. Keys are ids, so that iterating is the order of the queue.
 #[derive(Default)]
@@ -236,131 +236,6 @@ impl State {
         }
     }
 
-    pub(super) fn submit(&mut self, new: &NewTitle, now: Timestamp) -> Submitted {
-        let Some(title) = self.title_id(&new.tenant, &new.title) else {
-            let title = self.next_id();
-            let (tenant, id) = (new.tenant.clone(), new.title.clone());
-            let row = Title {
-                tenant,
-                title: id,
-                newest: 0,
-                live: None,
-                live_since: None,
-                queued: now,
-                events: vec![],
-            };
-            self.titles.insert(title, row);
-            return self.queue(title, self.next_version(title), new, now);
-        };
-        let package_id = self.title(title).newest;
-        let package = self.package(package_id);
-        let version = package.id.version;
-        let state = package.state.clone();
-        let newest = Newest {
-            state: &state,
-            master_path: &package.new.master_path,
-            pipeline: &package.new.pipeline,
-            planned: package.record.plan.is_some(),
-        };
-        match submission(Some(newest), new) {
-            Submission::InProgress => Submitted::InProgress(version),
-            Submission::Resume => self.resume(title, package_id, now),
-            Submission::NewVersion { gives_up } => {
-                let next = self.next_version(title);
-                if gives_up {
-                    self.cancel(package_id);
-                    let why = format!("{next} was asked for before it was done");
-                    let given_up = TitleState::refused(Refusal::new(Code::Superseded, why));
-                    self.set_state(package_id, given_up, now);
-                    self.record(title, now, Line::GivenUp { version, newer: next });
-                }
-                if state != TitleState::Published && state != TitleState::Publishing {
-                    self.package(package_id).objects.clear();
-                }
-                self.queue(title, next, new, now)
-            }
-        }
-    }
-
-    /// The version behind all that a title has, and behind those that an origin has something of.
-    fn next_version(&self, title: i64) -> Version {
-        let versions = self.packages.values().filter(|p| p.title == title);
-        let Title { tenant, title, .. } = &self.titles[&title];
-        let taken = self.taken.get(&(tenant.to_string(), title.to_string()));
-        Version(versions.map(|p| p.id.version.0).chain(taken.copied()).max().unwrap_or(0) + 1)
-    }
-
-    pub(super) fn take(&mut self, package: &PackageId) {
-        let of = (package.tenant.to_string(), package.title.to_string());
-        let taken = self.taken.entry(of).or_default();
-        *taken = package.version.0.max(*taken);
-    }
-
-    fn queue(&mut self, title: i64, version: Version, new: &NewTitle, now: Timestamp) -> Submitted {
-        let id = self.next_id();
-        let (tenant, name) = (new.tenant.clone(), new.title.clone());
-        let package = Package {
-            title,
-            id: PackageId { tenant, title: name, version },
-            state: TitleState::Queued,
-            new: new.clone(),
-            facts: None,
-            master: None,
-            record: PackageRecord {
-                plan: None,
-                codecs: vec![],
-                inventory: None,
-                objects: 0,
-                bytes: 0,
-                proven_on: vec![],
-                pointers: vec![],
-            },
-            codecs: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            last_words: None,
-            published: false,
-            condemned: false,
-            differs: BTreeSet::new(),
-            reseals: false,
-            updated: now,
-        };
-        self.packages.insert(id, package);
-        let row = self.title(title);
-        (row.newest, row.queued) = (id, now);
-        self.add_task(id, TaskKind::Prepare, 0, now);
-        let (master_path, pipeline) = (new.master_path.as_str(), new.pipeline.as_str());
-        let reason = new.reason.as_deref();
-        let line = match &new.remake {
-            Some(remake) => Line::RemakeQueued { version, remake },
-            None => Line::Queued { version, master_path, pipeline, reason },
-        };
-        self.record(title, now, line);
-        Submitted::Queued(version)
-    }
-
-    fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
-        let mut reopened = vec![];
-        let stopped =
-            |t: &&mut Task| matches!(t.state, TaskState::Failed { .. } | TaskState::Cancelled);
-        for task in self.tasks_of(package).filter(stopped) {
-            task.requeue(now);
-            (task.tries, task.failures, task.losses) = (0, 0, 0);
-            task.trouble = None;
-            reopened.push(task.kind);
-        }
-        let first = reopened.iter().filter(|kind| !kind.is_beside()).min();
-        let mut first = *first.expect("a package that stopped has a task to go on with");
-        let done = self.tasks_of(package).filter(|t| t.is_done()).count() as u64;
-        if first == TaskKind::Publish {
-            self.close(package, now);
-            first = TaskKind::Verify;
-            self.start_over(package, first, 0, now);
-        }
-        self.set_state(package, state_before(first), now);
-        self.record(title, now, Line::Resumed { done, left: reopened.len() as u64 });
-        Submitted::Queued(self.package(package).id.version)
-    }
-
     fn first_due(&self, roles: &[Role], now: Timestamp) -> Option<i64> {
         let older_publish = |task: &Task| {
             let package = &self.packages[&task.package];
@@ -383,7 +258,12 @@ impl State {
                 && roles.contains(&t.kind.role())
                 && !(t.kind == TaskKind::Publish && older_publish(t))
         });
-        due.min_by_key(|(id, t)| (t.package, **id)).map(|(id, _)| *id)
+        let heals = |task: &Task| {
+            matches!(task.kind.role(), Role::Worker | Role::Verifier)
+                && self.packages[&task.package].published
+        };
+        let comes_later = |task: &Task| heals(task) != healing_comes_first(now);
+        due.min_by_key(|(id, t)| (comes_later(t), t.package, **id)).map(|(id, _)| *id)
     }
 
     pub(super) fn claim(

@@ -6,7 +6,7 @@ use headwater_model::audit::{Content, Held, Holding, Standing};
 use headwater_model::finding::Finding;
 use headwater_model::history::Line;
 use headwater_model::id::Version;
-use headwater_model::incident::{How, Incident, Look, is_needed, is_of_title};
+use headwater_model::incident::{How, Incident, Look, is_needed, is_of_title, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, Restored};
 use headwater_model::plan::Plan;
@@ -305,20 +305,24 @@ impl State {
         let live = self.titles[&row.title].live;
         let points =
             live.is_none_or(|live| live == package.version) || self.tasks.values().any(publishes);
-        for finding in &look.findings {
-            // A look takes its time: the pointers may be those of a version published meanwhile.
-            if !points && package.pointers().iter().any(|key| key.as_str() == finding.object) {
-                continue;
-            }
-            let open = self.incidents.iter_mut().find(|i| {
-                i.closed.is_none()
-                    && i.package == *package
-                    && (&i.finding.origin, &i.finding.object) == (&finding.origin, &finding.object)
-            });
+        // A look takes its time: the pointers may be those of a version published meanwhile.
+        let is_pointer =
+            |f: &&Finding| package.pointers().iter().any(|key| key.as_str() == f.object);
+        let of_package = look.findings.iter().filter(|f| points || !is_pointer(f));
+        let findings: Vec<Finding> = of_package.cloned().collect();
+        let is_of = |i: &Incident, f: &Finding| {
+            i.closed.is_none()
+                && i.package == *package
+                && (&i.finding.origin, &i.finding.object) == (&f.origin, &f.object)
+        };
+        let known: Vec<Incident> = self.incidents.clone();
+        let is_open = |f: &Finding| known.iter().any(|i| is_of(i, f));
+        for finding in told_together(package, &findings, is_open) {
+            let open = self.incidents.iter_mut().find(|i| is_of(i, &finding));
             match open {
                 Some(open) => {
                     open.finding = finding.clone();
-                    open.found = open.found.and(look.found(finding));
+                    open.found = open.found.and(look.found(&finding));
                     open.last_seen = now;
                 }
                 None => {
@@ -327,7 +331,7 @@ impl State {
                         id,
                         package: package.clone(),
                         finding: finding.clone(),
-                        found: look.found(finding),
+                        found: look.found(&finding),
                         first_seen: now,
                         last_seen: now,
                         mended: None,
