@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use expect_test::{Expect, expect};
 use headwater_model::id::Tenant;
-use headwater_ports::origin::{Origin, ProofGrade};
+use headwater_ports::origin::{Origin, OriginErrorKind, ProofGrade};
 use headwater_testkit::digest::{key, put};
 use headwater_testkit::flaky::{Fail, Flaky};
 use headwater_testkit::memory_origin::MemoryOrigin;
@@ -336,8 +336,13 @@ async fn an_object_that_cannot_be_read_or_is_too_short_is_a_503() {
     let get = format!("GET /media/{SEGMENT}");
     origin.truncate_unseen(&key(SEGMENT), 999);
     assert_eq!(ask(&router, &get).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let refuses = Fail::Gets { containing: SEGMENT, kind: OriginErrorKind::Unavailable };
+    let flaky = Arc::new(Flaky::new(origin.clone(), vec![refuses]));
+    let refused = ask(&router_of(&scene(), flaky), &get).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    // However long the listing remembers it.
     origin.make_unreadable(&key(SEGMENT));
-    assert_eq!(ask(&router, &get).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ask(&router, &get).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
