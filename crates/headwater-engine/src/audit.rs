@@ -39,12 +39,12 @@ use purse::Purse;
 use stretch::Stretch;
 
 /// Titles in a group. The last page of each group's stretch is asked for to its end, and what of it belongs to the next
-/// group is asked for again there: one page in thirty for titles of a thousand objects. Tests make fewer titles.
-const GROUP: u32 = if cfg!(test) { 8 } else { 32 };
+/// group is asked for again there: one page in thirteen for titles of a thousand objects. Tests make fewer titles.
+const GROUP: u32 = if cfg!(test) { 8 } else { 13 };
 
 /// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and a page of the
-/// listing, whatever else there is: some 30 MB for films of 18,000 objects.
-const GROUPS: usize = 4;
+/// listing, whatever else there is: some 40 MB for films of 18,000 objects.
+const GROUPS: usize = 5;
 
 /// Objects of a group that are asked about or read at once.
 const LOOKS: usize = 8;

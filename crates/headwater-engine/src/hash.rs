@@ -28,11 +28,12 @@ pub(crate) struct Digests {
 
 /// The digests of `bytes`.
 pub(crate) fn digests(bytes: &[u8]) -> Digests {
-    Digests {
-        bytes: bytes.len() as u64,
-        sha256: sha256(bytes),
-        md5: Md5(md5::Md5::digest(bytes).into()),
-    }
+    Digests { bytes: bytes.len() as u64, sha256: sha256(bytes), md5: md5(bytes) }
+}
+
+/// The MD5 of `bytes`.
+pub(crate) fn md5(bytes: &[u8]) -> Md5 {
+    Md5(md5::Md5::digest(bytes).into())
 }
 
 /// The SHA-256 of `bytes`.
@@ -58,11 +59,6 @@ pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send +
 /// [`digests`] on the compute threads.
 pub(crate) async fn digests_of(bytes: Bytes) -> Digests {
     compute(move || digests(&bytes)).await
-}
-
-/// The MD5 of `bytes`, on the compute threads.
-pub(crate) async fn md5_of(bytes: Bytes) -> Md5 {
-    compute(move || Md5(md5::Md5::digest(&bytes).into())).await
 }
 
 /// [`sha256`] on the compute threads.

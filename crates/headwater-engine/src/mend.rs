@@ -8,7 +8,7 @@ use bytes::Bytes;
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::Sha256;
 use headwater_model::incident::{Look, Mended};
-use headwater_model::inventory::{Inventory, Object, ObjectRole};
+use headwater_model::inventory::{Inventory, Object};
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PackageId};
 use headwater_model::life::work_of;
 use headwater_model::plan::Plan;
@@ -297,13 +297,8 @@ pub(crate) async fn find_inventory(
 ) -> Result<(Inventory, Object), Vec<Finding>> {
     let mut nowhere = Vec::new();
     for origin in ports.stores.iter() {
-        match verify::inventory_and_body(&**origin, package, expected).await {
-            Ok((inventory, body)) => {
-                let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
-                let (bytes, sha256) = (body.len() as u64, expected);
-                let md5 = hash::md5_of(body).await;
-                return Ok((inventory, Object { path, bytes, sha256, md5, version: None, role }));
-            }
+        match verify::inventory_object(&**origin, package, expected).await {
+            Ok(found) => return Ok(found),
             Err(kind) => {
                 warn!(origin = origin.name(), ?kind, "no inventory");
                 let (origin, object) = (origin.name().to_owned(), package.key(INVENTORY_NAME));

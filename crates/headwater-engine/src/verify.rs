@@ -530,19 +530,25 @@ pub(crate) async fn inventory_on(
     package: &PackageId,
     expected: Sha256,
 ) -> Result<Inventory, FindingKind> {
-    inventory_and_body(origin, package, expected).await.map(|(inventory, _)| inventory)
+    inventory_object(origin, package, expected).await.map(|(inventory, _)| inventory)
 }
 
-/// The same, and its bytes.
-pub(crate) async fn inventory_and_body(
+/// The same, and the inventory as an object of its own.
+pub(crate) async fn inventory_object(
     origin: &dyn Origin,
     package: &PackageId,
     expected: Sha256,
-) -> Result<(Inventory, Bytes), FindingKind> {
+) -> Result<(Inventory, Object), FindingKind> {
     let key = package.key(INVENTORY_NAME);
     let body = origin.get(&key, None).await.map_err(|error| unread(&error))?;
     let package = package.clone();
-    hash::compute(move || Ok((read_inventory(&package, expected, &body)?, body))).await
+    hash::compute(move || {
+        let inventory = read_inventory(&package, expected, &body)?;
+        let (path, role) = (INVENTORY_NAME.to_owned(), ObjectRole::Manifest);
+        let (bytes, md5) = (body.len() as u64, hash::md5(&body));
+        Ok((inventory, Object { path, bytes, sha256: expected, md5, version: None, role }))
+    })
+    .await
 }
 
 fn read_inventory(

@@ -35,8 +35,14 @@ impl ObjectKey {
     /// A key from its text, or `None` when a part could leave the origin.
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
-        let part_ok = |p: &str| !p.is_empty() && p != "." && p != ".." && !p.contains(['\\', '\0']);
-        text.split('/').all(part_ok).then_some(Self(text))
+        Self::is_key(&text).then_some(Self(text))
+    }
+
+    /// Whether a text would be a key.
+    pub fn is_key(text: &str) -> bool {
+        let part_ok = |p: &str| !p.is_empty() && p != "." && p != "..";
+        // Among bytes, since neither can be part of a longer character.
+        !text.bytes().any(|b| matches!(b, b'\\' | b'\0')) && text.split('/').all(part_ok)
     }
 
     /// The key as text.

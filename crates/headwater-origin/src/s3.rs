@@ -36,6 +36,7 @@ use headwater_model::origin::{Profile, ProofGrade, Question};
 use headwater_ports::origin::{
     Before, ObjectInfo, Origin, OriginError, Page, Put, PutFile, StoredFile,
 };
+use tokio::task::spawn_blocking;
 
 pub use client::{Credentials, S3Settings};
 pub use series::Unusable;
@@ -54,6 +55,10 @@ const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 /// Time that reading an object in one piece, or a part of one, may take: as much as 16 MB need at that rate, where a
 /// segment has 10 MB at the very most.
 const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
+
+/// Objects of a page of a listing, at most
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).
+const PAGE: usize = 1_000;
 
 /// An S3-compatible origin.
 pub struct S3Origin {
@@ -139,13 +144,6 @@ impl S3Origin {
 
     fn full(&self, key: &ObjectKey) -> String {
         format!("{}{key}", self.settings.prefix)
-    }
-
-    /// An object of a listing; none if it is somebody else's.
-    fn listed(&self, listed: Listed<'_>, etag_is_md5: bool) -> Option<ObjectInfo> {
-        let key = ObjectKey::new(listed.key.strip_prefix(&self.settings.prefix)?)?;
-        let storage_class = listed.storage_class.map(str::to_owned);
-        Some(ObjectInfo { storage_class, ..info(key, listed.bytes, listed.etag, etag_is_md5) })
     }
 
     /// Deletes the object of this whole key, once; one that is not there is no error.
@@ -309,15 +307,11 @@ impl Origin for S3Origin {
                     request.customize().interceptor(unread.clone()).send().await?;
                     let body = ByteStream::new(unread.take());
                     let body = body::whole(body, None, MOST_LISTED).await?;
-                    let (mut objects, etag_is_md5) = (Vec::new(), self.etag_is_md5());
-                    let told = listing::read(&body, |listed| {
-                        objects.extend(self.listed(listed, etag_is_md5));
-                    });
-                    let told = told.map_err(|why| match why {
-                        Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
-                        Unlisted::Garbled(why) => Failed::corrupt(why),
-                    });
-                    Ok((told?, objects))
+                    let (prefix, etag_is_md5) = (self.settings.prefix.clone(), self.etag_is_md5());
+                    // A thousand objects take a millisecond, in which others could be asked.
+                    spawn_blocking(move || page(&body, &prefix, etag_is_md5))
+                        .await
+                        .map_err(|_| Failed::corrupt("reading it ended early".to_owned()))?
                 })
                 .await?;
             if !told.is_truncated {
@@ -339,6 +333,28 @@ impl Origin for S3Origin {
         let full = self.full(key);
         self.calls.ask("delete", key.as_str(), CALL_LIMIT, || self.delete_once(&full)).await
     }
+}
+
+/// The objects of a page of a listing below `prefix`.
+fn page(
+    body: &[u8],
+    prefix: &str,
+    etag_is_md5: bool,
+) -> Result<(listing::Told, Vec<ObjectInfo>), Failed> {
+    let mut objects = Vec::with_capacity(PAGE);
+    let told = listing::read(body, |listed| objects.extend(info_of(listed, prefix, etag_is_md5)));
+    let told = told.map_err(|why| match why {
+        Unlisted::Refused { code, message } => Failed::after_all(&code, &message),
+        Unlisted::Garbled(why) => Failed::corrupt(why),
+    });
+    Ok((told?, objects))
+}
+
+/// An object of a listing; none if it is somebody else's.
+fn info_of(listed: Listed<'_>, prefix: &str, etag_is_md5: bool) -> Option<ObjectInfo> {
+    let key = ObjectKey::new(listed.key.strip_prefix(prefix)?)?;
+    let storage_class = listed.storage_class.map(str::to_owned);
+    Some(ObjectInfo { storage_class, ..info(key, listed.bytes, listed.etag, etag_is_md5) })
 }
 
 fn info(key: ObjectKey, bytes: u64, etag: Option<&str>, etag_is_md5: bool) -> ObjectInfo {

@@ -112,7 +112,7 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
     for (line, text) in lines {
         let object = object(text).map_err(json(line))?;
         let path = || object.path.clone();
-        if ObjectKey::new(path()).is_none() {
+        if !ObjectKey::is_key(&object.path) {
             return Err(Error::Path { line, path: path() });
         }
         if object.bytes == 0 {

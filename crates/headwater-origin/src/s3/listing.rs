@@ -183,31 +183,33 @@ enum Element {
 struct Fields {
     key: String,
     bytes: Option<u64>,
-    etag: Option<String>,
-    storage_class: Option<String>,
+    /// Empty where there is none.
+    etag: String,
+    storage_class: String,
 }
 
 impl Fields {
     fn clear(&mut self) {
         self.key.clear();
         self.bytes = None;
-        self.etag = None;
-        self.storage_class = None;
+        self.etag.clear();
+        self.storage_class.clear();
     }
 
     fn set(&mut self, name: &str, word: &str) {
         match name {
             "Key" => word.clone_into(&mut self.key),
             "Size" => self.bytes = word.trim().parse().ok(),
-            "ETag" => self.etag = Some(word.to_owned()),
-            "StorageClass" => self.storage_class = Some(word.trim().to_owned()),
+            "ETag" => word.clone_into(&mut self.etag),
+            "StorageClass" => word.trim().clone_into(&mut self.storage_class),
             _ => {}
         }
     }
 
     fn listed(&self) -> Result<Listed<'_>, String> {
         let Self { key, bytes, etag, storage_class } = self;
-        let (etag, storage_class) = (etag.as_deref(), storage_class.as_deref());
+        let told = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let (etag, storage_class) = (told(etag.as_str()), told(storage_class.as_str()));
         match (key.as_str(), bytes) {
             ("", _) => Err("an object is listed without its key".to_owned()),
             // Taken for 0, it would be one that has lost its bytes.

@@ -28,9 +28,9 @@ pub(crate) async fn rollback(
     let refusal = match &holding {
         None => Some(format!("there is no title `{}`", package.title)),
         Some(holding) if holding.live == Some(to) => Some(format!("viewers get {to} already")),
-        Some(_) if !app.engine.roll_back(&package).await? => {
-            Some(format!("viewers have never had {to}, it is being deleted, or something is being done about it"))
-        }
+        Some(_) if !app.engine.roll_back(&package).await? => Some(format!(
+            "viewers have never had {to}, it is being deleted, or something is being done about it"
+        )),
         Some(_) => None,
     };
     if let Some(refusal) = refusal {
