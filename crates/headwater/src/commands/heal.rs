@@ -14,11 +14,13 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
+use crate::commands::retranscode::no_such_title;
+use crate::commands::turn_down;
 use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
-use crate::terminal::{complain, news, say};
+use crate::terminal::{news, say};
 
 /// Heals one title or all with open incidents.
 pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
@@ -99,15 +101,14 @@ async fn look(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome>
 }
 
 fn refuse(title: &TitleId, error: VerifyError, json: bool) -> anyhow::Result<Outcome> {
-    if let VerifyError::Catalog(error) = error {
-        return Err(error.into());
-    }
-    if json {
-        say(&json!({ "title": title, "healed": false, "message": error.to_string() }).to_string());
-    } else {
-        complain(&error.to_string());
-    }
-    Ok(Outcome::Refused)
+    let hint = match &error {
+        VerifyError::Catalog(_) => return Err(error.into()),
+        VerifyError::UnknownTitle(title) => no_such_title(title).1,
+        VerifyError::NotLive(_) | VerifyError::NotSealed(_) => {
+            "only what viewers get is healed; `headwater status` says where it stands"
+        }
+    };
+    Ok(turn_down(("title", title.as_str()), &error.to_string(), hint, json))
 }
 
 /// Heals one title and waits until that is done, be it by a new version.

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::commands::turn_down;
 use crate::config::Config;
 use crate::origins::Need;
-use crate::terminal::{complain, news, say};
+use crate::terminal::{news, say};
 
 /// Rebuilds the catalog.
 pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
@@ -19,19 +20,12 @@ pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow:
     let rebuilt = match app.engine.rebuild(&app.config.tenant, origin).await {
         Ok(rebuilt) => rebuilt,
         Err(error @ (RebuildError::NoSuchOrigin(_) | RebuildError::NotEmpty(_))) => {
-            if json {
-                say(&json!({ "origin": origin, "message": error.to_string() }).to_string());
-            } else {
-                complain(&error.to_string());
-                let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
-                news(&match error {
-                    RebuildError::NoSuchOrigin(_) => {
-                        format!("hint: there are: {}", names.join(", "))
-                    }
-                    _ => "hint: choose an empty data folder with --data-dir".to_owned(),
-                });
-            }
-            return Ok(Outcome::Refused);
+            let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
+            let hint = match error {
+                RebuildError::NoSuchOrigin(_) => format!("there are: {}", names.join(", ")),
+                _ => "choose an empty data folder with --data-dir".to_owned(),
+            };
+            return Ok(turn_down(("origin", origin), &error.to_string(), &hint, json));
         }
         Err(error) => return Err(error.into()),
     };

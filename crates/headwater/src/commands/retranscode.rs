@@ -6,7 +6,7 @@ use headwater_model::cost::{Cost, Past, cost};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::life::{Making, TitleRecord};
-use headwater_model::plan::{Plan, again, video_renditions};
+use headwater_model::plan::{Base, Plan, again, video_renditions};
 use headwater_model::task::{NewTitle, Remake};
 use headwater_ports::catalog::Submitted;
 use serde_json::json;
@@ -101,9 +101,12 @@ fn tell(title: &str, cost: &Cost, json: bool) {
     let Cost { spans, audio_tracks, cpu_ms, bytes } = cost;
     let cpu_seconds = cpu_ms.map(|ms| ms as f64 / 1000.0);
     if json {
-        let line = json!({
-            "title": title, "spans": spans, "audio_tracks": audio_tracks, "cpu_seconds": cpu_seconds, "bytes": bytes,
+        let mut line = json!({
+            "title": title, "spans": spans, "audio_tracks": audio_tracks, "bytes": bytes,
         });
+        if let Some(seconds) = cpu_seconds {
+            line["cpu_seconds"] = seconds.into();
+        }
         return say(&line.to_string());
     }
     let cpu = match cpu_seconds {
@@ -131,6 +134,8 @@ struct Request<'a> {
     bytes: u64,
     /// What is to be made again, when it is not everything.
     remake: Option<Remake>,
+    /// What stays then.
+    base: Option<Base>,
 }
 
 impl<'a> Request<'a> {
@@ -168,11 +173,14 @@ impl<'a> Request<'a> {
             reason: reason.clone(),
             heals: false,
         });
-        if let Some(Err(problem)) = remake.as_ref().map(|remake| again(&plan, remake)) {
-            let hint = "`--dry-run` shows what would be made";
-            return no(&format!("{problem} (title `{title}`)"), hint);
-        }
-        let request = Self { app, args, record, json, live, making, plan, bytes, remake };
+        let base = match remake.as_ref().map(|remake| again(&plan, remake)).transpose() {
+            Ok(base) => base,
+            Err(problem) => {
+                let hint = "`--dry-run` shows what would be made";
+                return no(&format!("{problem} (title `{title}`)"), hint);
+            }
+        };
+        let request = Self { app, args, record, json, live, making, plan, bytes, remake, base };
         if !args.dry_run && request.master_path().is_empty() && !request.has_copy().await? {
             let message = format!(
                 "the catalog was rebuilt and does not know where the master of `{title}` is"
@@ -250,8 +258,7 @@ impl<'a> Request<'a> {
 
     /// What it would take, going by what viewers have and by the versions that this goes back to.
     async fn estimate(&self) -> anyhow::Result<Cost> {
-        let base = self.remake.as_ref().and_then(|remake| again(&self.plan, remake).ok());
-        let mut plan = Plan { base, ..self.plan.clone() };
+        let mut plan = Plan { base: self.base.clone(), ..self.plan.clone() };
         if let Some(name) = &self.args.pipeline
             && let Ok(pipeline) = app::pipeline(self.app.config.pipelines_dir.as_deref(), name)
             && let Some(track) = self.record.facts.as_ref().and_then(|facts| facts.video.first())

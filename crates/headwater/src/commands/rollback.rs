@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::heal::work;
+use crate::commands::retranscode::no_such_title;
+use crate::commands::turn_down;
 use crate::commands::up::stop_signal;
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
-use crate::terminal::{complain, news, say};
+use crate::terminal::say;
 
 /// Points back, and waits until that is done.
 pub(crate) async fn rollback(
@@ -26,7 +28,7 @@ pub(crate) async fn rollback(
     let package = PackageId { tenant: app.config.tenant.clone(), title, version: to };
     let holding = app.catalog.holding(&package.tenant, &package.title).await?;
     let refusal = match &holding {
-        None => Some(format!("there is no title `{}`", package.title)),
+        None => Some(no_such_title(&package.title).0),
         Some(holding) if holding.live == Some(to) => Some(format!("viewers get {to} already")),
         Some(_) if !app.engine.roll_back(&package).await? => Some(format!(
             "viewers have never had {to}, it is being deleted, or something is being done about it"
@@ -34,17 +36,15 @@ pub(crate) async fn rollback(
         Some(_) => None,
     };
     if let Some(refusal) = refusal {
-        if json {
-            say(&json!({ "title": package.title, "message": refusal }).to_string());
-        } else {
-            complain(&refusal);
-            if let Some(holding) = holding {
+        let hint = match holding {
+            Some(holding) => {
                 let known: Vec<String> =
                     holding.versions.iter().map(|held| held.version.to_string()).collect();
-                news(&format!("hint: there are {}", known.join(", ")));
+                format!("there are {}", known.join(", "))
             }
-        }
-        return Ok(Outcome::Refused);
+            None => no_such_title(&package.title).1.to_owned(),
+        };
+        return Ok(turn_down(("title", package.title.as_str()), &refusal, &hint, json));
     }
     let shutdown = stop_signal()?;
     let watch = async {

@@ -103,6 +103,20 @@ fn what_is_asked_for_in_vain_is_refused_before_anything_is_queued() {
         assert!(ran.stderr.contains(says), "{arguments:?}: {ran}");
         assert!(!ran.stderr.contains("no-such-file"), "{arguments:?}: {ran}");
     }
+    for (arguments, what) in [
+        (&["audit", "flim"][..], "title"),
+        (&["heal", "flim"], "title"),
+        (&["retranscode", "flim"], "title"),
+        (&["rollback", "flim", "--to", "v1"], "title"),
+        (&["catalog", "rebuild", "--origin", "b3"], "origin"),
+    ] {
+        let ran = site.run(["--json"].iter().chain(arguments));
+        let said = ran.last_line();
+        assert_eq!(ran.code, Some(1), "{arguments:?}: {ran}");
+        for field in [what, "message", "next_step"] {
+            assert!(said[field].is_string(), "{arguments:?}: {ran}");
+        }
+    }
     let status = site.status("film");
     assert_eq!((&status["state"], &status["version"]), (&json!("published"), &json!(1)));
 }
