@@ -8,14 +8,18 @@ use std::thread;
 /// One line about date, commit and machine, and one about the versions of `tools` (program, argument that asks it) if there are any.
 pub(crate) fn describe(root: &Path, tools: &[(&Path, &str)]) -> String {
     let date = said("date", &["--utc", "+%F %H:%M UTC"]);
-    let commit = said("git", &["-C", &root.to_string_lossy(), "describe", "--always", "--dirty"]);
+    let git = |ask: &[&str]| said("git", &[&["-C", &*root.to_string_lossy()], ask].concat());
+    // The file that this goes into is changed by the results before.
+    let changed = git(&["status", "--porcelain", "--", ".", ":!benches/RESULTS.md"]);
+    let dirty = if changed.is_empty() { "" } else { "-dirty" };
+    let commit = git(&["describe", "--always"]);
     let cores = thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let versions = tools.iter().map(|(tool, ask)| said(&tool.to_string_lossy(), &[ask]));
     let versions: Vec<String> = versions.filter(|it| !it.is_empty()).collect();
     let mut text = format!(
-        "{date}, commit {commit}; {}, {cores} cores, {} GB\n",
+        "{date}, commit {commit}{dirty}; {}, {cores} cores, {} GB\n",
         cpu(&info).unwrap_or("unknown processor"),
         gigabytes(&memory).unwrap_or_default()
     );

@@ -43,8 +43,8 @@ use stretch::Stretch;
 const GROUP: u32 = if cfg!(test) { 8 } else { 13 };
 
 /// Groups under way on one origin: as many listings wait for it at once. Each has two titles in memory, and a page of the
-/// listing, whatever else there is: by the size of an object here, some 60 MB for films of 18,000 objects.
-const GROUPS: usize = 5;
+/// listing, whatever else there is: by the size of an object here, some 90 MB for films of 18,000 objects.
+const GROUPS: usize = 8;
 
 /// Objects of a group that are asked about or read at once.
 const LOOKS: usize = 8;
