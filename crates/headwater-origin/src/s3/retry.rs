@@ -34,6 +34,10 @@ pub(super) const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
 /// Longest wait between two tries.
 const CAP: Duration = Duration::from_secs(20);
 
+/// The same for a throttled call. That it does not come too soon is seen to by the rate of all calls; longer waits would
+/// leave calls asleep that there is room for.
+const THROTTLED_CAP: Duration = Duration::from_secs(1);
+
 /// How often a call has failed, and of what: a call that was throttled seven times has its tries for a lost connection
 /// still before it.
 #[derive(Debug, Default)]
@@ -54,6 +58,10 @@ impl Failures {
         elapsed: Duration,
         jitter: f64,
     ) -> Option<Duration> {
+        let cap = match trouble {
+            Trouble::Throttled(_) => THROTTLED_CAP,
+            _ => CAP,
+        };
         let (count, base, tries) = match trouble {
             Trouble::Throttled(_) if elapsed >= THROTTLED_LIMIT => return None,
             Trouble::Throttled(_) => (&mut self.throttled, Duration::from_millis(50), u32::MAX),
@@ -65,7 +73,7 @@ impl Failures {
         };
         *count += 1;
         let doubled = base.saturating_mul(1 << (*count - 1).min(16));
-        (*count < tries).then(|| doubled.min(CAP).mul_f64(jitter.clamp(0.0, 1.0)))
+        (*count < tries).then(|| doubled.min(cap).mul_f64(jitter.clamp(0.0, 1.0)))
     }
 }
 

@@ -27,7 +27,14 @@ fn each_trouble_has_its_own_tries() {
 #[test]
 fn a_throttled_call_is_tried_for_as_long_as_anybody_waits() {
     let (tries, waited) = tries(Trouble::Throttled(None));
-    assert!(tries > 20 && waited >= THROTTLED_LIMIT && waited <= THROTTLED_LIMIT + CAP);
+    assert!(tries > 20 && waited >= THROTTLED_LIMIT && waited <= THROTTLED_LIMIT + THROTTLED_CAP);
+}
+
+#[test]
+fn a_call_that_was_throttled_often_is_not_asleep_when_there_is_room() {
+    let mut failures = Failures::default();
+    let waits = (0..50).filter_map(|_| failures.again(Trouble::Throttled(None), NOW, 1.0));
+    assert_eq!(waits.max(), Some(Duration::from_secs(1)));
 }
 
 #[test]
