@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join;
-use futures_util::stream::{self, FuturesOrdered, StreamExt};
+use futures_util::stream::{self, StreamExt};
 use headwater_model::audit::{Content, Holding, Tally, is_sampled};
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Tenant, TitleId};
@@ -27,6 +27,7 @@ use crate::listing::{self, Verdict};
 use crate::through_edge::{self, Lasts};
 use crate::{mend, verify};
 
+mod groups;
 mod masters;
 mod purse;
 mod schedule;
@@ -35,6 +36,7 @@ mod stretch;
 pub use purse::Budget;
 pub use schedule::Schedule;
 
+use groups::Groups;
 use purse::Purse;
 use stretch::Stretch;
 
@@ -286,25 +288,22 @@ impl<'a> Audit<'a> {
         *sum = place.tally;
         let root = format!("{}/", self.tenant);
         let (mut after, mut all_begun) = (place.after.clone(), false);
-        let mut under_way = FuturesOrdered::new();
+        let catalog = &self.ports.catalog;
+        let mut groups = Groups::new();
         loop {
-            while !all_begun && under_way.len() < GROUPS {
-                let holdings =
-                    self.ports.catalog.holdings(self.tenant, after.as_deref(), GROUP).await?;
+            while !all_begun && groups.len() < GROUPS {
+                let holdings = catalog.holdings(self.tenant, after.as_deref(), GROUP);
+                let holdings = groups.beside(holdings).await?;
                 all_begun = holdings.len() < GROUP as usize;
                 // Behind the last title comes whatever nobody knows.
                 let to = match holdings.last() {
                     Some(holding) if !all_begun => holding.prefix(),
                     _ => root.clone(),
                 };
-                under_way.push_back(self.whole_group(
-                    &root,
-                    after.replace(to.clone()),
-                    to,
-                    holdings,
-                ));
+                let from = after.replace(to.clone());
+                groups.begin(self.whole_group(&root, from, to, holdings));
             }
-            let Some(done) = under_way.next().await else { break };
+            let Some(done) = groups.next().await else { break };
             let (to, tally) = done?;
             sum.add(tally);
             // Behind the last group there is nothing to go on with.
@@ -315,7 +314,7 @@ impl<'a> Audit<'a> {
                 // What cannot be written down is only done twice.
                 let text = serde_json::to_string(&place).unwrap_or_default();
                 let text = Some(text.as_str()).filter(|_| !is_last);
-                self.ports.catalog.keep_checkpoint(name, text).await?;
+                groups.beside(catalog.keep_checkpoint(name, text)).await?;
             }
         }
         Ok(())

@@ -172,6 +172,27 @@ async fn many_titles_are_gone_through_in_groups_of_any_page_size() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn groups_that_have_the_catalog_are_not_left_waiting_with_it() {
+    let names: Vec<String> = (0..GROUP * 10).map(|n| format!("title-{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lab = published(&names).await;
+    for name in &names {
+        let cut_off = format!("main/{name}/v1/video-234p/init.mp4");
+        lab.origin.put(headwater_testkit::digest::put(&cut_off, "1")).await.unwrap();
+    }
+    let gate = Gate::OneConnection(tokio::sync::Mutex::default());
+    let engine = lab.engine_by(GatedCatalog::new(lab.catalog.clone(), gate), lab.origin.clone());
+    let method = Method { checkpoint: Some("night".to_owned()), ..method(0.0) };
+    let (tenant, all) = (Tenant::default(), Scope::default());
+    // Paused time passes while bytes are hashed, and nobody would wait for that.
+    tokio::time::resume();
+    let audit = engine.audit(&tenant, &all, &method, &|_| {});
+    let audits = tokio::time::timeout(Duration::from_secs(30), audit).await;
+    let audits = audits.expect("nobody waits for what only it can give back").unwrap();
+    assert_eq!(audits[0].tally.findings, names.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_audit_that_was_stopped_goes_on_where_it_was() {
     let names: Vec<String> = (0..GROUP * 2 + 1).map(|n| format!("title-{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

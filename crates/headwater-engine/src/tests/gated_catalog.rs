@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
@@ -16,7 +17,8 @@ use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_testkit::memory_catalog::MemoryCatalog;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::time::sleep;
 
 /// What happens at the gate.
 pub(crate) enum Gate {
@@ -28,6 +30,8 @@ pub(crate) enum Gate {
     Fails(&'static str, usize),
     /// Calls of this method are never answered.
     Hangs(&'static str),
+    /// There is one connection. A call has it until whoever asked has heard the answer, which takes a moment.
+    OneConnection(Mutex<()>),
 }
 
 pub(crate) struct GatedCatalog {
@@ -47,7 +51,7 @@ impl GatedCatalog {
             Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => !["claim", "renew"].contains(&method),
             Gate::Fails(failing, _) => *failing == method,
             Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
-            Gate::Hangs(_) => false,
+            Gate::Hangs(_) | Gate::OneConnection(_) => false,
         };
         if !counts {
             return Ok(usize::MAX);
@@ -63,6 +67,13 @@ impl GatedCatalog {
             }),
             _ => Ok(call),
         }
+    }
+
+    async fn connection(&self) -> Option<MutexGuard<'_, ()>> {
+        let Gate::OneConnection(connection) = &self.gate else { return None };
+        let connection = connection.lock().await;
+        sleep(Duration::from_millis(1)).await;
+        Some(connection)
     }
 
     async fn after(&self, call: usize) {
@@ -85,6 +96,7 @@ macro_rules! gated {
         impl Catalog for GatedCatalog {
             $(async fn $method(&self, $($arg: $type),*) -> Result<$out, CatalogError> {
                 let call = self.before(stringify!($method)).await?;
+                let _connection = self.connection().await;
                 let answer = self.inner.$method($($arg),*).await;
                 self.after(call).await;
                 answer
