@@ -304,7 +304,7 @@ fn picture(facts: &MasterFacts, rate: FrameRate) -> String {
 }
 
 /// `1 span`, `1,588 frames`.
-fn counted(n: u64, noun: &str) -> String {
+pub fn counted(n: u64, noun: &str) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

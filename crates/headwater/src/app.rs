@@ -17,6 +17,7 @@ use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
+use rustix::fs::FlockOperation;
 
 use crate::config::Config;
 use crate::origins::{self, Need, Opened};
@@ -24,6 +25,9 @@ use crate::origins::{self, Need, Opened};
 /// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
 /// only has to outlast a pause of the machine.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// For longer than this no look at the lock takes.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Everything that commands work with.
 pub(crate) struct App {
@@ -99,15 +103,40 @@ impl App {
     /// Takes the right to work here, or `None` when another process has it. Whoever had it before is dead, so its
     /// claims end now.
     pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
-        let path = self.config.data_dir.join("service.lock");
+        let path = self.lock_path();
         let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("lock `{}`", path.display())),
+        if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
+            // Somebody works here, or only looks whether anybody does.
+            tokio::time::sleep(LOOK).await;
+            if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
+                return Ok(None);
+            }
         }
         self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
         Ok(Some(Workplace { _lock: lock }))
+    }
+
+    /// Whether some process works in this data folder. Changes nothing.
+    pub(crate) fn is_workplace_taken(&self) -> anyhow::Result<bool> {
+        let path = self.lock_path();
+        match File::open(&path) {
+            Ok(lock) => Ok(!is_locked(&lock, &path, FlockOperation::NonBlockingLockShared)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("open `{}`", path.display())),
+        }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.config.data_dir.join("service.lock")
+    }
+}
+
+/// Locks the file for as long as it is open, unless another process keeps that from being done.
+fn is_locked(file: &File, path: &Path, how: FlockOperation) -> anyhow::Result<bool> {
+    match rustix::fs::flock(file, how) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("lock `{}`", path.display())),
     }
 }
 

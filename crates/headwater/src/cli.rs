@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::origin::Verify;
 
@@ -20,7 +20,7 @@ use crate::{env_vars, terminal};
 #[command(
     name = "headwater",
     version,
-    after_help = "Exit codes: 0 done, 1 the work failed or was refused, 2 usage."
+    after_help = "Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration."
 )]
 struct Cli {
     /// Configuration file [default: headwater.toml, if there is one]
@@ -133,11 +133,16 @@ pub(crate) struct IngestArgs {
     pub(crate) again: bool,
 }
 
+/// That one of two ways to say which titles are meant is there, and not both. Where neither is, both are told.
+fn one_of(ways: [&'static str; 2]) -> ArgGroup {
+    ArgGroup::new("which").args(ways).required(true)
+}
+
 /// `headwater audit`.
 #[derive(Debug, clap::Args)]
+#[command(group = one_of(["titles", "all"]))]
 pub(crate) struct AuditArgs {
     /// Titles
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) titles: Vec<TitleId>,
     /// Every title, and objects that belong to none
     #[arg(long)]
@@ -197,9 +202,9 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// `headwater retranscode`.
 #[derive(Debug, clap::Args)]
+#[command(group = one_of(["title", "filter"]))]
 pub(crate) struct RetranscodeArgs {
     /// The title
-    #[arg(required_unless_present = "filter", conflicts_with = "filter")]
     pub(crate) title: Option<TitleId>,
     /// All titles that match instead: FIELD=VALUE, such as pipeline=vod-h264, state=published, height=1080, engine=…; several have to match all
     #[arg(long = "where", id = "filter", value_name = "FIELD=VALUE")]
@@ -243,9 +248,9 @@ fn moment(text: &str) -> Result<u64, String> {
 
 /// `headwater heal`.
 #[derive(Debug, clap::Args)]
+#[command(group = one_of(["title", "all"]))]
 pub(crate) struct HealArgs {
     /// The title
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) title: Option<TitleId>,
     /// Every title with an open incident
     #[arg(long)]
@@ -315,6 +320,9 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    for warning in &config.warnings {
+        terminal::news(&format!("warning: {warning}"));
+    }
     match answer(cli.command, config, cli.json) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::FAILURE,
@@ -339,7 +347,11 @@ fn in_full(error: &anyhow::Error) -> String {
 
 fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcome> {
     // A service is read about later; a command is watched, and says itself what matters.
-    let filter = if matches!(command, Command::Up) { "warn,headwater=info" } else { "warn" };
+    // What keeps the SDK of S3 from its credentials is said by us, and once.
+    let filter = match command {
+        Command::Up => "warn,aws=error,headwater=info",
+        _ => "warn,aws=error",
+    };
     terminal::start_log(&config.log, filter)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let outcome = runtime.block_on(async {

@@ -18,10 +18,15 @@ pub(crate) mod verify;
 use std::path::Path;
 
 use anyhow::Context;
+use headwater_model::id::TitleId;
 use serde_json::json;
 
+use crate::app::App;
 use crate::cli::Outcome;
 use crate::terminal::{complain, news, say};
+
+/// Titles among which the one is looked for that was meant. More would keep people waiting for an answer that is no.
+const NEAR: u32 = 5_000;
 
 /// Says no to what was asked of a title, an origin or whatever `what` names: why, and what to do about it. Nothing was
 /// done.
@@ -39,6 +44,43 @@ pub(crate) fn turn_down(
     }
     Outcome::Refused
 }
+
+/// The same for what of the command line or the configuration makes no sense, whatever there is.
+pub(crate) fn misuse(what: (&str, &str), message: &str, next_step: &str, json: bool) -> Outcome {
+    turn_down(what, message, next_step, json);
+    Outcome::Misused
+}
+
+/// What to say of a title that nobody has heard of, and what to do about it.
+pub(crate) async fn no_such_title(app: &App, title: &TitleId) -> anyhow::Result<(String, String)> {
+    let titles = app.catalog.titles(&app.config.tenant, NEAR).await?;
+    let known = titles.iter().map(|record| record.title.as_str());
+    let near = headwater_spec::nearest(title.as_str(), known);
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let next_step = format!("{near}`headwater status` lists the titles");
+    Ok((format!("there is no title `{title}`"), next_step))
+}
+
+/// Says no to a title that nobody has heard of.
+pub(crate) async fn unknown_title(
+    app: &App,
+    title: &TitleId,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let (message, next_step) = no_such_title(app, title).await?;
+    Ok(turn_down(("title", title.as_str()), &message, &next_step, json))
+}
+
+/// Says so when nobody works on what is queued, and what `or` could be done about it here.
+pub(crate) fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<()> {
+    if !app.is_workplace_taken()? {
+        news(&format!("hint: no service is running in this data folder: start `headwater up`{or}"));
+    }
+    Ok(())
+}
+
+/// What could be done about it by who has queued something just now.
+pub(crate) const OR_WAIT: &str = ", or use --wait";
 
 /// A pipeline as the catalog keeps it: a file by its whole path, since a service may have started in another folder.
 pub(crate) fn named(pipeline: String) -> anyhow::Result<String> {

@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// What is logged and how.
     pub(crate) log: Log,
+    /// What is left aside, in sentences for whoever wrote it.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The drop folder.
@@ -342,12 +344,14 @@ fn read<'s>(
 ) -> Option<Config> {
     let good = || document.is_good() && complaints.borrow().is_empty();
     let from_file = raw::file(document, folder);
-    let from_environment = raw::environment(environment, complaints);
+    let mut from_environment = raw::environment(environment, complaints);
     // A key that is misspelt is not missing too: what does not go together is looked for among good values only.
     if !good() {
         return None;
     }
-    let config = complete(flags.over(from_environment).over(from_file), cores);
+    let warnings = origins::leave_stray_secrets(&mut from_environment, &from_file);
+    let said = flags.over(from_environment).over(from_file);
+    let config = Config { warnings, ..complete(said, cores) };
     if good() {
         complaints.borrow_mut().extend(conflicts(&config));
     }
@@ -382,6 +386,7 @@ fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
             public_url: said.http_public_url,
         },
         log: Log { filter: said.log_filter, format: said.log_format.unwrap_or(LogFormat::Text) },
+        warnings: Vec::new(),
         data_dir,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use headwater_model::history::counted;
 use headwater_model::id::TitleId;
 use headwater_model::life::{TitleRecord, TitleState};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -85,9 +86,9 @@ impl Shown {
         bar.set_message(match record.state {
             TitleState::Transcoding => {
                 format!(
-                    "{} of {} spans  {}",
+                    "{} of {}  {}",
                     p.spans_done,
-                    p.spans,
+                    counted(p.spans.into(), "span"),
                     pace(p.frames_done, p.frames, p.duration_ms, p.working_ms)
                 )
             }

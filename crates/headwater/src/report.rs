@@ -1,6 +1,7 @@
 //! What commands print about a title: for people and as JSON.
 
 use headwater_model::finding::Finding;
+use headwater_model::history::counted;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::life::{Event, TitleRecord, TitleState};
@@ -192,7 +193,9 @@ impl TitleReport {
         let mut line = format!("{:<32} {:<12}", self.title, self.state);
         match (self.state, &self.code, &self.message) {
             (_, Some(code), Some(message)) => line += &format!(" {code}: {message}"),
-            ("transcoding", ..) => line += &format!(" {} of {} spans", self.spans_done, self.spans),
+            ("transcoding", ..) => {
+                line += &format!(" {} of {}", self.spans_done, counted(self.spans.into(), "span"))
+            }
             ("published", ..) => {
                 line +=
                     &format!(" {} of {}", self.live.unwrap_or(self.version), length(self.seconds))
@@ -228,11 +231,11 @@ impl TitleReport {
             row(
                 "video",
                 &format!(
-                    "{} frames, {}, {} of {} spans done",
-                    self.frames,
+                    "{}, {}, {} of {} done",
+                    counted(self.frames, "frame"),
                     length(self.seconds),
                     self.spans_done,
-                    self.spans
+                    counted(self.spans.into(), "span")
                 ),
             );
         }

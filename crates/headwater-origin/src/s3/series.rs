@@ -38,6 +38,13 @@ pub(super) struct Series<'a> {
     limit: Duration,
 }
 
+/// Whether it is an answer to a listing such as S3 gives none: what is wrong with one it says by a code. What is busy or
+/// broken may have no words left.
+fn is_of_another_service(failed: &Failed) -> bool {
+    let is_sound = matches!(failed.trouble, Trouble::Lasting | Trouble::Fault);
+    is_sound && failed.code.is_none() && failed.status.is_some_and(|status| status < 500)
+}
+
 /// What was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -97,13 +104,9 @@ impl<'a> Series<'a> {
         };
         let endpoint = settings.endpoint.as_deref().unwrap_or("AWS");
         let region = settings.region.as_deref().unwrap_or("us-east-1");
-        let credentials = || {
-            format!(
-                "set {} and {}, or give this process a role or profile",
-                variable("ACCESS_KEY_ID"),
-                variable("SECRET_ACCESS_KEY")
-            )
-        };
+        let keys =
+            format!("set {} and {}", variable("ACCESS_KEY_ID"), variable("SECRET_ACCESS_KEY"));
+        let credentials = || format!("{keys}, or give this process a role or profile");
         let (problem, hint) = match failed.code.as_deref() {
             Some("NoSuchBucket") => (
                 format!("there is no bucket `{bucket}` at {endpoint}"),
@@ -156,8 +159,9 @@ impl<'a> Series<'a> {
             }
             _ if failed.lacks_credentials => (
                 "the credentials cannot be fetched from where they are kept".to_owned(),
-                "check the role or profile of this process and the network to its provider"
-                    .to_owned(),
+                format!(
+                    "{keys}, or check the role or profile of this process and the network to its provider"
+                ),
             ),
             _ if failed.trouble == Trouble::Timeout => (
                 format!("{endpoint} did not answer within {} s", self.limit.as_secs()),
@@ -166,6 +170,10 @@ impl<'a> Series<'a> {
             _ if failed.trouble == Trouble::Reset => (
                 format!("{endpoint} cannot be reached"),
                 format!("check `origins.{name}.endpoint` and the network in between"),
+            ),
+            _ if *step == Step::List && is_of_another_service(failed) => (
+                format!("what answers at {endpoint} is no S3 service, or has no bucket `{bucket}`"),
+                format!("check `origins.{name}.endpoint` and `origins.{name}.bucket`"),
             ),
             _ if failed.kind == OriginErrorKind::Full => (
                 format!("there is no space left in the bucket `{bucket}`"),
@@ -180,3 +188,6 @@ impl<'a> Series<'a> {
         Unusable { origin: name.clone(), problem: format!("{problem} ({failed})"), hint, is_full }
     }
 }
+
+#[cfg(test)]
+mod tests;

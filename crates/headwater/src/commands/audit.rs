@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use headwater_engine::audit::{Audited, Budget, Method, News, Scope, Source};
 use headwater_model::audit::Tally;
+use headwater_model::history::counted;
 use headwater_model::origin::ProofGrade;
 use headwater_ports::origin::Origin;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{AuditArgs, Outcome, ProofPolicy};
-use crate::commands::retranscode::no_such_title;
-use crate::commands::turn_down;
 use crate::commands::verify::{EDGE_HINT, NO_EDGE};
+use crate::commands::{misuse, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::{Need, grade};
 use crate::report::clock;
@@ -25,8 +25,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
     let tenant = &app.config.tenant;
     for title in &args.titles {
         if app.catalog.title(tenant, title).await?.is_none() {
-            let (message, hint) = no_such_title(title);
-            return Ok(turn_down(("title", title.as_str()), &message, hint, json));
+            return unknown_title(&app, title, json).await;
         }
     }
     let all = app.stores.iter().chain(app.stores.archive());
@@ -49,8 +48,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
         (Some(ProofPolicy::Listing), Some(_)) => {
             let message = "a listing is never read in part";
             let hint = "`--sample` goes with `--policy read` or `--policy edge`";
-            turn_down(("option", "sample"), message, hint, json);
-            return Ok(Outcome::Misused);
+            return Ok(misuse(("option", "sample"), message, hint, json));
         }
         (Some(policy), _) => policy,
         (None, Some(_)) => ProofPolicy::Read,
@@ -67,7 +65,7 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
         let (with, without): (Vec<&String>, Vec<&String>) =
             names.iter().filter(asked).partition(|name| app.stores.edge_of(name).is_some());
         if with.is_empty() {
-            return Ok(turn_down(("policy", "edge"), NO_EDGE, EDGE_HINT, json));
+            return Ok(misuse(("policy", "edge"), NO_EDGE, EDGE_HINT, json));
         }
         for name in without {
             news(&format!("origin {name} has no edge: only its listing is compared"));
@@ -105,11 +103,11 @@ pub(crate) async fn audit(config: Config, args: AuditArgs, json: bool) -> anyhow
                 Some(archive) if archive.name() == origin => "belongs to no known master",
                 _ => "is named by no inventory",
             };
-            say(&format!("`{key}` on origin {origin} {whose} ({bytes} bytes)"));
+            say(&format!("`{key}` on origin {origin} {whose} ({})", counted(bytes, "byte")));
         }
         News::GoesOn { origin, stopped, seen } => news(&format!(
-            "origin {origin}: going on behind {} titles that were looked at before {} (--from-start looks again)",
-            seen.titles,
+            "origin {origin}: going on behind {} seen before {} (--from-start looks again)",
+            counted(seen.titles, "title"),
             clock(stopped.0)
         )),
         News::Progress(_) => {}
@@ -160,11 +158,11 @@ fn archive_in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {
         wrong => format!("{wrong} wrong"),
     };
     let grade = self::grade(grade);
-    let mut text =
-        format!("archive {origin} (grade {grade}): {verdict}, {objects} masters, {bytes} bytes");
+    let (masters, bytes) = (counted(*objects, "master"), counted(*bytes, "byte"));
+    let mut text = format!("archive {origin} (grade {grade}): {verdict}, {masters}, {bytes}");
     if *orphans > 0 {
-        text +=
-            &format!("; {orphans} objects ({orphan_bytes} bytes) that belong to no known master");
+        let orphans = (counted(*orphans, "object"), counted(*orphan_bytes, "byte"));
+        text += &format!("; {} ({}) of no known master", orphans.0, orphans.1);
     }
     text
 }
@@ -179,10 +177,14 @@ fn in_words(origin: &str, grade: ProofGrade, tally: &Tally) -> String {
     };
     let grade = self::grade(grade);
     let mut text = format!(
-        "origin {origin} (grade {grade}): {verdict}, {titles} titles, {objects} objects, {bytes} bytes, {read} read back"
+        "origin {origin} (grade {grade}): {verdict}, {}, {}, {}, {read} read back",
+        counted(*titles, "title"),
+        counted(*objects, "object"),
+        counted(*bytes, "byte")
     );
     if *orphans > 0 {
-        text += &format!("; {orphans} objects ({orphan_bytes} bytes) that no inventory names");
+        let orphans = (counted(*orphans, "object"), counted(*orphan_bytes, "byte"));
+        text += &format!("; {} ({}) that no inventory names", orphans.0, orphans.1);
     }
     text
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use headwater_engine::gc::Unneeded;
+use headwater_model::history::counted;
 use serde_json::json;
 
 use crate::app::App;
@@ -29,7 +30,8 @@ pub(crate) async fn gc(
         if json {
             say(&serde_json::to_string(unneeded).unwrap_or_default());
         } else {
-            say(&format!("{package}  {objects} objects, {bytes} bytes"));
+            let (objects, bytes) = (counted(*objects, "object"), counted(*bytes, "byte"));
+            say(&format!("{package}  {objects}, {bytes}"));
         }
         if let Ok(mut sum) = sum.lock() {
             *sum = (sum.0 + 1, sum.1 + objects, sum.2 + bytes);
@@ -45,8 +47,13 @@ pub(crate) async fn gc(
         say(&line.to_string());
     } else {
         let what = if dry_run { "would be deleted" } else { "deleted" };
+        let each = if copies == 1 { "" } else { "each of " };
         say(&format!(
-            "{what}: {packages} packages, {objects} objects, {bytes} bytes on each of {copies} origins"
+            "{what}: {}, {}, {} on {each}{}",
+            counted(packages, "package"),
+            counted(objects, "object"),
+            counted(bytes, "byte"),
+            counted(copies as u64, "origin")
         ));
     }
     Ok(Outcome::Done)

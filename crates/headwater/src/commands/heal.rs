@@ -14,9 +14,8 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
-use crate::commands::retranscode::no_such_title;
-use crate::commands::turn_down;
 use crate::commands::up::{ALL_ROLES, stop_signal};
+use crate::commands::{turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
@@ -85,7 +84,7 @@ pub(crate) async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<(
 async fn look(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome> {
     let remedies = match app.engine.remedies(&app.config.tenant, title).await {
         Ok(remedies) => remedies,
-        Err(error) => return refuse(title, error, json),
+        Err(error) => return refuse(app, title, error, json).await,
     };
     if json {
         say(&json!({ "title": title, "remedies": remedies }).to_string());
@@ -100,10 +99,15 @@ async fn look(app: &App, title: &TitleId, json: bool) -> anyhow::Result<Outcome>
     Ok(Outcome::Done)
 }
 
-fn refuse(title: &TitleId, error: VerifyError, json: bool) -> anyhow::Result<Outcome> {
+async fn refuse(
+    app: &App,
+    title: &TitleId,
+    error: VerifyError,
+    json: bool,
+) -> anyhow::Result<Outcome> {
     let hint = match &error {
         VerifyError::Catalog(_) => return Err(error.into()),
-        VerifyError::UnknownTitle(title) => no_such_title(title).1,
+        VerifyError::UnknownTitle(title) => return unknown_title(app, title, json).await,
         VerifyError::NotLive(_) | VerifyError::NotSealed(_) => {
             "only what viewers get is healed; `headwater status` says where it stands"
         }
@@ -122,7 +126,7 @@ async fn one(
     let newest = newest(app, title).await?;
     let (queued, package) = match app.engine.heal(&app.config.tenant, title).await {
         Ok(answer) => answer,
-        Err(error) => return refuse(title, error, json),
+        Err(error) => return refuse(app, title, error, json).await,
     };
     if !queued {
         news(&format!("{title}  is being worked on already; waiting for that"));

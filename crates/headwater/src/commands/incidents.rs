@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::commands::unknown_title;
 use crate::config::Config;
 use crate::origins::Need;
 use crate::report::clock;
@@ -24,6 +25,11 @@ pub(crate) async fn incidents(
     json: bool,
 ) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Nothing).await?;
+    if let Some(title) = &title
+        && app.catalog.title(&app.config.tenant, title).await?.is_none()
+    {
+        return unknown_title(&app, title, json).await;
+    }
     let found = app.catalog.incidents(&app.config.tenant, title.as_ref(), all, LISTED).await?;
     if json {
         for incident in &found {

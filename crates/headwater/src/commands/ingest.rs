@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
-use crate::commands::named;
 use crate::commands::up::{ALL_ROLES, stop_signal};
+use crate::commands::{OR_WAIT, named, tell_if_nobody_works};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -77,11 +77,7 @@ pub(crate) async fn ingest(
                 say(&format!("{title}  is being worked on already, as {version}"))
             }
         }
-        if app.take_workplace().await?.is_some() {
-            news(
-                "hint: no service is running in this data folder: start `headwater up`, or use --wait",
-            );
-        }
+        tell_if_nobody_works(&app, OR_WAIT)?;
     }
     Ok(Outcome::Done)
 }

@@ -142,9 +142,14 @@ pub(crate) async fn list(config: Config, json: bool) -> anyhow::Result<Outcome> 
         };
         let grade = known.then(|| grade(origin.grade()));
         if json {
-            say(&json!({ "origin": name, "kind": kind, "part": part, "grade": grade }).to_string());
+            let mut line = json!({ "origin": name, "kind": kind, "part": part });
+            if let Some(grade) = grade {
+                line["grade"] = grade.into();
+            }
+            say(&line.to_string());
         } else {
-            let grade = grade.map_or("not tested yet".to_owned(), |grade| format!("grade {grade}"));
+            let grade =
+                grade.map_or("grade not known yet".to_owned(), |grade| format!("grade {grade}"));
             say(&format!("{name:<20} {kind:<10} {part:<14} {grade}"));
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use headwater_model::history::counted;
 use headwater_model::pipeline::{Audio, Pipeline, Video};
 use serde_json::json;
 
@@ -57,11 +58,11 @@ fn in_words(pipeline: &Pipeline) -> String {
         Video::Copy => lines.push("  video      copied as it is".to_owned()),
         Video::Encode(v) => {
             lines.push(format!(
-                "  video      {} preset {}, IDR every {} s, spans of {} segments",
+                "  video      {} preset {}, IDR every {} s, spans of {}",
                 v.encoders.join(" or "),
                 v.preset,
                 seconds(pipeline.gop_ms),
-                pipeline.span_segments
+                counted(pipeline.span_segments.into(), "segment")
             ));
             for r in &v.ladder {
                 lines.push(format!(
@@ -75,11 +76,11 @@ fn in_words(pipeline: &Pipeline) -> String {
         Audio::Copy => "  audio      copied as it is".to_owned(),
         Audio::Encode(a) => {
             format!(
-                "  audio      {} {} kbit/s, {} Hz, {} channels at most",
+                "  audio      {} {} kbit/s, {} Hz, {} at most",
                 a.encoders.join(" or "),
                 a.kbps,
                 a.sample_rate,
-                a.channels
+                counted(a.channels.into(), "channel")
             )
         }
     });

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use headwater_model::history::counted;
 use headwater_model::index::Cadence;
 use headwater_model::index::{Basis, cadence};
 use headwater_ports::transcoder::TranscodeError;
@@ -49,7 +50,8 @@ pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Re
         say(&line.to_string());
         return Ok(Outcome::Done);
     }
-    say(&format!("{}  {}, {} bytes", file.display(), found.facts.container, found.facts.bytes));
+    let bytes = counted(found.facts.bytes, "byte");
+    say(&format!("{}  {}, {bytes}", file.display(), found.facts.container));
     for v in &found.facts.video {
         let decoder = v.decoder.as_deref().unwrap_or("no decoder");
         let (num, den) = v.sample_aspect;
@@ -64,14 +66,17 @@ pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Re
                 format!("variable rate, about {:.3} frames per second", rate.as_f64())
             }
         };
-        say(&format!("         {} frames, {rate}, {seconds:.3} s, index {indexed}", times.len()));
+        let frames = counted(times.len() as u64, "frame");
+        say(&format!("         {frames}, {rate}, {seconds:.3} s, index {indexed}"));
     }
     for a in &found.facts.audio {
         let language = a.language.as_deref().unwrap_or("language not stated");
         let decoder = a.decoder.as_deref().unwrap_or("no decoder");
         say(&format!(
-            "  audio  {} {} Hz {} channels, {language}  ({decoder})",
-            a.codec, a.sample_rate, a.channels
+            "  audio  {} {} Hz {}, {language}  ({decoder})",
+            a.codec,
+            a.sample_rate,
+            counted(a.channels.into(), "channel")
         ));
     }
     for other in &found.facts.other {

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use headwater_engine::rebuild::RebuildError;
+use headwater_model::history::counted;
 use serde_json::json;
 
 use crate::app::App;
@@ -38,10 +39,14 @@ pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow:
         say(&line.to_string());
     } else {
         say(&format!(
-            "taken over from origin {origin}: {titles} titles, {packages} packages, {objects} objects"
+            "taken over from origin {origin}: {}, {}, {}",
+            counted(titles, "title"),
+            counted(packages, "package"),
+            counted(objects, "object")
         ));
         if let Some(archive) = app.stores.archive() {
-            say(&format!("found on origin {}: {} masters", archive.name(), rebuilt.masters));
+            let masters = counted(rebuilt.masters, "master");
+            say(&format!("found on origin {}: {masters}", archive.name()));
         }
         for problem in &rebuilt.problems {
             say(&format!("  not taken over: {problem}"));

@@ -3,7 +3,8 @@
 mod choice;
 
 use headwater_model::cost::{Cost, Past, cost};
-use headwater_model::id::{TitleId, Version};
+use headwater_model::history::counted;
+use headwater_model::id::Version;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Making, TitleRecord};
 use headwater_model::plan::{Base, Plan, again, video_renditions};
@@ -12,11 +13,12 @@ use headwater_ports::catalog::Submitted;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use self::choice::Senseless;
 use crate::app::{self, App};
 use crate::cli::{Outcome, RetranscodeArgs};
 use crate::commands::ingest::see_through;
 use crate::commands::up::stop_signal;
-use crate::commands::{named, turn_down};
+use crate::commands::{OR_WAIT, misuse, named, tell_if_nobody_works, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::report::length;
@@ -35,31 +37,39 @@ pub(crate) async fn retranscode(
         let hint = "`headwater pipelines list` shows what there is";
         return Ok(turn_down(("pipeline", name), &refusal.message, hint, json));
     }
+    let from = args.from.unwrap_or(0);
+    if let Some(to) = args.to.filter(|to| *to <= from) {
+        let (from, end) = (from as f64 / 1000.0, to as f64 / 1000.0);
+        let message =
+            format!("that time ends at {end} s, which is not behind its start at {from} s");
+        let hint = "`--to` has to be later than `--from`";
+        return Ok(misuse(("option", "to"), &message, hint, json));
+    }
+    let senseless =
+        |it: Senseless| Ok(misuse(("where", &it.condition), &it.message, &it.hint, json));
     let conditions = match choice::conditions(&args.filter) {
         Ok(conditions) => conditions,
-        Err((condition, problem)) => {
-            let hint = "write FIELD=VALUE, such as `--where height=1080`";
-            turn_down(("where", condition), &problem, hint, json);
-            return Ok(Outcome::Misused);
-        }
+        Err(problem) => return senseless(problem),
     };
     let need = if args.wait { Need::Publishing } else { Need::Nothing };
     let app = App::open(config, need).await?;
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],
-            None => {
-                let (message, hint) = no_such_title(title);
-                return Ok(turn_down(("title", title.as_str()), &message, hint, json));
-            }
+            None => return unknown_title(&app, title, json).await,
         },
-        None => choice::matching(&app, &conditions).await?,
+        None => match choice::matching(&app, &conditions).await? {
+            Ok(titles) => titles,
+            Err(problem) => return senseless(problem),
+        },
     };
-    if titles.is_empty() && !json {
-        say("no title matches");
+    if titles.is_empty() {
+        let asked = ("where", args.filter.join(" "));
+        let hint = "`headwater status` lists the titles";
+        return Ok(turn_down((asked.0, &asked.1), "no published title matches", hint, json));
     }
     let stop = stop_signal()?;
-    let (mut outcome, mut sum) = (Outcome::Done, None);
+    let (mut outcome, mut sum, mut is_queued) = (Outcome::Done, None, false);
     for record in &titles {
         if stop.is_cancelled() {
             news(&format!(
@@ -76,7 +86,11 @@ pub(crate) async fn retranscode(
                 sum = Some(sum.map_or(cost, |sum: Cost| sum.and(cost)));
                 Outcome::Done
             }
-            Ok(request) => request.queue(&stop).await?,
+            Ok(request) => {
+                let ended = request.queue(&stop).await?;
+                is_queued |= ended == Outcome::Done;
+                ended
+            }
         };
         if ended != Outcome::Done {
             outcome = ended;
@@ -85,12 +99,10 @@ pub(crate) async fn retranscode(
     if let Some(sum) = sum.filter(|_| titles.len() > 1) {
         tell("all of them", &sum, json);
     }
+    if is_queued && !args.wait && !json {
+        tell_if_nobody_works(&app, OR_WAIT)?;
+    }
     Ok(outcome)
-}
-
-/// What to say of a title that nobody has heard of.
-pub(crate) fn no_such_title(title: &TitleId) -> (String, &'static str) {
-    (format!("there is no title `{title}`"), "`headwater status` lists the titles")
 }
 
 fn package_of(record: &TitleRecord, version: Version) -> PackageId {
@@ -114,7 +126,10 @@ fn tell(title: &str, cost: &Cost, json: bool) {
         None => "nobody knows how much processor time".to_owned(),
     };
     say(&format!(
-        "{title}  {spans} spans, {audio_tracks} audio tracks, {cpu} and about {bytes} bytes on each origin"
+        "{title}  {}, {}, {cpu} and about {} on each origin",
+        counted(*spans, "span"),
+        counted(*audio_tracks, "audio track"),
+        counted(*bytes, "byte")
     ));
 }
 
@@ -176,7 +191,7 @@ impl<'a> Request<'a> {
         let base = match remake.as_ref().map(|remake| again(&plan, remake)).transpose() {
             Ok(base) => base,
             Err(problem) => {
-                let hint = "`--dry-run` shows what would be made";
+                let hint = "correct `--rendition`, `--from` or `--to`: `--dry-run` shows what would be made";
                 return no(&format!("{problem} (title `{title}`)"), hint);
             }
         };

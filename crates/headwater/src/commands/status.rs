@@ -3,16 +3,15 @@
 use headwater_model::id::TitleId;
 use headwater_model::life::TitleRecord;
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::up::stop_signal;
+use crate::commands::{tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::TitleReport;
-use crate::terminal::{complain, say};
+use crate::terminal::say;
 
 /// Titles in a list. A person reads no more; a program asks for each one by name.
 const LISTED: u32 = 1000;
@@ -33,14 +32,9 @@ pub(crate) async fn status(
 
 async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Result<Outcome> {
     let Some(mut record) = app.catalog.title(&app.config.tenant, title).await? else {
-        let message = format!("there is no title `{title}`");
-        if json {
-            say(&json!({ "title": title, "message": message }).to_string());
-        } else {
-            complain(&message);
-        }
-        return Ok(Outcome::Refused);
+        return unknown_title(app, title, json).await;
     };
+    tell_if_unattended(app, std::slice::from_ref(&record), json)?;
     let mut progress = Progress::default();
     while follow && !record.state.is_final() {
         if !json {
@@ -56,6 +50,14 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
     let report = TitleReport::whole(app, &record).await?;
     say(&if json { serde_json::to_string(&report)? } else { report.text() });
     Ok(outcome_of(&record))
+}
+
+/// Says so when nobody works on what is not finished.
+fn tell_if_unattended(app: &App, records: &[TitleRecord], json: bool) -> anyhow::Result<()> {
+    if !json && records.iter().any(|record| !record.state.is_final()) {
+        tell_if_nobody_works(app, "")?;
+    }
+    Ok(())
 }
 
 /// With `--follow`, a title that was refused is a failure of the command too: scripts wait with it.
@@ -88,6 +90,7 @@ async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
     if records.is_empty() && !json {
         say(&format!("no titles yet; drop a master into {}", app.config.watch.folder.display()));
     }
+    tell_if_unattended(app, &records, json)?;
     if follow {
         follow_all(app, records).await?;
     }

@@ -1,16 +1,17 @@
 //! `headwater verify`: asks every origin about every object of a published title.
 
 use headwater_engine::{Proof, VerifyError};
+use headwater_model::history::counted;
 use headwater_model::id::TitleId;
 use headwater_model::origin::Verify;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::turn_down;
+use crate::commands::{misuse, no_such_title, turn_down};
 use crate::config::Config;
 use crate::origins::{Need, grade};
-use crate::terminal::{complain, say};
+use crate::terminal::say;
 
 /// Said when there is no CDN to prove anything through.
 pub(crate) const NO_EDGE: &str = "no origin has an edge to prove anything through";
@@ -30,7 +31,7 @@ pub(crate) async fn verify(
     if policy == Some(Verify::Edge)
         && !app.stores.iter().any(|o| app.stores.edge_of(o.name()).is_some())
     {
-        return Ok(turn_down(("title", title.as_str()), NO_EDGE, EDGE_HINT, json));
+        return Ok(misuse(("title", title.as_str()), NO_EDGE, EDGE_HINT, json));
     }
     let proofs = match app.engine.verify(&app.config.tenant, &title, policy).await {
         Ok(proofs) => proofs,
@@ -39,13 +40,20 @@ pub(crate) async fn verify(
             | VerifyError::NotLive(_)
             | VerifyError::NotSealed(_)),
         ) => {
+            let (message, next_step) = match &error {
+                VerifyError::UnknownTitle(title) => no_such_title(&app, title).await?,
+                _ => {
+                    (error.to_string(), format!("`headwater status {title}` says where it stands"))
+                }
+            };
             if json {
-                say(&json!({ "title": title, "proven": false, "message": error.to_string() })
-                    .to_string());
-            } else {
-                complain(&error.to_string());
+                let line = json!({
+                    "title": title, "proven": false, "message": message, "next_step": next_step,
+                });
+                say(&line.to_string());
+                return Ok(Outcome::Refused);
             }
-            return Ok(Outcome::Refused);
+            return Ok(turn_down(("title", title.as_str()), &message, &next_step, json));
         }
         Err(error) => return Err(error.into()),
     };
@@ -88,9 +96,11 @@ fn in_words(title: &TitleId, proof: &Proof) -> Vec<String> {
     let Proof { package, origin, objects, bytes, read_back, .. } = proof;
     let through_edge = if proof.through_edge { ", all through the edge" } else { "" };
     let first = format!(
-        "{title} {} on origin {origin} (grade {}): {verdict}, {objects} objects, {bytes} bytes, {read_back} read back{through_edge}",
+        "{title} {} on origin {origin} (grade {}): {verdict}, {}, {}, {read_back} read back{through_edge}",
         package.version,
-        grade(proof.grade)
+        grade(proof.grade),
+        counted(*objects, "object"),
+        counted(*bytes, "byte")
     );
     let findings = proof.findings.iter().map(|finding| format!("  {finding}"));
     std::iter::once(first).chain(findings).collect()

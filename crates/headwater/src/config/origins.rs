@@ -12,6 +12,7 @@ use headwater_spec::document::did_you_mean;
 use super::raw::{Layer, OriginLayer, OriginType};
 use super::value::Value;
 use super::{Edge, Origin, OriginKind, Purge};
+use crate::env_vars::SECRETS;
 
 /// The origin that there is when none is configured.
 const LOCAL: &str = "local";
@@ -29,6 +30,32 @@ const NEEDS: [(&str, &str); 7] = [
     ("purge_body", "purge_method"),
     ("purge_token", "purge_method"),
 ];
+
+/// Takes away what variables say of origins that nobody says anything of but secrets, and says so in a sentence for each:
+/// whoever takes an origin out of the configuration leaves its keys exported, and they must not bring it back.
+pub(super) fn leave_stray_secrets(environment: &mut Layer<'_>, file: &Layer<'_>) -> Vec<String> {
+    let is_secret = |v: &Value<'_>| SECRETS.iter().any(|secret| secret.key == v.setting().key);
+    let is_stray = |name: &&String| {
+        !file.origins.contains_key(*name) && environment.values_of(name).all(is_secret)
+    };
+    let stray: Vec<String> = environment.origins.keys().filter(is_stray).cloned().collect();
+    environment.origins.retain(|name, _| !stray.contains(name));
+    let configured = file.origins.keys().chain(environment.origins.keys());
+    let configured: Vec<&str> = configured.map(String::as_str).collect();
+    let warning = |name: &String| {
+        let variables: Vec<String> =
+            environment.values_of(name).map(|v| v.setting().variable_of(v.origin())).collect();
+        let near = headwater_spec::nearest(name, configured.iter().copied());
+        let near = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+        format!(
+            "no origin `{name}` is configured{near}: nothing is made of {}",
+            variables.join(", ")
+        )
+    };
+    let warnings = stray.iter().map(warning).collect();
+    environment.said.retain(|v| v.origin().is_none_or(|name| !stray.iter().any(|s| s == name)));
+    warnings
+}
 
 /// All origins but those that were rejected, by name.
 pub(super) fn origins(said: &Layer<'_>, data_dir: &Path) -> Vec<Origin> {

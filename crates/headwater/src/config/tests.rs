@@ -101,6 +101,7 @@ fn nothing_at_all_works_in_the_current_folder() {
                 filter: None,
                 format: Text,
             },
+            warnings: [],
         }
     "#]]
     .assert_debug_eq(&config);
@@ -162,7 +163,7 @@ fn the_file_sets_everything() {
                     ),
                     edge: Some(
                         Edge {
-                            url: "https://cdn.example.org",
+                            url: "https://cdn.example.org/packages",
                             purge: Some(
                                 Purge {
                                     method: "PURGE",
@@ -242,6 +243,7 @@ fn the_file_sets_everything() {
                 ),
                 format: Json,
             },
+            warnings: [],
         }
     "#]]
     .assert_debug_eq(&config(&example_file(&examples()), &[]));
@@ -507,7 +509,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:5:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
               5 | filter = 'headwater=loud'
                 |          ^^^^^^^^^^^^^^^^
-            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info` for `up`, `warn` for all other commands)
+            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
 
             /etc/hw/headwater.toml:6:10: `jsno` is no log format
               6 | format = 'jsno'
@@ -574,7 +576,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_HTTP_PUBLIC_URL=https://headwater.example.org` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
 
             HEADWATER_LOG_FILTER: `a=b=c` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,headwater=info` for `up`, `warn` for all other commands)
+            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],

@@ -173,7 +173,8 @@ the file, and a flag of the command line overrides both.
 
 **Origins** are the places that hold packages, and one of them masters. With none configured there is one: `local`, the
 folder `origin` in `data_dir`. Once there is a section `[origins.NAME]`, or a variable of an origin, there are only those
-that are configured.
+that are configured. Secrets alone make no origin: what is taken out of the configuration is gone, whether or not its keys
+are still exported, and a warning says so.
 
 - `NAME` is a name of your own, 1 to 64 of a-z, 0-9 and -, which starts with a letter or digit. In variables it is upper
   case, with `_` for `-`: the bucket of `[origins.b2-west]` is `HEADWATER_ORIGINS_B2_WEST_BUCKET`. A variable may bring

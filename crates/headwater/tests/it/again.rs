@@ -66,7 +66,7 @@ fn a_title_is_made_again_and_rolled_back() {
     assert_eq!((back.code, back.last_line()["live"].clone()), (Some(0), json!(1)), "{back}");
     let again = site.run(["rollback", "film", "--to", "1"]);
     assert_eq!(again.code, Some(1), "{again}");
-    assert!(again.stderr.contains("viewers get v1 already"), "{again}");
+    assert!(again.stderr.contains("viewers get v1 of `film` already"), "{again}");
 
     // Nothing was lost on the way, whatever is looked at.
     let audited = site.run(["--json", "audit", "--all", "--sample", "50%"]);
@@ -89,13 +89,28 @@ fn what_is_asked_for_in_vain_is_refused_before_anything_is_queued() {
             "there is no rendition `video-1080p`",
         ),
         (&["retranscode", "film", "--from", "1:00:00"], 1, "nothing of the title"),
+        (
+            &["retranscode", "film", "--from", "0:10", "--to", "0:05"],
+            2,
+            "ends at 5 s, which is not",
+        ),
+        (&["retranscode", "film", "--to", "0"], 2, "`--to` has to be later"),
         (&["retranscode", "film", "--pipeline", "vod-h246"], 1, "did you mean `vod-h264`?"),
         (&["retranscode", "--where", "hight=90"], 2, "there is no field `hight`"),
+        (&["retranscode", "--where", "height=abc"], 2, "`abc` is not a height"),
+        (&["retranscode", "--where", "state=publisched"], 2, "did you mean `published`?"),
+        (&["retranscode", "--where", "pipeline=quick-l"], 2, "did you mean `quick-1`?"),
+        (&["retranscode", "--where", "height=2160"], 1, "no published title matches"),
         (&["audit", "flim"], 1, "there is no title `flim`"),
+        (&["incidents", "flim"], 1, "did you mean `film`? `headwater status` lists the titles"),
+        (&["status", "nothing"], 1, "\nhint: `headwater status` lists the titles"),
+        (&["verify", "flim"], 1, "did you mean `film`?"),
+        (&["verify", "film", "--policy", "edge"], 2, "no origin has an edge"),
+        (&["audit", "--all", "--policy", "edge"], 2, "no origin has an edge"),
         (&["audit", "--all", "--origin", "b3"], 1, "there is no origin `b3`"),
         (&["audit", "--all", "--policy", "listing", "--sample", "1%"], 2, "never read in part"),
         (&["audit", "film", "--from-start"], 2, "--from-start"),
-        (&["rollback", "film", "--to", "v7"], 1, "viewers have never had v7"),
+        (&["rollback", "film", "--to", "v7"], 1, "there is no v7 of `film` (known: v1)"),
         (&["gc", "--older-than", "soon"], 2, "--older-than"),
     ] {
         let ran = site.run(arguments);
@@ -106,6 +121,10 @@ fn what_is_asked_for_in_vain_is_refused_before_anything_is_queued() {
     for (arguments, what) in [
         (&["audit", "flim"][..], "title"),
         (&["heal", "flim"], "title"),
+        (&["incidents", "flim"], "title"),
+        (&["status", "flim"], "title"),
+        (&["verify", "flim"], "title"),
+        (&["retranscode", "--where", "height=2160"], "where"),
         (&["retranscode", "flim"], "title"),
         (&["rollback", "flim", "--to", "v1"], "title"),
         (&["catalog", "rebuild", "--origin", "b3"], "origin"),
@@ -119,6 +138,14 @@ fn what_is_asked_for_in_vain_is_refused_before_anything_is_queued() {
     }
     let status = site.status("film");
     assert_eq!((&status["state"], &status["version"]), (&json!("published"), &json!(1)));
+
+    // What is queued waits for somebody, and it is said once for all of it.
+    let hint = "hint: no service is running in this data folder: start `headwater up`";
+    let queued = site.run(["retranscode", "--where", "title=film"]);
+    assert_eq!((queued.code, queued.stderr), (Some(0), format!("{hint}, or use --wait\n")));
+    assert_eq!(site.run(["--json", "retranscode", "film"]).stderr, "");
+    assert_eq!(site.run(["status", "film"]).stderr, format!("{hint}\n"));
+    assert_eq!(site.run(["--json", "status"]).stderr, "");
 }
 
 #[test]
@@ -127,8 +154,6 @@ fn titles_are_chosen_by_what_they_are_and_old_versions_deleted() {
     let pipeline = site.quick(2);
     site.publish(&masters::H264_25.path(), "one", &pipeline);
     site.publish(&masters::H264_30.path(), "two", &pipeline);
-    let none = site.run(["retranscode", "--where", "height=2160"]);
-    assert_eq!((none.code, none.stdout.as_str()), (Some(0), "no title matches\n"));
     let by_size = ["--where", "height=180", "--where", "title=two", "--wait", "--json"];
     let ran = site.run(["retranscode"].iter().chain(&by_size));
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -157,5 +182,6 @@ fn titles_are_chosen_by_what_they_are_and_old_versions_deleted() {
     assert!(!first.join("inventory.jsonl").exists());
     let gone = site.run(["rollback", "two", "--to", "v1"]);
     assert_eq!(gone.code, Some(1), "{gone}");
+    assert!(gone.stderr.starts_with("error: there is no v1 of `two` (known: v2)\n"), "{gone}");
     assert_eq!(site.run(["audit", "--all", "--policy", "read"]).code, Some(0));
 }

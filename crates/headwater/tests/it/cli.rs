@@ -56,7 +56,7 @@ fn help() {
               -h, --help               Print help
               -V, --version            Print version
 
-            Exit codes: 0 done, 1 the work failed or was refused, 2 usage.
+            Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration.
             --- stderr
         "#]],
     );
@@ -239,14 +239,14 @@ fn probing_a_master() {
         &site,
         ["probe", "film.mp4"],
         expect![[r#"
-        exit code 0
-        --- stdout
-        film.mp4  ISO MP4/M4A, 1055736 bytes
-          video  H.264 (Main Profile) 1280x720  (avdec_h264)
-                 132 frames, 25 frames per second, 5.280 s, index parsed
-          audio  MPEG-4 AAC 48000 Hz 6 channels, language not stated  (avdec_aac)
-        --- stderr
-    "#]],
+            exit code 0
+            --- stdout
+            film.mp4  ISO MP4/M4A, 1,055,736 bytes
+              video  H.264 (Main Profile) 1280x720  (avdec_h264)
+                     132 frames, 25 frames per second, 5.280 s, index parsed
+              audio  MPEG-4 AAC 48000 Hz 6 channels, language not stated  (avdec_aac)
+            --- stderr
+        "#]],
     );
     check(
         &site,
@@ -285,20 +285,90 @@ fn status_of_nothing() {
         &site,
         ["status", "film"],
         expect![[r#"
-        exit code 1
-        --- stdout
-        --- stderr
-        error: there is no title `film`
-    "#]],
+            exit code 1
+            --- stdout
+            --- stderr
+            error: there is no title `film`
+            hint: `headwater status` lists the titles
+        "#]],
     );
     check(
         &site,
         ["verify", "film"],
         expect![[r#"
-        exit code 1
+            exit code 1
+            --- stdout
+            --- stderr
+            error: there is no title `film`
+            hint: `headwater status` lists the titles
+        "#]],
+    );
+}
+
+#[test]
+fn no_title_and_not_all_of_them() {
+    check(
+        &Site::new(),
+        ["audit"],
+        expect![[r#"
+        exit code 2
         --- stdout
         --- stderr
-        error: there is no title `film`
+        error: the following required arguments were not provided:
+          <TITLES|--all>
+
+        Usage: headwater audit <TITLES|--all>
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &Site::new(),
+        ["heal"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: the following required arguments were not provided:
+          <TITLE|--all>
+
+        Usage: headwater heal <TITLE|--all>
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &Site::new(),
+        ["retranscode"],
+        expect![[r#"
+        exit code 2
+        --- stdout
+        --- stderr
+        error: the following required arguments were not provided:
+          <TITLE|--where <FIELD=VALUE>>
+
+        Usage: headwater retranscode <TITLE|--where <FIELD=VALUE>>
+
+        For more information, try '--help'.
+    "#]],
+    );
+}
+
+/// Whoever takes an origin out of the configuration leaves its keys exported.
+#[test]
+fn the_keys_of_an_origin_that_is_gone_do_not_bring_it_back() {
+    let key = |name: &str| (format!("HEADWATER_ORIGINS_TWO_{name}"), "hush-hush".to_owned());
+    let site = Site::new().with(["ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "PURGE_TOKEN"].map(key));
+    site.write("headwater.toml", "[origins.one]\n");
+    check(
+        &site,
+        ["origin", "list"],
+        expect![[r#"
+        exit code 0
+        --- stdout
+        one                  directory  required       grade C
+        --- stderr
+        warning: no origin `two` is configured: nothing is made of HEADWATER_ORIGINS_TWO_ACCESS_KEY_ID, HEADWATER_ORIGINS_TWO_PURGE_TOKEN, HEADWATER_ORIGINS_TWO_SECRET_ACCESS_KEY
     "#]],
     );
 }
@@ -322,11 +392,12 @@ fn ingest_without_waiting_queues() {
         &site,
         ["status"],
         expect![[r#"
-        exit code 0
-        --- stdout
-        big-film-2026                    queued
-        --- stderr
-    "#]],
+            exit code 0
+            --- stdout
+            big-film-2026                    queued
+            --- stderr
+            hint: no service is running in this data folder: start `headwater up`
+        "#]],
     );
 }
 

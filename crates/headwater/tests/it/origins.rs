@@ -195,7 +195,7 @@ fn a_dead_origin_keeps_nobody_from_the_others() {
     let mut command = site.command(rebuild);
     let rebuilt = Ran::of(command.env("HEADWATER_ORIGINS_BASEMENT_PATH", folder));
     assert_eq!(rebuilt.code, Some(0), "{rebuilt}");
-    assert!(rebuilt.stdout.contains("1 titles, 1 packages"), "{rebuilt}");
+    assert!(rebuilt.stdout.contains("1 title, 1 package,"), "{rebuilt}");
     assert!(!rebuilt.stderr.contains(dead), "nobody asked for it: {rebuilt}");
 }
 
@@ -221,6 +221,31 @@ fn an_origin_that_cannot_be_used_is_told_before_any_work() {
         assert_eq!(site.run(["origin", "test", "lab"]).code, Some(1));
         assert_eq!(server.origin.keys(), Vec::<String>::new());
     }
+}
+
+/// What the SDK logs about it is Rust, and stays away.
+#[test]
+fn an_origin_without_keys_names_the_variables_that_hold_them() {
+    let server = Server::start();
+    let mut variables = server.variables();
+    variables.retain(|(name, _)| !name.ends_with("ACCESS_KEY_ID") && !name.ends_with("ACCESS_KEY"));
+    let site = Site::new().with(variables);
+    // This machine may have a role or a profile, and the test must not.
+    let profile = site.write("profile", "[default]\nrole_arn = arn\ncredential_source = Nobody\n");
+    let mut command = site.command(["origin", "test", "lab"]);
+    command.env("AWS_CONFIG_FILE", profile).env_remove("AWS_ACCESS_KEY_ID");
+    let ran = Ran::of(&mut command);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let keys =
+        "set HEADWATER_ORIGINS_LAB_ACCESS_KEY_ID and HEADWATER_ORIGINS_LAB_SECRET_ACCESS_KEY";
+    assert_eq!(lines.len(), 2, "{ran}");
+    assert!(lines[0].starts_with("error: origin lab: no credentials were found"), "{ran}");
+    assert!(lines[1].starts_with(&format!("hint: {keys}, or ")), "{ran}");
+
+    let listed = site.run(["origin", "list"]).stdout;
+    assert!(listed.trim_end().ends_with("grade not known yet"), "{listed}");
+    assert!(site.run(["--json", "origin", "list"]).last_line().get("grade").is_none());
 }
 
 /// A site whose only origin is on S3, behind a CDN that can be purged with a token.

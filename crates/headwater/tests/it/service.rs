@@ -137,6 +137,8 @@ fn bad_deliveries_do_not_stop_the_service() {
 
     served(&site, &service);
 
+    let again = site.run(["retranscode", "film"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "somebody does it: {again}");
     let second = site.run(["up"]);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(second.stderr.contains("another headwater already works in"), "{second}");

@@ -190,7 +190,7 @@ fn a_purge_needs_an_edge() {
             /etc/hw/headwater.toml:2:1: `origins.local.purge_method` means nothing without `origins.local.edge_url`
               2 | purge_method = 'PURGE'
                 | ^^^^^^^^^^^^
-            hint: take it away, or say for example `edge_url = "https://cdn.example.org"`
+            hint: take it away, or say for example `edge_url = "https://cdn.example.org/packages"`
 
             /etc/hw/headwater.toml:5:1: `origins.other.purge_url` means nothing without `origins.other.purge_method`
               5 | purge_url = 'https://api.example'
@@ -346,12 +346,12 @@ fn bad_values_of_an_origin_in_the_file() {
             /etc/hw/headwater.toml:10:14: `ftp://a` is not the address of a site
               10 | public_url = 'ftp://a'
                  |              ^^^^^^^^^
-            hint: for example `public_url = "https://media.example.org"` (address under which players find the objects of the origin; when left out, the bucket's own address, or the path of the folder)
+            hint: for example `public_url = "https://media.example.org"` (address under which players find the objects of the origin; `prefix` and keys come behind it; when left out, the bucket's own address, or the path of the folder)
 
             /etc/hw/headwater.toml:11:12: `https://a?b` is not the address of a site
               11 | edge_url = 'https://a?b'
                  |            ^^^^^^^^^^^^^
-            hint: for example `edge_url = "https://cdn.example.org"` (address of the CDN in front of the origin, for the proof through the edge and for purges; when left out, there is no CDN)
+            hint: for example `edge_url = "https://cdn.example.org/packages"` (address of the CDN in front of the origin, for the proof through the edge and for purges; keys come behind it without `prefix`, so where the CDN's root is the bucket's root, it ends in the prefix; when left out, there is no CDN)
 
             /etc/hw/headwater.toml:12:16: `PURGE /` is not an HTTP method
               12 | purge_method = 'PURGE /'
@@ -419,7 +419,7 @@ fn bad_values_of_an_origin_in_the_environment() {
 
             HEADWATER_ORIGINS_A_B_PUBLIC_URL: `https://a
             b` is not the address of a site
-            hint: for example `HEADWATER_ORIGINS_A_B_PUBLIC_URL=https://media.example.org` (address under which players find the objects of the origin; when left out, the bucket's own address, or the path of the folder)
+            hint: for example `HEADWATER_ORIGINS_A_B_PUBLIC_URL=https://media.example.org` (address under which players find the objects of the origin; `prefix` and keys come behind it; when left out, the bucket's own address, or the path of the folder)
 
             HEADWATER_ORIGINS_A_B_PURGE_METHOD: `PURGE1` is not an HTTP method
             hint: for example `HEADWATER_ORIGINS_A_B_PURGE_METHOD=PURGE` (HTTP method, in letters, with which a stale object is purged from the CDN; when left out, nothing is purged)

@@ -43,6 +43,35 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
+fn secrets_alone_make_no_origin() {
+    let file = "[origins.b2]\nkind = 's3'\nbucket = 'films'\n";
+    let keys = [
+        ("HEADWATER_ORIGINS_B3_ACCESS_KEY_ID", "hush-hush"),
+        ("HEADWATER_ORIGINS_B3_SECRET_ACCESS_KEY", "hush-hush"),
+        ("HEADWATER_ORIGINS_ELSEWHERE_PURGE_TOKEN", "hush-hush"),
+    ];
+    let left = config(file, &keys);
+    assert_eq!(left.policy.origins, ["b2"]);
+    assert_eq!(
+        left.warnings,
+        [
+            "no origin `b3` is configured (did you mean `b2`?): nothing is made of \
+             HEADWATER_ORIGINS_B3_ACCESS_KEY_ID, HEADWATER_ORIGINS_B3_SECRET_ACCESS_KEY",
+            "no origin `elsewhere` is configured: nothing is made of HEADWATER_ORIGINS_ELSEWHERE_PURGE_TOKEN",
+        ]
+    );
+    // Whatever else is said of it makes it one, and what is wrong with it is told.
+    let named = |file: &str, more: &[_]| try_config(file, &[&keys[..2], more].concat());
+    let told = named("[origins.b3]\n", &[]).unwrap_err();
+    assert!(
+        told.contains("ACCESS_KEY_ID: means nothing to an origin of kind `directory`"),
+        "{told}"
+    );
+    let bucket = [("HEADWATER_ORIGINS_B3_KIND", "s3"), ("HEADWATER_ORIGINS_B3_BUCKET", "films")];
+    assert_eq!(named("", &bucket).unwrap().policy.origins, ["b3"]);
+}
+
+#[test]
 fn a_key_needs_its_secret() {
     let file = "[origins.b2]\nkind = 's3'\nbucket = 'films'\n";
     check(
