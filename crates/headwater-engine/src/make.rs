@@ -368,7 +368,7 @@ impl<'c> Target<'c> {
             {
                 continue;
             }
-            match mend::store(&**origin, key.clone(), body.clone()).await {
+            match mend::store(&ports.stores, &**origin, key.clone(), body.clone()).await {
                 Ok(()) => mended.push(Mended {
                     origin: origin.name().to_owned(),
                     object: key.as_str().to_owned(),

@@ -74,6 +74,7 @@ pub(super) struct Package {
     differs: BTreeSet<String>,
     /// It is sealed once more, since its inventory is lost.
     reseals: bool,
+    sealed: Option<Timestamp>,
     updated: Timestamp,
 }
 
@@ -429,6 +430,8 @@ impl State {
             tally.started = tally.started.into_iter().chain(span.started).min();
             if let TaskState::Done { at } = span.state {
                 tally.done += 1;
+                // What healing makes again was made before.
+                let at = package.sealed.map_or(at, |sealed| at.min(sealed));
                 tally.finished = tally.finished.max(Some(at));
             }
         }

@@ -273,6 +273,7 @@ impl State {
                     last_words: None,
                     differs: BTreeSet::new(),
                     reseals: false,
+                    sealed: None,
                     updated: now,
                 },
             );

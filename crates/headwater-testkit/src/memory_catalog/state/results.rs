@@ -80,6 +80,7 @@ impl State {
             }
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
+                package.sealed = Some(now);
                 (package.record.objects, package.record.bytes) = (*objects, *bytes);
                 self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }

@@ -107,6 +107,7 @@ impl State {
             condemned: false,
             differs: BTreeSet::new(),
             reseals: false,
+            sealed: None,
             updated: now,
         };
         self.packages.insert(id, package);
