@@ -16,6 +16,7 @@ use headwater_ports::edge::Way;
 use headwater_ports::origin::{Before, Origin, OriginError, Put};
 use tracing::{info, warn};
 
+use super::remedies::Whence;
 use crate::life::Ports;
 use crate::stores::Stores;
 use crate::{hash, seal, through_edge, verify};
@@ -137,6 +138,7 @@ impl<'p> Sources<'p> {
         &self,
         finding: &Finding,
         all: &BTreeSet<At>,
+        master: &Whence,
         same_build: bool,
     ) -> String {
         let Some(object) = self.objects.get(&finding.object) else {
@@ -158,11 +160,10 @@ impl<'p> Sources<'p> {
             }
         }
         match maker_of(self.plan, object) {
-            Some(task) if same_build => format!("would be made again from the master: {task}"),
-            Some(task) => format!(
-                "would be made again from the master: {task}; another build made it, and if this one makes other bytes, the \
-                 whole rendition as a new version"
-            ),
+            Some(task) if same_build => master.again(&task.to_string()),
+            Some(task) => master.again(&format!(
+                "{task}; another build made it, and if this one makes other bytes, the whole rendition as a new version"
+            )),
             None => "would be rendered again".to_owned(),
         }
     }

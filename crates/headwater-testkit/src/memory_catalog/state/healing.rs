@@ -271,6 +271,7 @@ impl State {
                     codecs: package.record.codecs.iter().cloned().collect(),
                     objects: BTreeMap::new(),
                     last_words: None,
+                    failed_last: None,
                     differs: BTreeSet::new(),
                     reseals: false,
                     sealed: None,

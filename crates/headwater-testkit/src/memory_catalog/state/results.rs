@@ -173,6 +173,9 @@ impl State {
         let package = self.package(package_id);
         let (title, healing) = (package.title, package.is_healing());
         package.last_words = last_words.clone();
+        if !kind.is_beside() {
+            package.failed_last = Some(kind);
+        }
         match (again, retry) {
             (Some(at), Retry::After(lost)) => {
                 let wait_ms = at.0 - now.0;

@@ -103,6 +103,7 @@ impl State {
             codecs: BTreeMap::new(),
             objects: BTreeMap::new(),
             last_words: None,
+            failed_last: None,
             published: false,
             condemned: false,
             differs: BTreeSet::new(),
