@@ -209,9 +209,7 @@ fn of_row(row: &SqliteRow, sha256: Sha256) -> Result<(MasterCopy, Option<Timesta
 }
 
 fn archiving(row: &SqliteRow) -> Result<Archiving, Fault> {
-    let failed = row.try_get::<Option<&str>, _>("code")?.is_some();
-    let trouble = if failed { Some(rows::refusal(row)?) } else { None };
-    Ok(match (row.try_get("is_open")?, trouble) {
+    Ok(match (row.try_get("is_open")?, rows::trouble(row)?) {
         (true, trouble) => Archiving::UnderWay(trouble),
         (false, Some(refusal)) => Archiving::GivenUp(refusal),
         (false, None) => Archiving::Idle,

@@ -71,7 +71,14 @@ pub(crate) async fn making(
          and kind in ('span', 'audio') order by kind, number",
     )
     .bind(id)
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
+    .await?;
+    let failed = sqlx::query(
+        "select code, message from tasks where package_id = $1 and failed_at is not null and kind <> 'archive' \
+         order by failed_at desc, id desc limit 1",
+    )
+    .bind(id)
+    .fetch_optional(tx)
     .await?;
     let spent = |row: &SqliteRow| Ok((rows::kind(row)?, rows::count(row, "cpu_ms")?));
     Ok(Some(Making {
@@ -79,6 +86,7 @@ pub(crate) async fn making(
         pipeline: row.try_get("pipeline")?,
         remake: rows::from_json(&row, "remake")?,
         spent: tasks.iter().map(spent).collect::<Result<_, Fault>>()?,
+        trouble: failed.as_ref().map_or(Ok(None), rows::trouble)?,
     }))
 }
 

@@ -84,6 +84,12 @@ pub(crate) fn refusal(row: &SqliteRow) -> Result<Refusal, Fault> {
     Ok(Refusal::new(code, message.unwrap_or_default()))
 }
 
+/// The same, when there is one.
+pub(crate) fn trouble(row: &SqliteRow) -> Result<Option<Refusal>, Fault> {
+    let failed = row.try_get::<Option<&str>, _>("code")?.is_some();
+    failed.then(|| refusal(row)).transpose()
+}
+
 /// Columns `state`, `code` and `message`.
 pub(crate) fn state(row: &SqliteRow) -> Result<TitleState, Fault> {
     let name: &str = row.try_get("state")?;

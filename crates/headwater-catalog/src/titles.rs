@@ -210,7 +210,8 @@ macro_rules! title_rows {
                  coalesce(sum(s.frames_done), 0) as frames_done, \
                  (select coalesce(sum(cpu_ms), 0) from tasks where package_id = p.id) as cpu_ms, \
                  min(s.started_at) as first_started_at, \
-                 max(s.finished_at) filter (where s.state = 'done') as last_finished_at \
+                 max(case when s.finished_at > p.sealed_at then p.sealed_at else s.finished_at end) \
+                     filter (where s.state = 'done') as last_finished_at \
              from picked t join packages p on p.title_id = t.id and p.version = t.newest \
                  left join tasks s on s.package_id = p.id and s.kind = 'span' \
              group by t.id, p.id order by t.queued_at desc, t.id desc"

@@ -56,7 +56,9 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
             Err(kind @ FindingKind::NotAnswered { .. }) => {
                 return Err(not_proven(archive.name(), &copy.key, kind).into());
             }
-            Err(kind) => warn!(key = %copy.key, ?kind, "sent again"),
+            Err(kind) => {
+                warn!(key = %copy.key, wrong = %kind, "the copy is lost and has to be sent again")
+            }
         }
     }
     let again = copy.is_some();

@@ -77,7 +77,7 @@ use headwater_model::key::PackageId;
 use headwater_model::pipeline::Pipeline;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::{Claimed, NewTitle, Outcome, Role, TaskKind};
+use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
 use headwater_ports::transcoder::{Part, Transcoder};
 use tokio::sync::watch;
@@ -344,6 +344,8 @@ impl Engine {
                     // A bad master is news for whoever sent it; a warning is about what is wrong here.
                     if refusal.code.blames_master() {
                         info!(%refusal, last_words, "refused");
+                    } else if let Retry::After(lost) = &failure.retry {
+                        info!(found = refusal.message, again = ?lost, "what is lost is made again");
                     } else {
                         warn!(%refusal, last_words, "failed");
                     }

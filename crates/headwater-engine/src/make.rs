@@ -305,7 +305,10 @@ struct Target<'c> {
 /// What becomes of finished objects.
 enum Way {
     /// They are stored as they come: nobody has the package yet.
-    AsTheyCome,
+    AsTheyCome {
+        /// What a proof of it has found wrong.
+        wrong: BTreeSet<At>,
+    },
     /// Viewers have the package, so that they are stored where they are not sound, and only as they were.
     AsSealed {
         /// What every object was when the package was sealed, by path.
@@ -321,7 +324,10 @@ impl<'c> Target<'c> {
     async fn of(ports: &Ports, claimed: &'c Claimed) -> Result<Self, Halt> {
         let package = &claimed.package;
         let Some(expected) = claimed.published_as else {
-            return Ok(Self { package, way: Way::AsTheyCome });
+            let (tenant, title) = (&package.tenant, &package.title);
+            let open = ports.catalog.incidents(tenant, Some(title), false, u32::MAX).await?;
+            let wrong = open.iter().map(|incident| At::of(&incident.finding)).collect();
+            return Ok(Self { package, way: Way::AsTheyCome { wrong } });
         };
         if claimed.reseals {
             return Ok(Self { package, way: Way::Counted });
@@ -345,7 +351,13 @@ impl<'c> Target<'c> {
         body: Bytes,
     ) -> Result<Option<String>, Failure> {
         let (sealed, suspects) = match &self.way {
-            Way::AsTheyCome => return put(ports, self.package, object, body).await.map(|()| None),
+            Way::AsTheyCome { wrong } => {
+                put(ports, self.package, object, body).await?;
+                let key = self.package.key_of(object);
+                let mended = wrong.iter().filter(|at| at.object == key.as_str()).map(made_again);
+                self.note(ports, mended.collect()).await?;
+                return Ok(None);
+            }
             Way::Counted => return Ok(None),
             Way::AsSealed { objects, suspects } => (objects, suspects),
         };
@@ -368,21 +380,26 @@ impl<'c> Target<'c> {
             {
                 continue;
             }
-            match mend::store(&**origin, key.clone(), body.clone()).await {
-                Ok(()) => mended.push(Mended {
-                    origin: origin.name().to_owned(),
-                    object: key.as_str().to_owned(),
-                    how: How::MadeAgain,
-                }),
+            match mend::store(&ports.stores, &**origin, key.clone(), body.clone()).await {
+                Ok(()) => mended.push(made_again(&at)),
                 // One that takes nothing should not keep the others from being put right.
                 Err(error) => drop(failed.get_or_insert(of_origin(origin.name(), &error))),
             }
         }
-        if !mended.is_empty() {
-            let look = Look { mended, ..Look::default() };
-            let noted = ports.catalog.note(self.package, &look).await;
-            noted.map_err(|e| later(Code::Internal, e.to_string()))?;
-        }
+        self.note(ports, mended).await?;
         failed.map_or(Ok(None), Err)
     }
+
+    async fn note(&self, ports: &Ports, mended: Vec<Mended>) -> Result<(), Failure> {
+        if mended.is_empty() {
+            return Ok(());
+        }
+        let noted = ports.catalog.note(self.package, &Look { mended, ..Look::default() }).await;
+        noted.map_err(|e| later(Code::Internal, e.to_string()))
+    }
+}
+
+fn made_again(at: &At) -> Mended {
+    let At { origin, object } = at.clone();
+    Mended { origin, object, how: How::MadeAgain }
 }

@@ -265,6 +265,7 @@ pub(crate) fn seen(proofs: &[Proof], mended: Vec<Mended>) -> Look {
     Look {
         read: proofs.iter().flat_map(|proof| proof.read.iter().cloned()).collect(),
         edges: edges.map(|proof| proof.origin.clone()).collect(),
+        on_edge: proofs.iter().flat_map(|proof| proof.on_edge.iter().cloned()).collect(),
         whole: whole.map(|proof| proof.origin.clone()).collect(),
         findings: proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect(),
         mended,

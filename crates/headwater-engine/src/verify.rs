@@ -76,6 +76,8 @@ pub struct Proof {
     pub whole: bool,
     /// Whether all of them were read through the edge too.
     pub through_edge: bool,
+    /// If not: which were, since something had been found wrong there. Nothing is wrong on an edge that is gone.
+    pub on_edge: BTreeSet<At>,
     /// What is wrong; empty when everything is proven.
     pub findings: Vec<Finding>,
 }
@@ -158,31 +160,45 @@ impl Pointers {
     }
 }
 
-/// Objects of which nothing is believed that an origin says.
+/// Objects of which nothing is believed that an origin says, and those that were wrong on an edge.
 #[derive(Default)]
-pub(crate) struct Suspects(BTreeSet<At>);
+pub(crate) struct Suspects {
+    by_reading: BTreeSet<At>,
+    on_edge: BTreeSet<At>,
+}
 
 impl Suspects {
-    /// Whether an object is one of them; of an origin where many are, each is.
+    /// Whether an object is not believed in; of an origin where many are, none is.
     pub(crate) fn contains(&self, at: &At) -> bool {
-        self.0.contains(at) || self.are_many_on(&at.origin)
-    }
-
-    fn are_many_on(&self, origin: &str) -> bool {
-        self.0.iter().any(|at| at.origin == origin && at.object.ends_with("/*"))
+        self.by_reading.contains(at) || are_many(&self.by_reading, &at.origin)
     }
 }
 
-/// What was found wrong with objects of a title by reading them, on any origin, and has not been read again since.
+/// Whether so many objects on an origin are suspect that each of them is.
+fn are_many(suspects: &BTreeSet<At>, origin: &str) -> bool {
+    suspects.iter().any(|at| at.origin == origin && at.object.ends_with("/*"))
+}
+
+/// What was found wrong with objects of a title by reading them or through an edge, on any origin, and has not been found
+/// right in the same way since.
 pub(crate) async fn suspects(ports: &Ports, package: &PackageId) -> Result<Suspects, CatalogError> {
     let (tenant, title) = (&package.tenant, &package.title);
     let open = ports.catalog.incidents(tenant, Some(title), false, u32::MAX).await?;
-    let by_reading = open.iter().filter(|incident| incident.found.by_reading);
-    Ok(Suspects(by_reading.map(|incident| At::of(&incident.finding)).collect()))
+    let mut suspects = Suspects::default();
+    for incident in &open {
+        let at = At::of(&incident.finding);
+        if incident.found.by_reading {
+            suspects.by_reading.insert(at.clone());
+        }
+        if incident.found.on_edge {
+            suspects.on_edge.insert(at);
+        }
+    }
+    Ok(suspects)
 }
 
 /// Proves one package, whose inventory has the SHA-256 `expected`, on every origin, all at the same time. What is suspect
-/// is read whatever the policy asks for.
+/// is read, and asked of the edge, whatever the policy asks for.
 pub(crate) async fn prove_everywhere(
     ports: &Ports,
     package: &PackageId,
@@ -204,7 +220,7 @@ async fn prove_to(
     let suspects = suspects(ports, package).await?;
     let asked = Asked { package, expected, depth, pointers, suspects: &suspects };
     let proofs = ports.stores.iter().map(async |origin| {
-        let edge = ports.stores.edge_of(origin.name()).filter(|_| depth == Depth::ThroughEdge);
+        let edge = ports.stores.edge_of(origin.name());
         prove(&**origin, edge.map(|edge| &**edge), asked).await
     });
     Ok(join_all(proofs).await)
@@ -232,7 +248,7 @@ pub(crate) async fn sealed(
     found.ok_or_else(|| VerifyError::NotSealed(package.clone()))
 }
 
-/// Proves one package on one origin, and through its edge if one is given.
+/// Proves one package on one origin, and through its edge, if there is one, as far as that is asked for.
 async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -> Proof {
     let Asked { package, expected, depth, pointers, suspects } = asked;
     let mut proof = Proof {
@@ -245,6 +261,7 @@ async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -
         read: BTreeSet::new(),
         whole: false,
         through_edge: false,
+        on_edge: BTreeSet::new(),
         findings: Vec::new(),
     };
     let add = |proof: &mut Proof, object: String, kind| {
@@ -324,7 +341,14 @@ async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -
             }
         }
     }
-    let through_edge = edge.map(|edge| (edge, visible(package, &inventory, pointers)));
+    let mut on_edge: BTreeSet<At> = suspects.on_edge.iter().cloned().collect();
+    on_edge.retain(|at| at.origin == origin.name());
+    if are_many(&on_edge, origin.name()) {
+        on_edge.insert(At::everything(origin.name()));
+    }
+    let is_whole = depth == Depth::ThroughEdge || are_many(&on_edge, origin.name());
+    let mut visible = visible(package, &inventory, pointers);
+    visible.retain(|(key, ..)| is_whole || on_edge.contains(&at(key.clone())));
     let of_manifests = check_manifests(package, inventory, manifests).await;
     for (key, kind) in of_manifests {
         // What is wrong with its bytes is said above; to the check of the manifests such a file is just missing.
@@ -332,15 +356,19 @@ async fn prove(origin: &dyn Origin, edge: Option<&dyn Edge>, asked: Asked<'_>) -
             add(&mut proof, key.into(), kind);
         }
     }
-    if let Some((edge, objects)) = through_edge {
-        proof.through_edge = true;
+    if let Some(edge) = edge {
+        proof.through_edge = is_whole;
+        on_edge = visible.iter().map(|(key, ..)| at(key.clone())).collect();
         let (are_live, findings) = (*pointers != Pointers::Elsewhere, &mut proof.findings);
-        through_edge::look_at_all(edge, origin.name(), objects, are_live, findings).await;
+        through_edge::look_at_all(edge, origin.name(), visible, are_live, findings).await;
+    }
+    if !proof.through_edge {
+        proof.on_edge = on_edge;
     }
     proof.whole = !proof.findings.iter().any(|finding| finding.kind.is_unanswered());
     let wrong: BTreeSet<At> = proof.findings.iter().map(At::of).collect();
     read.retain(|at| wrong.contains(at) || suspects.contains(at));
-    if proof.whole && suspects.are_many_on(origin.name()) {
+    if proof.whole && are_many(&suspects.by_reading, origin.name()) {
         read.insert(At::everything(origin.name()));
     }
     proof.read = read;

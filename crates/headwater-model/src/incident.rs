@@ -119,6 +119,8 @@ pub struct Look {
     pub whole: Vec<String>,
     /// Names of those whose edge was looked through as closely.
     pub edges: Vec<String>,
+    /// What was asked of other edges: what had been found wrong there.
+    pub on_edge: BTreeSet<At>,
     /// What was read to the last byte: at least what is among the findings by that, and what only that can close.
     pub read: BTreeSet<At>,
     /// What is wrong.
@@ -170,12 +172,15 @@ impl Look {
             return false;
         }
         // Bytes that were read and are right leave nothing to ask the origin about.
-        let all_read = is_many && self.read.contains(&At::everything(&open.origin));
+        let everything = At::everything(&open.origin);
+        let all_read = is_many && self.read.contains(&everything);
         let compared = self.whole.contains(&open.origin) && !found.by_reading;
         let on_origin = self.read.contains(&At::of(open)) || all_read || compared;
         // An edge is asked for what its origin has, so that what was only ever wrong there says nothing about the origin.
         let only_on_edge = open.kind.is_of_edge() && !found.by_reading;
-        let on_edge = self.edges.contains(&open.origin);
+        let all_asked = is_many && self.on_edge.contains(&everything);
+        let asked = self.on_edge.contains(&At::of(open)) || all_asked;
+        let on_edge = self.edges.contains(&open.origin) || asked;
         (on_origin || only_on_edge) && (on_edge || !(found.on_edge || open.kind.is_of_edge()))
     }
 

@@ -238,6 +238,8 @@ pub struct Making {
     pub remake: Option<Remake>,
     /// Processor time of every transcoding task that is done, in milliseconds; none where the catalog was rebuilt.
     pub spent: Vec<(TaskKind, u64)>,
+    /// Why the last try failed that did; none once that task was done or started over, and none of `Archive`.
+    pub trouble: Option<Refusal>,
 }
 
 /// A title as it was found on an origin, for a catalog that was lost.

@@ -257,7 +257,7 @@ pub struct SpanTally {
     pub frames_done: u64,
     /// When the first was started.
     pub started: Option<Timestamp>,
-    /// When the last that is done was done.
+    /// When the last that is done was done: at the latest when the package was sealed, whatever was made again since.
     pub finished: Option<Timestamp>,
 }
 

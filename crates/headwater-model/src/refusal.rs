@@ -173,6 +173,46 @@ impl Code {
             Code::Internal => "Please report this with the log of the service.",
         }
     }
+
+    /// The same where a title that viewers have was not healed.
+    pub fn next_step_of_healing(self) -> &'static str {
+        match self {
+            Code::EmptyFile
+            | Code::NotAFile
+            | Code::NoSuchFile
+            | Code::MasterGone
+            | Code::MasterChanged => {
+                "Put the master back where it was, then heal again; until then `headwater rollback` may give viewers an older version."
+            }
+            Code::MasterInColdStorage => {
+                "Restore the object at the archive's provider, which takes hours, then heal again."
+            }
+            Code::Unreadable => "Give the service the right to read the master, then heal again.",
+            Code::DiskFull => "Free some space, then heal again.",
+            Code::OriginFull => "Free some space on the origin, then heal again.",
+            Code::OriginUnavailable => {
+                "Check the origin with `headwater origin test`, then heal again."
+            }
+            Code::TranscoderFailed => {
+                "Read its last words with `headwater status`, then heal again."
+            }
+            Code::NotProven => "Check the origin's storage, then heal again.",
+            Code::NotOnEdge => {
+                "Check that the CDN reaches the origin, purge the title there, then heal again."
+            }
+            Code::NotMedia
+            | Code::DamagedMaster
+            | Code::NoVideoTrack
+            | Code::UnsupportedCodec
+            | Code::FrameCountMismatch
+            | Code::DuplicateMaster
+            | Code::PipelineMismatch
+            | Code::ElementMissing
+            | Code::MadeDifferently
+            | Code::Superseded
+            | Code::Internal => self.next_step(),
+        }
+    }
 }
 
 impl fmt::Display for Code {

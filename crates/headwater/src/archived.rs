@@ -1,6 +1,7 @@
 //! What commands say about a title's master in the archive, and how they wait for it.
 
 use headwater_model::archive::{Archiving, MasterRecord};
+use headwater_model::finding::Finding;
 use headwater_model::life::TitleRecord;
 use headwater_model::time::Timestamp;
 use serde::Serialize;
@@ -37,11 +38,19 @@ impl ArchiveReport {
     /// What is known of a title's master; `None` without an archive, and before the master was read.
     pub(crate) async fn of(app: &App, record: &TitleRecord) -> anyhow::Result<Option<Self>> {
         let Some(archive) = app.config.policy.archive.as_deref() else { return Ok(None) };
-        let known = master(app, record).await?;
-        Ok(known.map(|known| Self::new(archive, record.title.as_str(), &known)))
+        let Some(known) = master(app, record).await? else { return Ok(None) };
+        let wrong = match known.copy_on(archive) {
+            Some((copy, _)) => {
+                app.catalog.incidents_of(&record.tenant, archive, copy.key.as_str()).await?
+            }
+            None => Vec::new(),
+        };
+        let wrong = wrong.first().map(|incident| &incident.finding);
+        Ok(Some(Self::new(archive, record.title.as_str(), &known, wrong)))
     }
 
-    fn new(archive: &str, title: &str, known: &MasterRecord) -> Self {
+    /// `wrong` is what is known to be wrong with the copy.
+    fn new(archive: &str, title: &str, known: &MasterRecord, wrong: Option<&Finding>) -> Self {
         let copy = known.copy_on(archive);
         let proven_at = copy.and_then(|(_, proven)| proven);
         let trouble = match &known.archiving {
@@ -56,6 +65,10 @@ impl ArchiveReport {
             (_, None) => again,
         };
         let message = match (copy, proven_at) {
+            (Some(_), at) if let Some(wrong) = wrong => {
+                let once = at.map(|at| format!(", and was proven at {}", clock(at.0)));
+                format!("the copy {wrong}{}; {done}", once.unwrap_or_default())
+            }
             (Some(_), Some(at)) => {
                 let proven = format!("archived on {archive}, proven at {}", clock(at.0));
                 trouble.map_or(proven.clone(), |_| format!("{proven}; {done}"))
@@ -67,7 +80,7 @@ impl ArchiveReport {
         };
         Self {
             origin: archive.to_owned(),
-            proven: proven_at.is_some(),
+            proven: proven_at.is_some() && wrong.is_none(),
             proven_at,
             object: copy.map(|(copy, _)| copy.key.to_string()),
             storage_class: copy.and_then(|(copy, _)| copy.storage_class.clone()),

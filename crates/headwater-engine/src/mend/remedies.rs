@@ -1,16 +1,20 @@
 //! Says what healing would do, without doing it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use headwater_model::finding::{Finding, FindingKind};
-use headwater_model::id::{Tenant, TitleId};
+use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::At;
+use headwater_model::key::PackageId;
+use headwater_ports::catalog::CatalogError;
 use headwater_ports::edge::Way;
 use serde::Serialize;
 
 use super::read_inventory_object;
 use super::sources::Sources;
 use crate::life::{Engine, Ports};
+use crate::master;
 use crate::verify::{self, Pointers, VerifyError};
 
 /// What would be done about a finding.
@@ -41,6 +45,10 @@ impl Engine {
         let inventory = read_inventory_object(ports, &package, expected).await;
         let build = ports.transcoder.engine().await.ok();
         let same_build = build == record.plan.as_ref().map(|plan| plan.engine.clone());
+        let master = match &record.plan {
+            Some(plan) => whence(ports, &package, plan.master).await?,
+            None => Whence::default(),
+        };
         let mut remedies = Vec::new();
         let all: BTreeSet<At> = findings.iter().map(At::of).collect();
         for finding in findings {
@@ -53,22 +61,70 @@ impl Engine {
                 (Some((inventory, own)), Some(plan)) => {
                     let (inventory, own) = (inventory.clone(), own.clone());
                     let sources = Sources::new(ports, &package, plan, inventory, own, true);
-                    sources.remedy(&finding, &all, same_build).await
+                    sources.remedy(&finding, &all, &master, same_build).await
                 }
-                (None, _) if same_build => {
-                    "would be made again with the whole package: no origin has the inventory"
-                        .to_owned()
-                }
-                (None, _) => {
-                    "would be made again as a whole new version: no origin has the inventory, and another build made it"
-                        .to_owned()
-                }
+                (None, _) => master.again(match same_build {
+                    true => "with the whole package: no origin has the inventory",
+                    false => {
+                        "as a whole new version: no origin has the inventory, and another build made it"
+                    }
+                }),
                 (_, None) => "a person has to look at this: the catalog has no plan".to_owned(),
             };
             remedies.push(Remedy { finding, what });
         }
         Ok(remedies)
     }
+}
+
+/// Where a master would be read from, or why that cannot be.
+#[derive(Default)]
+pub(super) struct Whence {
+    from: String,
+    missing: Option<String>,
+}
+
+impl Whence {
+    /// What would be made again, and how.
+    pub(super) fn again(&self, what: &str) -> String {
+        match &self.missing {
+            None => format!("would be made again from {}: {what}", self.from),
+            Some(why) => format!("would have to be made again, and cannot be: {why}"),
+        }
+    }
+}
+
+/// Looks for a master as the tasks would that read it, without reading it.
+async fn whence(
+    ports: &Ports,
+    package: &PackageId,
+    sha256: Sha256,
+) -> Result<Whence, CatalogError> {
+    let path = ports.catalog.making(package).await?.map(|it| it.master_path).unwrap_or_default();
+    let gone = match path.is_empty() {
+        true => "nobody knows where the master is, since the catalog was rebuilt".to_owned(),
+        false => match master::look(Path::new(&path)).await {
+            Ok(_) => return Ok(Whence { from: "the master".to_owned(), missing: None }),
+            Err(failure) => failure.refusal.message,
+        },
+    };
+    let Some(archive) = ports.stores.archive() else {
+        return Ok(Whence { missing: Some(gone), ..Whence::default() });
+    };
+    let name = archive.name();
+    let known = ports.catalog.master(&package.tenant, sha256).await?;
+    let copy = known.as_ref().and_then(|known| known.copy_on(name));
+    let missing = match copy {
+        None => Some(format!("{gone}, and origin {name} has no copy of it")),
+        Some((copy, _)) => match archive.head(&copy.key).await {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(format!("{gone}, and its copy on origin {name} is missing")),
+            Err(error) => Some(format!(
+                "{gone}, and origin {name} does not say whether it has the copy: {error}"
+            )),
+        },
+    };
+    Ok(Whence { from: format!("the master's copy on origin {name}"), missing })
 }
 
 /// What would be done about what an edge gives.

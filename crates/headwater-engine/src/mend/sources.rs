@@ -16,7 +16,9 @@ use headwater_ports::edge::Way;
 use headwater_ports::origin::{Before, Origin, OriginError, Put};
 use tracing::{info, warn};
 
+use super::remedies::Whence;
 use crate::life::Ports;
+use crate::stores::Stores;
 use crate::{hash, seal, through_edge, verify};
 
 /// Objects that are copied at once. Each is in memory whole, some 10 MB at the very most.
@@ -80,12 +82,10 @@ impl<'p> Sources<'p> {
         let object = self.objects.get(&finding.object)?;
         let key = self.package.key_of(object);
         let (body, how) = self.find(origin.name(), object, rendered).await?;
-        if let Err(error) = store(&**origin, key.clone(), body).await {
+        if let Err(error) = store(&self.ports.stores, &**origin, key, body).await {
             warn!(origin = origin.name(), object = finding.object, %error, "not put right");
             return None;
         }
-        // Meanwhile its cache may have learnt that there is nothing, or what was wrong.
-        self.ports.stores.purge(origin.name(), &key).await;
         Some(how)
     }
 
@@ -138,6 +138,7 @@ impl<'p> Sources<'p> {
         &self,
         finding: &Finding,
         all: &BTreeSet<At>,
+        master: &Whence,
         same_build: bool,
     ) -> String {
         let Some(object) = self.objects.get(&finding.object) else {
@@ -159,11 +160,10 @@ impl<'p> Sources<'p> {
             }
         }
         match maker_of(self.plan, object) {
-            Some(task) if same_build => format!("would be made again from the master: {task}"),
-            Some(task) => format!(
-                "would be made again from the master: {task}; another build made it, and if this one makes other bytes, the \
-                 whole rendition as a new version"
-            ),
+            Some(task) if same_build => master.again(&task.to_string()),
+            Some(task) => master.again(&format!(
+                "{task}; another build made it, and if this one makes other bytes, the whole rendition as a new version"
+            )),
             None => "would be rendered again".to_owned(),
         }
     }
@@ -199,13 +199,17 @@ pub(super) fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
     }
 }
 
-/// Stores an object of a package on one origin.
+/// Stores an object of a package that one origin lost.
 pub(crate) async fn store(
+    stores: &Stores,
     origin: &dyn Origin,
     key: ObjectKey,
     body: Bytes,
 ) -> Result<(), OriginError> {
     let hash::Digests { sha256, md5, .. } = hash::digests_of(body.clone()).await;
-    let before = Before::Anything;
-    origin.put(Put { key, body, sha256, md5, cache_control: CACHE_FOREVER, before }).await
+    let (cache_control, before) = (CACHE_FOREVER, Before::Anything);
+    origin.put(Put { key: key.clone(), body, sha256, md5, cache_control, before }).await?;
+    // Meanwhile the cache may have learnt that there is nothing, or what was wrong.
+    stores.purge(origin.name(), &key).await;
+    Ok(())
 }

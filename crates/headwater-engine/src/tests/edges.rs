@@ -173,6 +173,45 @@ async fn an_edge_with_wrong_bytes_is_no_source() {
     assert_eq!(found(&engine).await, [(SEGMENT.to_owned(), FindingKind::Missing)]);
     let incidents = heal(&lab, &engine).await;
     assert_eq!(incidents[0].mended, Some(How::MadeAgain));
+    assert!(edge.purged().contains(&SEGMENT.to_owned()), "viewers get what was made again");
+    assert_eq!(found(&engine).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_found_through_the_edge_is_healed_there_whatever_the_policy() {
+    let (lab, edge, engine) = watched(Verify::Listing).await;
+    let pointer = key("main/film/index.m3u8");
+    edge.remember(&key(SEGMENT), Answer::Refused(404));
+    edge.remember(&pointer, Answer::Refused(404));
+    assert_eq!(found(&engine).await.len(), 2);
+    let before = edge.asked().len();
+    let incidents = heal(&lab, &engine).await;
+    let told: Vec<_> = incidents.iter().map(|i| (&i.mended, i.closed.is_some())).collect();
+    assert_eq!(told, [(&Some(How::Purged), true); 2]);
+    let asked = &edge.asked()[before..];
+    assert!(asked.iter().all(|key| key == SEGMENT || key == pointer.as_str()), "{asked:?}");
+    assert_eq!(found(&engine).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_where_the_edge_was_wrong_is_one_incident_that_ends() {
+    let (lab, edge, engine) = watched(Verify::Listing).await;
+    edge.remember(&key(SEGMENT), Answer::Refused(404));
+    assert_eq!(found(&engine).await.len(), 1);
+    lab.origin.remove(&key(SEGMENT));
+    let incidents = heal(&lab, &engine).await;
+    assert_eq!((incidents.len(), &incidents[0].mended), (1, &Some(How::MadeAgain)));
+    assert!(incidents[0].closed.is_some(), "{incidents:?}");
+    assert_eq!(found(&engine).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_stays_wrong_on_an_edge_that_is_gone() {
+    let (lab, edge, engine) = watched(Verify::Listing).await;
+    edge.remember(&key(SEGMENT), Answer::Refused(404));
+    assert_eq!(found(&engine).await.len(), 1);
+    let incidents = heal(&lab, &lab.engine()).await;
+    assert!(incidents[0].closed.is_some(), "{incidents:?}");
 }
 
 #[tokio::test(start_paused = true)]

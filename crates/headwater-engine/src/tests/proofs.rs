@@ -1,6 +1,7 @@
 //! Whatever is wrong behind the verifier's back keeps the title off the air, and the finding names the object (R5).
 
 use expect_test::{Expect, expect};
+use headwater_model::incident::How;
 use headwater_model::refusal::Code;
 use headwater_ports::origin::OriginErrorKind;
 use headwater_testkit::digest::put;
@@ -208,6 +209,13 @@ async fn what_is_lost_between_proof_and_publication_is_made_again_before_viewers
         assert!(lab.origin.object(&at(path)).is_some());
         assert!(history.contains("publish found something lost"), "{history}");
         assert_eq!(lab.found("film").await, []);
+        let (tenant, title) = (Tenant::default(), "film".parse().unwrap());
+        let all = lab.catalog.incidents(&tenant, Some(&title), true, 9).await.unwrap();
+        let of_it = all.iter().filter(|incident| incident.finding.object == at(path).as_str());
+        let mended: Vec<_> = of_it.map(|incident| incident.mended.clone()).collect();
+        if path == SEGMENT {
+            assert_eq!(mended, [Some(How::MadeAgain)]);
+        }
     }
 }
 

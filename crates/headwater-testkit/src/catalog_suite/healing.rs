@@ -256,6 +256,8 @@ pub async fn a_published_title_is_healed_while_viewers_have_it(s: Scene) -> Case
     s.submit("film").await?;
     s.work().await?;
     let before = s.catalog.package(&v1).await?;
+    let took = s.title("film").await?.progress.working_ms;
+    s.clock.advance_ms(LONG_MS);
     assert!(s.catalog.heal(&v1).await?);
     assert!(!s.catalog.heal(&v1).await?, "once is enough");
     assert!(s.catalog.is_busy(&v1).await?);
@@ -273,6 +275,7 @@ pub async fn a_published_title_is_healed_while_viewers_have_it(s: Scene) -> Case
     s.finish(TaskKind::Heal, &good(TaskKind::Heal)).await?;
     let film = s.title("film").await?;
     assert_eq!((film.state, film.live), (TitleState::Published, Some(Version(1))));
+    assert_eq!(film.progress.working_ms, took, "it took what it took");
     assert_eq!(s.catalog.package(&v1).await?, before);
     assert!(!s.catalog.is_busy(&v1).await?);
     assert_eq!(s.try_claim().await?, None);

@@ -11,8 +11,8 @@ use headwater_ports::catalog::{CatalogError, SeenFile};
 use headwater_ports::clock::Clock;
 
 use super::scene::{
-    LEASE_MS, SPAN_FRAMES, Scene, assert_refused, good, new_title, object, package, pipeline,
-    prepared, title,
+    LEASE_MS, LONG_MS, SPAN_FRAMES, Scene, assert_refused, good, new_title, object, package,
+    passing, pipeline, prepared, title,
 };
 
 type Case = Result<(), CatalogError>;
@@ -45,8 +45,14 @@ pub async fn a_package_knows_how_it_came_about(s: Scene) -> Case {
         pipeline: "vod-h264".to_owned(),
         remake: None,
         spent: vec![(TaskKind::Audio(0), 2_500), (TaskKind::Span(0), 2_500)],
+        trouble: None,
     };
     assert_eq!(s.catalog.making(&package("film", 1)).await?, Some(making.clone()));
+    let span = s.claim_kind(TaskKind::Span(1)).await?;
+    s.catalog.fail(&span.lease, &passing(Code::TranscoderFailed)).await?;
+    let trouble = s.catalog.making(&package("film", 1)).await?.and_then(|it| it.trouble);
+    assert_eq!(trouble.map(|why| why.code), Some(Code::TranscoderFailed));
+    s.clock.advance_ms(LONG_MS);
     s.work().await?;
     making.spent.push((TaskKind::Span(1), 2_500));
     assert_eq!(s.catalog.making(&package("film", 1)).await?, Some(making));

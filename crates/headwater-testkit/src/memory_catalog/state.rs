@@ -68,12 +68,15 @@ pub(super) struct Package {
     pub(super) codecs: BTreeMap<String, String>,
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
+    /// The task that failed last, `Archive` left out.
+    failed_last: Option<TaskKind>,
     pub(super) published: bool,
     condemned: bool,
     /// Renditions that came out as other bytes while it was healed.
     differs: BTreeSet<String>,
     /// It is sealed once more, since its inventory is lost.
     reseals: bool,
+    sealed: Option<Timestamp>,
     updated: Timestamp,
 }
 
@@ -399,11 +402,13 @@ impl State {
         });
         let mut spent: Vec<_> = done.map(|t| (t.kind, t.cpu_ms)).collect();
         spent.sort_by_key(|(kind, _)| (kind.name(), kind.number()));
+        let failed = |task: &&Task| task.package == *id && Some(task.kind) == found.failed_last;
         Some(Making {
             master_path: found.new.master_path.clone(),
             pipeline: found.new.pipeline.clone(),
             remake: found.new.remake.clone(),
             spent,
+            trouble: self.tasks.values().find(failed).and_then(|task| task.trouble.clone()),
         })
     }
 
@@ -429,6 +434,8 @@ impl State {
             tally.started = tally.started.into_iter().chain(span.started).min();
             if let TaskState::Done { at } = span.state {
                 tally.done += 1;
+                // What healing makes again was made before.
+                let at = package.sealed.map_or(at, |sealed| at.min(sealed));
                 tally.finished = tally.finished.max(Some(at));
             }
         }

@@ -1,13 +1,18 @@
 //! The sentence about a master in the archive.
 
 use headwater_model::archive::MasterCopy;
+use headwater_model::finding::FindingKind;
 use headwater_model::id::Sha256;
 use headwater_model::key::ObjectKey;
 use headwater_model::refusal::{Code, Refusal};
 
 use super::*;
 
-fn said(copy: Option<Option<Timestamp>>, archiving: Archiving) -> String {
+fn said(
+    copy: Option<Option<Timestamp>>,
+    archiving: Archiving,
+    wrong: Option<FindingKind>,
+) -> String {
     let sha256 = Sha256([1; 32]);
     let stored = MasterCopy {
         origin: "glacier".to_owned(),
@@ -19,7 +24,14 @@ fn said(copy: Option<Option<Timestamp>>, archiving: Archiving) -> String {
     };
     let copy = copy.map(|proven| (stored, proven));
     let known = MasterRecord { sha256, package: None, path: String::new(), copy, archiving };
-    ArchiveReport::new("glacier", "film", &known).message
+    let wrong = wrong.map(|kind| Finding {
+        origin: "glacier".to_owned(),
+        object: "main/masters/a.mp4".to_owned(),
+        kind,
+    });
+    let report = ArchiveReport::new("glacier", "film", &known, wrong.as_ref());
+    assert_eq!(report.proven, wrong.is_none() && report.proven_at.is_some());
+    report.message
 }
 
 #[test]
@@ -51,6 +63,10 @@ fn where_a_master_stands_is_one_sentence() {
         ),
         (None, Archiving::Idle, "not archived on glacier yet; `headwater heal film` sends it"),
     ] {
-        assert_eq!(said(copy, archiving), sentence);
+        assert_eq!(said(copy, archiving, None), sentence);
     }
+    assert_eq!(
+        said(Some(Some(at)), Archiving::Idle, Some(FindingKind::Missing)),
+        "the copy `main/masters/a.mp4` on origin glacier is missing, and was proven at 2026-01-01 00:00:00Z; `headwater heal film` sends it"
+    );
 }

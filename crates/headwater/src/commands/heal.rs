@@ -1,6 +1,7 @@
 //! `headwater heal`: puts right what origins have lost of published titles.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use headwater_engine::VerifyError;
@@ -20,6 +21,12 @@ use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
 use crate::terminal::{news, say};
+
+/// A wait that is worth a word.
+const LONG: Duration = Duration::from_secs(10);
+
+/// What to do when nothing is known of why it is not healed.
+const READ_ON: &str = "Read its history: `headwater status TITLE`. A proof that finds more says more: `headwater verify TITLE`.";
 
 /// Heals one title or all with open incidents.
 pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
@@ -131,7 +138,20 @@ async fn one(
     if !queued {
         news(&format!("{title}  is being worked on already; waiting for that"));
     }
+    let (waiting, mut told) =
+        (Instant::now(), app.catalog.events(&app.config.tenant, title).await?.len());
+    let mut is_long = false;
     while is_busy(app, &package, newest).await? {
+        let events = app.catalog.events(&app.config.tenant, title).await?;
+        // The last of all is said below.
+        for event in events.iter().skip(told) {
+            news(&format!("{title}  {}", event.text));
+        }
+        told = events.len();
+        if !is_long && waiting.elapsed() > LONG {
+            is_long = true;
+            news("Ctrl-C ends the waiting: whatever is queued then goes on when a service runs");
+        }
         tokio::select! {
             () = stop.cancelled() => bail!("interrupted; it goes on when a service runs"),
             () = tokio::time::sleep(REFRESH) => {}
@@ -154,6 +174,11 @@ async fn one(
     let version = record.and_then(|record| record.live).unwrap_or(package.version);
     let events = app.catalog.events(&app.config.tenant, title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();
+    let trouble = match healed {
+        true => None,
+        false => app.catalog.making(&package).await?.and_then(|making| making.trouble),
+    };
+    let next_step = trouble.as_ref().map_or(READ_ON, |why| why.code.next_step_of_healing());
     if json {
         let of = |incident: &&'_ Incident| json!(IncidentReport::from(*incident));
         let mut line = json!({
@@ -163,6 +188,12 @@ async fn one(
         });
         if let Some(archive) = archive {
             line["archive"] = json!(archive);
+        }
+        if let Some(why) = &trouble {
+            line["code"] = json!(why.code);
+        }
+        if !healed {
+            line["next_step"] = next_step.into();
         }
         say(&line.to_string());
     } else {
@@ -179,6 +210,9 @@ async fn one(
         }
         if let Some(archive) = archive {
             say(&format!("  master      {}", archive.message));
+        }
+        if !healed {
+            say(&format!("  next step   {next_step}"));
         }
     }
     Ok(if healed { Outcome::Done } else { Outcome::Refused })

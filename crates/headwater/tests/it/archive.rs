@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use headwater_lying_origin::LyingOrigin;
+use headwater_model::history::counted;
 use serde_json::Value;
 
 use crate::masters;
@@ -65,15 +66,18 @@ fn a_lost_segment_comes_back_from_a_master_in_cold_storage() {
     assert!(text.contains("archive     archived on glacier, proven at 20"), "{text}");
     let audit = site.run(["audit", "--all"]);
     assert_eq!(audit.code, Some(0), "{audit}");
-    let summed =
-        format!("archive glacier (grade A): as it was proven, 1 masters, {} bytes", bytes.len());
+    let size = counted(bytes.len() as u64, "byte");
+    let summed = format!("archive glacier (grade A): as it was proven, 1 master, {size}");
     assert!(audit.stdout.contains(&summed), "{audit}");
 
     fs::remove_file(&master).unwrap();
     let before = fs::read(segment(&site)).unwrap();
     fs::remove_file(segment(&site)).unwrap();
+    let planned = site.run(["heal", "film", "--dry-run"]).stdout;
+    assert!(planned.contains("made again from the master's copy on origin glacier: "), "{planned}");
     let cold = site.run(["heal", "film"]);
     assert_eq!(cold.code, Some(1), "{cold}");
+    assert!(cold.stdout.contains("  next step   Restore the object at the archive"), "{cold}");
     let said = format!(
         "master-in-cold-storage: there is no file `{}` any more; its copy is in cold storage: restore object `{}` of origin glacier at the provider, then `headwater heal film`",
         fs::canonicalize(site.path("")).unwrap().join("film.mp4").display(),
@@ -94,6 +98,18 @@ fn a_lost_segment_comes_back_from_a_master_in_cold_storage() {
         (Some(1), vec!["\"missing\"".to_owned()]),
         "{audit}"
     );
+    let lost = archive(&site);
+    let message = lost["message"].as_str().unwrap();
+    assert_eq!(lost["proven"], false, "{lost}");
+    assert!(message.contains(" on origin glacier is missing, and was proven at 20"), "{message}");
+    fs::remove_file(segment(&site)).unwrap();
+    let planned = site.run(["heal", "film", "--dry-run"]).stdout;
+    let cannot = "would have to be made again, and cannot be: there is no file ";
+    assert!(planned.contains(cannot) && planned.contains("its copy on origin glacier is missing"));
+    let failed = site.run(["--json", "heal", "film"]);
+    let said = failed.last_line();
+    assert_eq!((failed.code, &said["code"]), (Some(1), &"master-gone".into()), "{failed}");
+    assert!(said["next_step"].as_str().unwrap().starts_with("Put the master back"), "{said}");
     fs::write(&master, &bytes).unwrap();
     let healed = site.run(["heal", "film"]);
     assert_eq!(healed.code, Some(0), "{healed}");

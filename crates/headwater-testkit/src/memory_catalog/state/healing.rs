@@ -271,8 +271,10 @@ impl State {
                     codecs: package.record.codecs.iter().cloned().collect(),
                     objects: BTreeMap::new(),
                     last_words: None,
+                    failed_last: None,
                     differs: BTreeSet::new(),
                     reseals: false,
+                    sealed: None,
                     updated: now,
                 },
             );

@@ -80,6 +80,7 @@ impl State {
             }
             Outcome::Sealed { inventory, objects, bytes } => {
                 package.record.inventory = Some(*inventory);
+                package.sealed = Some(now);
                 (package.record.objects, package.record.bytes) = (*objects, *bytes);
                 self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }
@@ -172,6 +173,9 @@ impl State {
         let package = self.package(package_id);
         let (title, healing) = (package.title, package.is_healing());
         package.last_words = last_words.clone();
+        if !kind.is_beside() {
+            package.failed_last = Some(kind);
+        }
         match (again, retry) {
             (Some(at), Retry::After(lost)) => {
                 let wait_ms = at.0 - now.0;

@@ -103,10 +103,12 @@ impl State {
             codecs: BTreeMap::new(),
             objects: BTreeMap::new(),
             last_words: None,
+            failed_last: None,
             published: false,
             condemned: false,
             differs: BTreeSet::new(),
             reseals: false,
+            sealed: None,
             updated: now,
         };
         self.packages.insert(id, package);
