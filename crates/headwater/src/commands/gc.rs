@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::cli::Outcome;
 use crate::config::Config;
 use crate::origins::Need;
-use crate::terminal::say;
+use crate::terminal::{news, say};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -55,6 +55,13 @@ pub(crate) async fn gc(
             counted(bytes, "byte"),
             counted(copies as u64, "origin")
         ));
+        if packages == 0 {
+            news(&format!(
+                "hint: what viewers get stays with all that it refers to, and so do the {} before it (--keep) and what they got in the last {} (--older-than)",
+                counted(keep as u64, "version"),
+                counted(older_than_days.into(), "day")
+            ));
+        }
     }
     Ok(Outcome::Done)
 }
