@@ -194,7 +194,7 @@ impl Code {
                 "Check the origin with `headwater origin test`, then heal again."
             }
             Code::TranscoderFailed => {
-                "Read its last words with `headwater status`, then heal again."
+                "Read its last words in the log of whoever worked on it, then heal again."
             }
             Code::NotProven => "Check the origin's storage, then heal again.",
             Code::NotOnEdge => {

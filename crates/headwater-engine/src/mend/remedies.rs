@@ -42,6 +42,10 @@ impl Engine {
         let pointers = Pointers::of(&record);
         let proofs = verify::prove_everywhere(ports, &package, expected, &pointers).await?;
         let findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+        if findings.is_empty() {
+            // Nobody needs the master, and its archive need not be asked.
+            return Ok(Vec::new());
+        }
         let inventory = read_inventory_object(ports, &package, expected).await;
         let build = ports.transcoder.engine().await.ok();
         let same_build = build == record.plan.as_ref().map(|plan| plan.engine.clone());
