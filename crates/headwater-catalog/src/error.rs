@@ -7,11 +7,13 @@ use sqlx::migrate::MigrateError;
 
 /// Why a transaction was not carried out.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The lease is not held any more.
     LeaseLost { task: i64 },
-    /// SQLite said no.
+    /// The database said no.
     Sql(sqlx::Error),
+    /// The schema needs a newer build.
+    TooNew,
     /// The schema could not be brought up to date.
     Migrate(MigrateError),
     /// What is stored, or what is to be stored, contradicts itself.
@@ -30,6 +32,13 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
+/// What PostgreSQL says when its server is going away, is coming up, is one that only reads since another took over, or has
+/// no connection left. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const AWAY: [&str; 8] = ["57P01", "57P02", "57P03", "08000", "08003", "08006", "25006", "53300"];
+/// `serialization_failure` and `deadlock_detected`: of two that were in each other's way, this one was undone.
+const IN_THE_WAY: [&str; 2] = ["40001", "40P01"];
+/// `disk_full` of PostgreSQL.
+const SERVER_FULL: &str = "53100";
 /// `SQLITE_FULL`: a write met a full disk. <https://www.sqlite.org/rescode.html>
 const FULL: &str = "13";
 /// `SQLITE_BUSY`: another process has the file.
@@ -42,7 +51,35 @@ impl Fault {
     pub(crate) fn is_busy(&self) -> bool {
         match self {
             Fault::Sql(error) => code_of(error).is_some_and(|code| code == BUSY),
-            Fault::LeaseLost { .. } | Fault::Migrate(_) | Fault::Contradiction(_) => false,
+            Fault::LeaseLost { .. }
+            | Fault::TooNew
+            | Fault::Migrate(_)
+            | Fault::Contradiction(_) => false,
+        }
+    }
+
+    /// Whether a connection broke that had been there: the next one may be whole. That none came up within the time for
+    /// that is another matter.
+    pub(crate) fn lost_connection(&self) -> bool {
+        match self {
+            Fault::Sql(error) => is_away(error) && !matches!(error, sqlx::Error::PoolTimedOut),
+            Fault::LeaseLost { .. }
+            | Fault::TooNew
+            | Fault::Migrate(_)
+            | Fault::Contradiction(_) => false,
+        }
+    }
+
+    /// Whether it was undone for the sake of another transaction.
+    pub(crate) fn was_in_the_way(&self) -> bool {
+        match self {
+            Fault::Sql(error) => {
+                code_of(error).is_some_and(|code| IN_THE_WAY.contains(&code.as_ref()))
+            }
+            Fault::LeaseLost { .. }
+            | Fault::TooNew
+            | Fault::Migrate(_)
+            | Fault::Contradiction(_) => false,
         }
     }
 
@@ -50,7 +87,10 @@ impl Fault {
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Fault::Sql(error) => is_full(error),
-            Fault::LeaseLost { .. } | Fault::Migrate(_) | Fault::Contradiction(_) => false,
+            Fault::LeaseLost { .. }
+            | Fault::TooNew
+            | Fault::Migrate(_)
+            | Fault::Contradiction(_) => false,
         }
     }
 
@@ -58,12 +98,17 @@ impl Fault {
     pub(crate) fn during(self, operation: &'static str) -> CatalogError {
         let source = match self {
             Fault::LeaseLost { task } => return CatalogError::LeaseLost { task },
-            Fault::Migrate(MigrateError::VersionMissing(_)) => return CatalogError::TooNew,
+            Fault::TooNew | Fault::Migrate(MigrateError::VersionMissing(_)) => {
+                return CatalogError::TooNew;
+            }
             Fault::Sql(error)
             | Fault::Migrate(MigrateError::Execute(error))
             | Fault::Migrate(MigrateError::ExecuteMigration(error, _)) => {
                 if is_full(&error) {
                     return CatalogError::Full;
+                }
+                if is_away(&error) {
+                    return CatalogError::Away { source: error.into() };
                 }
                 error.into()
             }
@@ -75,7 +120,19 @@ impl Fault {
 }
 
 fn is_full(error: &sqlx::Error) -> bool {
-    code_of(error).is_some_and(|code| code == FULL || code == SHARED_MEMORY_FULL)
+    code_of(error)
+        .is_some_and(|code| code == FULL || code == SHARED_MEMORY_FULL || code == SERVER_FULL)
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::WorkerCrashed
+        // What a connection says that broke off in the middle.
+        | sqlx::Error::Protocol(_) => true,
+        error => code_of(error).is_some_and(|code| AWAY.contains(&code.as_ref())),
+    }
 }
 
 fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {

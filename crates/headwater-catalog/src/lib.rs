@@ -25,16 +25,12 @@
 //!
 //! Invariant: no type of sqlx appears in a public signature, and no statement is made from text that came from outside.
 
-mod archived;
+mod catalog;
+mod db;
 mod error;
-mod holdings;
-mod incidents;
-mod packages;
-mod profiles;
-mod results;
-mod rows;
+mod postgres;
 mod sqlite;
-mod tasks;
-mod titles;
+mod statements;
 
+pub use postgres::{PostgresCatalog, PostgresOptions};
 pub use sqlite::SqliteCatalog;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::archive::MasterCopy;
 use crate::id::Version;
+use crate::lane::Priority;
 use crate::life::TitleState;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
@@ -38,6 +39,20 @@ pub enum Line<'a> {
         version: Version,
         /// What is wanted instead.
         newer: Version,
+    },
+    /// Nothing more of the title is begun until it is released.
+    Held,
+    /// It is no longer held.
+    Released,
+    /// It is wanted more or less than before.
+    Prioritised {
+        /// How much now.
+        priority: Priority,
+    },
+    /// Somebody asked for a task to be tried at once, with all its tries unused.
+    TriedAfresh {
+        /// Which.
+        kind: TaskKind,
     },
     /// A package that had stopped goes on.
     Resumed {
@@ -200,6 +215,10 @@ impl fmt::Display for Line<'_> {
                 }
                 because(f, remake.reason.as_deref())
             }
+            Line::Held => f.write_str("held: nothing more of it is begun until it is released"),
+            Line::Released => f.write_str("released: work on it goes on"),
+            Line::Prioritised { priority } => write!(f, "its priority is {priority} now"),
+            Line::TriedAfresh { kind } => write!(f, "{kind} is tried again at once, as was asked"),
             Line::GivenUp { version, newer } => {
                 write!(f, "{version} given up: {newer} was asked for before it was done")
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Sha256, Tenant, TitleId, Version};
 use crate::inventory::Object;
 use crate::key::PackageId;
+use crate::lane::Priority;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::{Code, Refusal};
@@ -180,6 +181,10 @@ pub struct TitleRecord {
     /// What the probe found.
     #[serde(skip)]
     pub facts: Option<MasterFacts>,
+    /// How much it is wanted.
+    pub priority: Priority,
+    /// Whether nothing more of it is begun until it is released.
+    pub held: bool,
     /// How far the work is.
     pub progress: Progress,
     /// When it was queued.

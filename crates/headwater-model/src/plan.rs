@@ -16,6 +16,13 @@ use crate::refusal::{Code, Refusal};
 use crate::task::Remake;
 use crate::time::{MediaTime, NS};
 
+/// Format of the plans that this build makes, from 1. It changes when an older build would misread a plan, so that workers
+/// of both builds can share a queue during a roll: each leaves the tasks whose plans it cannot read.
+pub const FORMAT: u32 = 1;
+
+/// The oldest format that this build still reads.
+pub const OLDEST_FORMAT: u32 = 1;
+
 /// Samples in an AAC-LC frame (ISO/IEC 14496-3).
 pub const AAC_FRAME: u32 = 1024;
 

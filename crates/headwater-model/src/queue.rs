@@ -105,6 +105,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::NotOnEdge
         | Code::MadeDifferently
         | Code::Superseded
+        | Code::Cancelled
         | Code::Internal => true,
     }
 }

@@ -54,6 +54,8 @@ pub enum Code {
     MadeDifferently,
     /// A newer master or another pipeline was asked for before the package was done.
     Superseded,
+    /// Somebody asked for it to be given up.
+    Cancelled,
     /// Something that should not happen; the message says what.
     Internal,
 }
@@ -85,6 +87,7 @@ impl Code {
             Code::NotOnEdge => "not-on-edge",
             Code::MadeDifferently => "made-differently",
             Code::Superseded => "superseded",
+            Code::Cancelled => "cancelled",
             Code::Internal => "internal",
         }
     }
@@ -115,6 +118,7 @@ impl Code {
             | Code::NotOnEdge
             | Code::MadeDifferently
             | Code::Superseded
+            | Code::Cancelled
             | Code::Internal => false,
         }
     }
@@ -170,6 +174,9 @@ impl Code {
                 "Make the title again as a new version: `headwater retranscode TITLE`."
             }
             Code::Superseded => "Nothing: a newer version of the title took its place.",
+            Code::Cancelled => {
+                "Ingest it again when it is wanted after all: what was made is kept."
+            }
             Code::Internal => "Please report this with the log of the service.",
         }
     }
@@ -196,6 +203,7 @@ impl Code {
             Code::TranscoderFailed => {
                 "Read its last words in the log of whoever worked on it, then heal again."
             }
+            Code::Cancelled => "Heal it again: what is lost is still lost.",
             Code::NotProven => "Check the origin's storage, then heal again.",
             Code::NotOnEdge => {
                 "Check that the CDN reaches the origin, purge the title there, then heal again."

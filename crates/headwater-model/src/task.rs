@@ -1,6 +1,7 @@
 //! Tasks: what the queue holds, who may do it, and when to try again (R8).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::archive::MasterCopy;
 use crate::id::{Sha256, Tenant, TitleId, Version};
 use crate::inventory::Object;
 use crate::key::PackageId;
+use crate::lane::Priority;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
@@ -37,7 +39,7 @@ pub enum TaskKind {
 }
 
 /// Who does a kind of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Runs transcoder children: prepare, span, audio.
@@ -151,13 +153,13 @@ pub struct Claimed {
     /// What is to be made again, when it is not the whole title.
     pub remake: Option<Remake>,
     /// The plan, once `Prepare` is done.
-    pub plan: Option<Plan>,
+    pub plan: Option<Arc<Plan>>,
     /// What the probe found in the master, once `Prepare` is done.
-    pub facts: Option<MasterFacts>,
-    /// SHA-256 of what was at this path when an earlier version of the title was made from there; where a part is made
+    pub facts: Option<Arc<MasterFacts>>,
+    /// For `Prepare`: SHA-256 of what was at this path when an earlier version of the title was made from there; where a part is made
     /// again, of what the version was made of that has the rest.
     pub known_master: Option<Sha256>,
-    /// Names of the origins that have just proven to hold the package, best first: enough to publish on. Empty when nobody
+    /// For `Publish`: names of the origins that have just proven to hold the package, best first: enough to publish on. Empty when nobody
     /// has, or that is too long ago.
     pub proven_on: Vec<String>,
     /// SHA-256 of the inventory when viewers have the package already: what is made now is made again for origins that
@@ -307,6 +309,10 @@ pub struct NewTitle {
     pub master_path: String,
     /// Name of the pipeline.
     pub pipeline: String,
+    /// The pool of workers that its transcoding is for.
+    pub pool: String,
+    /// How much it is wanted; `None` leaves a known title as it is, and makes a new one normal.
+    pub priority: Option<Priority>,
     /// Transcode even if this master is already there.
     pub again: bool,
     /// What is to be made again, when it is not the whole title.

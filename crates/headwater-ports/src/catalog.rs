@@ -7,10 +7,13 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
+use headwater_model::lane::Offer;
 use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
-use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
 use thiserror::Error;
 
 /// Why a catalog did not do what it was asked.
@@ -21,6 +24,12 @@ pub enum CatalogError {
     LeaseLost {
         /// The task.
         task: i64,
+    },
+    /// The database cannot be reached, or is just coming up: it may be there again soon.
+    #[error("the catalog's database cannot be reached: {source}")]
+    Away {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The disk under the database is full.
     #[error("the disk of the catalog is full")]
@@ -121,19 +130,20 @@ pub trait Catalog: Send + Sync {
         pipeline: Sha256,
     ) -> Result<Vec<(PackageId, bool)>, CatalogError>;
 
-    /// Claims the best task that one of `roles` may do, for `lease_ms` from now: of the oldest package that has one, the
-    /// first in the order of `headwater_model::life::after`. Of what is made again for titles that viewers have and of what is
-    /// made for new ones, `headwater_model::queue::healing_comes_first` says which comes first. A task whose lease has run out is free again; that does
-    /// not count as a failure, but for a task that has outlived `headwater_model::queue::MAX_LOST_LEASES` workers.
+    /// Claims the best task that `offer` may do, for `lease_ms` from now: of the lanes that `headwater_model::lane::in_order`
+    /// chooses, and in the lane of the oldest package the first in the order of `headwater_model::life::after`. A task
+    /// whose lease has run out is free again; that does not count as a failure, but for a task that has outlived
+    /// `headwater_model::queue::MAX_LOST_LEASES` workers. Nothing is claimed of a title that is held.
     ///
     /// The packages of one title are published one after another, oldest first, and none of them is healed meanwhile: of
     /// the tasks that touch its pointers, one is under way at a time.
-    async fn claim(
-        &self,
-        worker: &str,
-        roles: &[Role],
-        lease_ms: i64,
-    ) -> Result<Option<Claimed>, CatalogError>;
+    async fn claim(&self, offer: &Offer, lease_ms: i64) -> Result<Option<Claimed>, CatalogError>;
+
+    /// Ends when there may be work that was not there before, queued by whatever process; never, where that cannot be
+    /// told. Who waits for it looks once in a while all the same: news can be lost.
+    async fn news(&self) {
+        std::future::pending().await
+    }
 
     /// Keeps a claim alive for `lease_ms` from now and notes how many frames are done. A lease that has run out is not
     /// revived.
@@ -159,6 +169,45 @@ pub trait Catalog: Send + Sync {
     /// Ends every lease at once. Only for a catalog whose one process has just started and so knows that whoever held
     /// them is dead.
     async fn end_all_leases(&self) -> Result<u64, CatalogError>;
+
+    /// Does what is asked of a title.
+    async fn steer(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+        order: Order,
+    ) -> Result<Answer, CatalogError>;
+
+    /// Does what is asked of a task of a tenant.
+    async fn steer_task(
+        &self,
+        tenant: &Tenant,
+        task: i64,
+        order: TaskOrder,
+    ) -> Result<Answer, CatalogError>;
+
+    /// The tasks of a tenant that somebody wants to see, in the order of their age, at most `limit`.
+    async fn tasks(
+        &self,
+        tenant: &Tenant,
+        filter: &TaskFilter,
+        limit: u32,
+    ) -> Result<Vec<TaskRecord>, CatalogError>;
+
+    /// Enters a worker that has come up, and says what name it goes by: the one that it wants or, while another process
+    /// of that name is alive, one that is free (`headwater_model::worker::free_name`).
+    async fn enlist(&self, worker: &Worker) -> Result<String, CatalogError>;
+
+    /// Notes that a worker is there still, and how it is. False when it is not known any more and has to enlist again.
+    async fn beat(
+        &self,
+        name: &str,
+        instance: &str,
+        state: WorkerState,
+    ) -> Result<bool, CatalogError>;
+
+    /// The workers that were heard of within a day, by name.
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, CatalogError>;
 
     /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
     /// look proves right closes it ([`Look::closes`]). What is wrong with the title's pointers is none of a version that

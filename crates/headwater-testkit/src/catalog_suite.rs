@@ -8,23 +8,46 @@
 //! ```
 //!
 //! What `make` returns beside the catalog is kept until the case is over: the folder that the catalog is in.
+//!
+//! A catalog for which each case would start a server of its own takes [`catalog_cases!`] instead, and runs them in one
+//! test.
+
+use std::pin::Pin;
+
+use headwater_ports::catalog::CatalogError;
 
 pub mod archiving;
 pub mod claiming;
 pub mod healing;
+pub mod queueing;
 pub mod reading;
 pub mod replacing;
 pub mod results;
 pub mod scene;
+pub mod steering;
 pub mod submitting;
+
+/// A case that runs on whatever catalog its scene has.
+pub type Case = fn(scene::Scene) -> Pin<Box<dyn Future<Output = Result<(), CatalogError>> + Send>>;
+
+/// All cases with their names: `Vec<(&str, Case)>`.
+#[macro_export]
+macro_rules! catalog_cases {
+    () => {
+        $crate::catalog_suite! { @all @list }
+    };
+}
 
 /// Makes a test of every case. The argument is the path of an async function from `Arc<ManualClock>` to
 /// `(Arc<dyn Catalog>, guard)`.
 #[macro_export]
 macro_rules! catalog_suite {
     ($make:path) => {
+        $crate::catalog_suite! { @all @tests $make; }
+    };
+    (@all @$what:ident $($make:path;)?) => {
         $crate::catalog_suite! {
-            @tests $make;
+            @$what $($make;)?
             submitting {
                 a_new_title_is_queued_as_v1
                 a_title_in_the_making_is_left_alone
@@ -76,6 +99,26 @@ macro_rules! catalog_suite {
                 a_version_that_is_deleted_is_condemned_before
                 a_title_that_is_worked_on_is_not_condemned
             }
+            queueing {
+                an_urgent_title_comes_first
+                tenants_share_what_there_is
+                a_backlog_of_one_tenant_does_not_starve_another
+                work_goes_to_those_who_can_do_it
+                a_known_title_keeps_its_priority
+                what_is_made_again_keeps_its_pool
+            }
+            steering {
+                a_held_title_begins_nothing
+                a_title_that_is_cancelled_ends_and_can_be_ingested_again
+                cancelling_healing_leaves_viewers_what_they_have
+                orders_that_make_no_sense_are_refused
+                a_waiting_task_can_be_tried_at_once
+                a_failed_task_takes_its_title_on
+                a_cancelled_task_ends_its_package
+                tasks_are_listed_by_state
+                workers_come_and_go
+                two_workers_of_one_name_are_told_apart
+            }
             archiving {
                 a_master_is_archived_beside_its_title
                 an_archive_that_is_away_does_not_touch_the_title
@@ -125,6 +168,14 @@ macro_rules! catalog_suite {
                 a_checkpoint_is_kept_until_it_is_forgotten
             }
         }
+    };
+    (@list $($part:ident { $($case:ident)* })*) => {
+        vec![$($(
+            (
+                concat!(stringify!($part), "::", stringify!($case)),
+                (|scene| Box::pin($crate::catalog_suite::$part::$case(scene))) as $crate::catalog_suite::Case,
+            ),
+        )*)*]
     };
     (@tests $make:path; $($part:ident { $($case:ident)* })*) => {
         $($(

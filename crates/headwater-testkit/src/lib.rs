@@ -10,4 +10,5 @@ pub mod memory_catalog;
 pub mod memory_edge;
 pub mod memory_origin;
 pub mod origin_suite;
+pub mod postgres;
 pub mod scripted_transcoder;

@@ -11,10 +11,13 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
+use headwater_model::lane::Offer;
 use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
-use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 
@@ -119,13 +122,8 @@ impl Catalog for MemoryCatalog {
         Ok(packages.map(|p| (p.id.clone(), p.published)).collect())
     }
 
-    async fn claim(
-        &self,
-        worker: &str,
-        roles: &[Role],
-        lease_ms: i64,
-    ) -> Result<Option<Claimed>, CatalogError> {
-        Ok(self.state().claim(worker, roles, lease_ms, self.clock.now()))
+    async fn claim(&self, offer: &Offer, lease_ms: i64) -> Result<Option<Claimed>, CatalogError> {
+        Ok(self.state().claim(offer, lease_ms, self.clock.now()))
     }
 
     async fn renew(
@@ -151,6 +149,50 @@ impl Catalog for MemoryCatalog {
 
     async fn end_all_leases(&self) -> Result<u64, CatalogError> {
         Ok(self.state().end_all_leases(self.clock.now()))
+    }
+
+    async fn steer(
+        &self,
+        tenant: &Tenant,
+        title: &TitleId,
+        order: Order,
+    ) -> Result<Answer, CatalogError> {
+        Ok(self.state().steer(tenant, title, order, self.clock.now()))
+    }
+
+    async fn steer_task(
+        &self,
+        tenant: &Tenant,
+        task: i64,
+        order: TaskOrder,
+    ) -> Result<Answer, CatalogError> {
+        Ok(self.state().steer_task(tenant, task, order, self.clock.now()))
+    }
+
+    async fn tasks(
+        &self,
+        tenant: &Tenant,
+        filter: &TaskFilter,
+        limit: u32,
+    ) -> Result<Vec<TaskRecord>, CatalogError> {
+        Ok(self.state().list_tasks(tenant, filter, limit, self.clock.now()))
+    }
+
+    async fn enlist(&self, worker: &Worker) -> Result<String, CatalogError> {
+        Ok(self.state().enlist(worker, self.clock.now()))
+    }
+
+    async fn beat(
+        &self,
+        name: &str,
+        instance: &str,
+        state: WorkerState,
+    ) -> Result<bool, CatalogError> {
+        Ok(self.state().beat(name, instance, state, self.clock.now()))
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, CatalogError> {
+        Ok(self.state().list_workers(self.clock.now()))
     }
 
     async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {

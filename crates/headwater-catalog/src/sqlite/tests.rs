@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use headwater_model::id::Version;
+use headwater_model::lane::Offer;
 use headwater_model::life::TitleState;
 use headwater_model::refusal::Code;
-use headwater_model::task::TaskKind;
+use headwater_model::task::{Outcome, TaskKind};
+use headwater_ports::catalog::Catalog;
 use headwater_testkit::catalog_suite::scene::{
     ALL, LEASE_MS, Scene, good, lasting, new_title, object, package,
 };
@@ -13,6 +15,8 @@ use headwater_testkit::clock::ManualClock;
 use tempfile::TempDir;
 
 use super::*;
+use crate::db::query;
+use crate::statements::{lanes, tasks, titles};
 
 type Case = Result<(), CatalogError>;
 
@@ -77,11 +81,8 @@ async fn a_process_that_is_killed_leaves_what_it_was_told_is_done() -> Case {
     let killed = Arc::new(shelf.open().await?);
     shelf.scene(&killed).prepare("film", 2).await?;
     // A change that has not been committed when the power goes.
-    let mut tx = killed.change().await.map_err(|fault| fault.during("test"))?;
-    sqlx::query("delete from tasks")
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| Fault::from(e).during("test"))?;
+    let mut tx = killed.store.change(Lock::None).await.map_err(|fault| fault.during("test"))?;
+    query("delete from tasks").execute(&mut tx).await.map_err(|fault| fault.during("test"))?;
     // The files as they are at this moment, which is what a kill leaves.
     let copy = Shelf::new();
     for ending in ["", "-wal"] {
@@ -121,7 +122,7 @@ async fn two_processes_share_a_file() -> Case {
     let claim_all = |catalog: Arc<SqliteCatalog>| {
         tokio::spawn(async move {
             let mut kinds = Vec::new();
-            while let Some(claimed) = catalog.claim("w", &ALL, LEASE_MS).await? {
+            while let Some(claimed) = catalog.claim(&Offer::of("w", &ALL), LEASE_MS).await? {
                 kinds.push(claimed.kind);
                 catalog.complete(&claimed.lease, &good(claimed.kind)).await?;
             }
@@ -145,7 +146,7 @@ async fn a_catalog_from_the_future_is_refused_untouched() -> Case {
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
          values (99991231000000, 'from the future', true, x'00', 0)",
     )
-    .execute(&catalog.writer)
+    .execute(&catalog.store.writer)
     .await
     .unwrap();
     catalog.close().await;
@@ -171,7 +172,7 @@ async fn a_full_disk_has_its_own_name_and_undoes_the_whole_change() -> Case {
     let catalog = Arc::new(shelf.open().await?);
     shelf.scene(&catalog).prepare("film", 1).await?;
     let pages: i64 =
-        sqlx::query_scalar("pragma page_count").fetch_one(&catalog.readers).await.unwrap();
+        sqlx::query_scalar("pragma page_count").fetch_one(&catalog.store.readers).await.unwrap();
     catalog.close().await;
     // The disk that has no room left: SQLite fails in the same way when a file may not grow.
     let limited = options(&shelf.path()).pragma("max_page_count", (pages + 64).to_string());
@@ -221,7 +222,7 @@ async fn a_code_of_a_newer_headwater_is_shown_with_its_sentence() -> Case {
     let claimed = s.claim().await?;
     s.catalog.fail(&claimed.lease, &lasting(Code::DamagedMaster)).await?;
     sqlx::query("update packages set code = 'not-yet-invented'")
-        .execute(&catalog.writer)
+        .execute(&catalog.store.writer)
         .await
         .unwrap();
     assert_eq!(s.state("film").await?.to_string(), "rejected");
@@ -237,13 +238,14 @@ async fn what_is_asked_often_is_read_by_index() -> Case {
     let shelf = Shelf::new();
     let catalog = shelf.open().await?;
     for (sql, index) in [
-        (crate::tasks::FIRST_DUE, "tasks_open"),
-        (crate::titles::ONE, "sqlite_autoindex_titles_1 (tenant=? AND title=?)"),
-        (crate::titles::LIST, "titles_by_age"),
+        (tasks::FIRST_DUE, "tasks_in_lane (lane_id=?)"),
+        (lanes::STANDINGS, "tasks_leased (lane_id=? AND due_at>?)"),
+        (titles::ONE, "sqlite_autoindex_titles_1 (tenant=? AND title=?)"),
+        (titles::LIST, "titles_by_age"),
     ] {
         let explain = sqlx::AssertSqlSafe(format!("explain query plan {sql}"));
         let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explain).fetch_all(&catalog.writer).await.unwrap();
+            sqlx::query_as(explain).fetch_all(&catalog.store.writer).await.unwrap();
         assert!(steps.iter().any(|step| step.3.contains(index)), "{index}: {steps:#?}");
     }
     Ok(())

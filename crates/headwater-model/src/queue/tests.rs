@@ -9,6 +9,8 @@ fn submitted(path: &str, again: bool) -> NewTitle {
         title: crate::id::TitleId::from_file_name("film.mp4"),
         master_path: path.into(),
         pipeline: "vod-h264".into(),
+        pool: "cpu".to_owned(),
+        priority: None,
         again,
         remake: None,
         reason: None,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use headwater_model::lane::Offer;
 use headwater_model::life::TitleState;
 use headwater_model::queue::MAX_LOST_LEASES;
 use headwater_model::refusal::Code;
@@ -25,8 +26,8 @@ pub async fn nothing_is_due_in_an_empty_queue(s: Scene) -> Case {
 /// The second gets nothing.
 pub async fn two_claimers_of_one_task(s: Scene) -> Case {
     s.submit("film").await?;
-    let first = s.catalog.claim("w1", &ALL, LEASE_MS).await?;
-    let second = s.catalog.claim("w2", &ALL, LEASE_MS).await?;
+    let first = s.catalog.claim(&Offer::of("w1", &ALL), LEASE_MS).await?;
+    let second = s.catalog.claim(&Offer::of("w2", &ALL), LEASE_MS).await?;
     assert_eq!((first.is_some(), second), (true, None));
     Ok(())
 }
@@ -39,7 +40,9 @@ pub async fn many_claimers_get_disjoint_tasks(s: Scene) -> Case {
         let catalog = Arc::clone(&s.catalog);
         claimers.push(tokio::spawn(async move {
             let mut kinds = Vec::new();
-            while let Some(claimed) = catalog.claim(&format!("w{n}"), &ALL, LEASE_MS).await? {
+            while let Some(claimed) =
+                catalog.claim(&Offer::of(&format!("w{n}"), &ALL), LEASE_MS).await?
+            {
                 kinds.push(claimed.kind);
                 tokio::task::yield_now().await;
             }
@@ -57,7 +60,8 @@ pub async fn many_claimers_get_disjoint_tasks(s: Scene) -> Case {
 
 /// A worker does not publish, and a publisher does not transcode.
 pub async fn roles_are_respected(s: Scene) -> Case {
-    let claim = |roles: &'static [Role]| s.catalog.claim("w1", roles, LEASE_MS);
+    let claim =
+        async |roles: &'static [Role]| s.catalog.claim(&Offer::of("w1", roles), LEASE_MS).await;
     s.submit("film").await?;
     assert_eq!(claim(&[]).await?, None);
     assert_eq!(claim(&[Role::Verifier, Role::Publisher]).await?, None);
@@ -104,14 +108,17 @@ pub async fn healing_and_new_titles_do_not_wait_for_each_other(s: Scene) -> Case
     for (role, healing) in [(Role::Worker, TaskKind::Span(0)), (Role::Verifier, TaskKind::Heal)] {
         let mut healed = 0;
         for _ in 0..8 {
-            let claimed = s.catalog.claim("w1", &[role], LEASE_MS).await?.expect("much is due");
+            let claimed =
+                s.catalog.claim(&Offer::of("w1", &[role]), LEASE_MS).await?.expect("much is due");
             healed += u32::from(claimed.kind == healing);
             s.catalog.release(&claimed.lease).await?;
             s.clock.advance_ms(1_000);
         }
         assert_eq!(healed, 2, "{role:?}");
         // The proofs of new titles are due for the second half.
-        while let Some(claimed) = s.catalog.claim("w1", &[Role::Worker], LEASE_MS).await? {
+        while let Some(claimed) =
+            s.catalog.claim(&Offer::of("w1", &[Role::Worker]), LEASE_MS).await?
+        {
             s.catalog.complete(&claimed.lease, &good(claimed.kind)).await?;
         }
     }

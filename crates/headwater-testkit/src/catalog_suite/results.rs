@@ -67,7 +67,7 @@ pub async fn what_prepare_found_is_kept(s: Scene) -> Case {
     let plan = plan_of(1, 3);
     let film = s.title("film").await?;
     assert_eq!((film.master, film.facts), (Some(plan.master), Some(facts())));
-    assert_eq!(s.claim().await?.plan.as_ref(), Some(&plan));
+    assert_eq!(s.claim().await?.plan.as_deref(), Some(&plan));
     let record = s.catalog.package(&package("film", 1)).await?.expect("there is a v1");
     assert_eq!((record.plan, record.codecs, record.inventory), (Some(plan), vec![], None));
     Ok(())

@@ -7,6 +7,7 @@ use headwater_model::id::{Md5, Sha256, Tenant, TitleId, Version};
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::inventory::{Object, ObjectRole};
 use headwater_model::key::{ObjectKey, PackageId};
+use headwater_model::lane::{DEFAULT_POOL, Offer};
 use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
 use headwater_model::pipeline::Pipeline;
@@ -56,6 +57,8 @@ pub fn new_title(name: &str) -> NewTitle {
         title: title(name),
         master_path: format!("/drop/{name}.mp4"),
         pipeline: "vod-h264".to_owned(),
+        pool: DEFAULT_POOL.to_owned(),
+        priority: None,
         again: false,
         remake: None,
         reason: None,
@@ -209,7 +212,7 @@ impl Scene {
 
     /// Claims what is due for anybody, or nothing.
     pub async fn try_claim(&self) -> Result<Option<Claimed>, CatalogError> {
-        self.catalog.claim("w1", &ALL, LEASE_MS).await
+        self.catalog.claim(&Offer::of("w1", &ALL), LEASE_MS).await
     }
 
     /// Claims what must be due.

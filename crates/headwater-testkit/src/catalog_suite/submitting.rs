@@ -1,6 +1,7 @@
 //! Cases of submitting: new titles, resumed ones, newer versions.
 
 use headwater_model::id::{Tenant, Version};
+use headwater_model::lane::Offer;
 use headwater_model::life::TitleState;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{MAX_ATTEMPTS, NewTitle, Outcome, Role, TaskKind};
@@ -244,7 +245,7 @@ pub async fn tenants_do_not_see_each_other(s: Scene) -> Case {
     let record = s.catalog.title(&other, &title("film")).await?;
     assert_eq!(record.map(|r| (r.state, r.live)), Some((TitleState::Queued, None)));
     assert_eq!(s.state("film").await?, TitleState::Published);
-    let claimed = s.catalog.claim("w1", &[Role::Worker], LEASE_MS).await?;
+    let claimed = s.catalog.claim(&Offer::of("w1", &[Role::Worker]), LEASE_MS).await?;
     assert_eq!(claimed.map(|c| c.package.tenant), Some(other));
     Ok(())
 }

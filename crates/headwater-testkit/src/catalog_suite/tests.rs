@@ -8,6 +8,8 @@ fn every_case_is_listed() {
         include_str!("claiming.rs"),
         include_str!("results.rs"),
         include_str!("reading.rs"),
+        include_str!("queueing.rs"),
+        include_str!("steering.rs"),
     ] {
         let cases = part.lines().filter_map(|line| line.strip_prefix("pub async fn "));
         for case in cases.filter_map(|line| line.split('(').next()) {

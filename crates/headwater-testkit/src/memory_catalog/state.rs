@@ -1,6 +1,7 @@
 //! The tables of the memory catalog and how they change: row by row what the real catalog does in SQL.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use headwater_model::archive::MasterCopy;
 use headwater_model::history::Line;
@@ -8,22 +9,23 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::Incident;
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
+use headwater_model::lane::{Lane, Needs, Offer, Priority, Standing, in_order};
 use headwater_model::life::{
     Event, Making, PackageRecord, Progress, TitleRecord, TitleState, Work,
 };
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
-use headwater_model::queue::{
-    SpanTally, healing_comes_first, is_proven_still, lost_too_often, progress,
-};
+use headwater_model::queue::{SpanTally, is_proven_still, lost_too_often, progress};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, NewTitle, Role, TaskKind};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::WorkerRecord;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 
 mod archived;
 mod healing;
 mod results;
+mod steering;
 mod submitting;
 
 /// The tables. Keys are ids, so that iterating is the order of the queue.
@@ -41,6 +43,10 @@ pub(super) struct State {
     pub(super) copies: BTreeMap<(String, Sha256), (MasterCopy, Option<Timestamp>)>,
     /// Oldest first.
     pub(super) incidents: Vec<Incident>,
+    /// By name.
+    workers: BTreeMap<String, WorkerRecord>,
+    /// When a task of a lane was handed out last.
+    claimed: BTreeMap<Lane, Timestamp>,
     /// By tenant and title, the highest version that is not given to anybody.
     taken: HashMap<(String, String), u32>,
     last_id: i64,
@@ -52,6 +58,8 @@ pub(super) struct Title {
     newest: i64,
     live: Option<Version>,
     live_since: Option<Timestamp>,
+    priority: Priority,
+    held: bool,
     pub(super) queued: Timestamp,
     pub(super) events: Vec<Event>,
 }
@@ -92,8 +100,10 @@ struct Task {
     frames_done: u64,
     cpu_ms: u64,
     started: Option<Timestamp>,
-    /// Why its last try failed.
+    updated: Timestamp,
+    /// Why its last try failed, and what the transcoder said last in it.
     trouble: Option<Refusal>,
+    last_words: Option<String>,
 }
 
 enum TaskState {
@@ -212,7 +222,9 @@ impl State {
             frames_done: 0,
             cpu_ms: 0,
             started: None,
+            updated: now,
             trouble: None,
+            last_words: None,
         };
         let before = self.tasks.values_mut().find(|t| t.package == package && t.kind == kind);
         if let Some(before) = before {
@@ -239,7 +251,8 @@ impl State {
         }
     }
 
-    fn first_due(&self, roles: &[Role], now: Timestamp) -> Option<i64> {
+    /// The first task for `offer` in the order of the queue.
+    fn first_due(&self, offer: &Offer, now: Timestamp) -> Option<(Lane, i64)> {
         let older_publish = |task: &Task| {
             let package = &self.packages[&task.package];
             self.tasks.values().filter(|t| t.kind == TaskKind::Publish && t.is_open()).any(|t| {
@@ -255,28 +268,70 @@ impl State {
                 points(t) && t.is_held(now) && self.packages[&t.package].title == title
             })
         };
-        let due = self.tasks.iter().filter(|(id, t)| {
+        let may_be_claimed = |id: i64, t: &Task| {
             t.is_due(now)
-                && !(points(t) && is_pointed(**id, t))
-                && roles.contains(&t.kind.role())
+                && !(points(t) && is_pointed(id, t))
                 && !(t.kind == TaskKind::Publish && older_publish(t))
-        });
-        let heals = |task: &Task| {
-            matches!(task.kind.role(), Role::Worker | Role::Verifier)
-                && self.packages[&task.package].published
         };
-        let comes_later = |task: &Task| heals(task) != healing_comes_first(now);
-        due.min_by_key(|(id, t)| (comes_later(t), t.package, **id)).map(|(id, _)| *id)
+        let mut lanes: BTreeMap<Lane, Standing> = BTreeMap::new();
+        for (id, task) in self.tasks.iter().filter(|(_, t)| t.is_open()) {
+            let Some(lane) = self.lane(task) else { continue };
+            let next = lanes.len() as i64;
+            let standing = lanes.entry(lane.clone()).or_insert_with(|| Standing {
+                id: next,
+                claimed: self.claimed.get(&lane).copied().unwrap_or(Timestamp(0)),
+                lane,
+                first: None,
+                running: 0,
+            });
+            standing.running += u64::from(task.is_held(now));
+            if may_be_claimed(*id, task) {
+                let first = standing.first.get_or_insert((task.package, *id));
+                *first = (task.package, *id).min(*first);
+            }
+        }
+        // Tenants that have nothing queued in a lane may have had something handed out in it all the same.
+        for (lane, claimed) in self
+            .claimed
+            .iter()
+            .filter(|(lane, _)| !lanes.contains_key(*lane))
+            .map(|(l, c)| (l.clone(), *c))
+            .collect::<Vec<_>>()
+        {
+            let id = lanes.len() as i64;
+            lanes.insert(lane.clone(), Standing { id, lane, first: None, running: 0, claimed });
+        }
+        let standings: Vec<Standing> = lanes.into_values().collect();
+        let best = in_order(&standings, offer, now).into_iter().next()?;
+        let best = standings.into_iter().find(|standing| standing.id == best)?;
+        Some((best.lane, best.first?.1))
+    }
+
+    /// The lane of a task; none where its title is held.
+    fn lane(&self, task: &Task) -> Option<Lane> {
+        let package = &self.packages[&task.package];
+        let title = &self.titles[&package.title];
+        let plan = match task.kind {
+            TaskKind::Prepare => None,
+            _ => package.record.plan.as_ref(),
+        };
+        let role = task.kind.role();
+        (!title.held).then(|| Lane {
+            priority: title.priority,
+            tenant: title.tenant.clone(),
+            role,
+            healing: package.published && matches!(role, Role::Worker | Role::Verifier),
+            needs: Needs::of(task.kind, &package.new.pool, plan),
+        })
     }
 
     pub(super) fn claim(
         &mut self,
-        worker: &str,
-        roles: &[Role],
+        offer: &Offer,
         lease_ms: i64,
         now: Timestamp,
     ) -> Option<Claimed> {
-        while let Some(id) = self.first_due(roles, now) {
+        while let Some((lane, id)) = self.first_due(offer, now) {
             let task = &self.tasks[&id];
             let (kind, package) = (task.kind, task.package);
             let mut losses = task.losses;
@@ -300,7 +355,8 @@ impl State {
             }
             let task = self.tasks.get_mut(&id)?;
             let until = now.plus_ms(lease_ms);
-            task.state = TaskState::Leased { until, worker: worker.to_owned() };
+            task.state = TaskState::Leased { until, worker: offer.worker.clone() };
+            task.updated = now;
             task.token += 1;
             task.tries += 1;
             task.losses = losses;
@@ -308,6 +364,7 @@ impl State {
             task.started.get_or_insert(now);
             let lease = Lease { task: id, token: task.token, until };
             let attempt = task.tries;
+            self.claimed.insert(lane, now);
             let known_master = self.known_master(package);
             let proof = |t: &&mut Task| t.kind == TaskKind::Verify;
             let proven = self.tasks_of(package).find(proof).and_then(|proof| match proof.state {
@@ -325,10 +382,10 @@ impl State {
                 pipeline: package.new.pipeline.clone(),
                 again: package.new.again,
                 remake: package.new.remake.clone(),
-                plan: package.record.plan.clone(),
-                facts: package.facts.clone(),
-                known_master,
-                proven_on: match is_proven {
+                plan: package.record.plan.clone().map(Arc::new),
+                facts: package.facts.clone().map(Arc::new),
+                known_master: known_master.filter(|_| kind == TaskKind::Prepare),
+                proven_on: match is_proven && kind == TaskKind::Publish {
                     true => package.record.proven_on.clone(),
                     false => vec![],
                 },
@@ -450,6 +507,8 @@ impl State {
             master: plan.map(|plan| plan.master),
             pipeline: package.new.pipeline.clone(),
             facts: package.facts.clone(),
+            priority: title.priority,
+            held: title.held,
             created: title.queued,
             updated: package.updated,
         }

@@ -8,6 +8,7 @@ use headwater_model::history::Line;
 use headwater_model::id::Version;
 use headwater_model::incident::{How, Incident, Look, is_needed, is_of_title, told_together};
 use headwater_model::key::PackageId;
+use headwater_model::lane::{DEFAULT_POOL, Priority};
 use headwater_model::life::{PackageRecord, Restored};
 use headwater_model::plan::Plan;
 use headwater_model::queue::{Replaced, replacement};
@@ -101,7 +102,12 @@ impl State {
             let refusal = Refusal::new(refusal.code, format!("{}, and {why}", refusal.message));
             return self.end_healing(package, kind, &refusal, now);
         }
-        let new = NewTitle { again: true, remake: Some(remake.clone()), ..healed.new.clone() };
+        let new = NewTitle {
+            again: true,
+            remake: Some(remake.clone()),
+            priority: None,
+            ..healed.new.clone()
+        };
         self.close(package, now);
         self.package(package).reseal(false);
         self.queue(title_id, self.next_version(title_id), &new, now);
@@ -239,6 +245,8 @@ impl State {
             newest: 0,
             live: *live,
             live_since: Some(now),
+            priority: Priority::Normal,
+            held: false,
             queued: now,
             events: vec![],
         };
@@ -261,6 +269,8 @@ impl State {
                         title: title.clone(),
                         master_path: String::new(),
                         pipeline: package.pipeline.clone(),
+                        pool: DEFAULT_POOL.to_owned(),
+                        priority: None,
                         again: false,
                         remake: None,
                         reason: None,

@@ -170,6 +170,7 @@ impl State {
             }
         }
         held.trouble = Some(refusal.clone());
+        held.last_words = last_words.clone();
         let package = self.package(package_id);
         let (title, healing) = (package.title, package.is_healing());
         package.last_words = last_words.clone();

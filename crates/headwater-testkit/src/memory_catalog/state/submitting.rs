@@ -25,12 +25,17 @@ impl State {
                 newest: 0,
                 live: None,
                 live_since: None,
+                priority: new.priority.unwrap_or_default(),
+                held: false,
                 queued: now,
                 events: vec![],
             };
             self.titles.insert(title, row);
             return self.queue(title, self.next_version(title), new, now);
         };
+        if let Some(priority) = new.priority {
+            self.title(title).priority = priority;
+        }
         let package_id = self.title(title).newest;
         let package = self.package(package_id);
         let version = package.id.version;
@@ -125,7 +130,7 @@ impl State {
         Submitted::Queued(version)
     }
 
-    fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
+    pub(super) fn resume(&mut self, title: i64, package: i64, now: Timestamp) -> Submitted {
         let mut reopened = vec![];
         let has_ended =
             |t: &&mut Task| matches!(t.state, TaskState::Failed { .. } | TaskState::Cancelled);

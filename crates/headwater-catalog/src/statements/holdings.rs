@@ -6,20 +6,19 @@ use headwater_model::id::{Tenant, TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::life::{Restored, RestoredPackage};
 use headwater_model::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
+use super::{incidents, packages, rows, titles};
+use crate::db::{Db, Row, query, query_as, query_scalar};
 use crate::error::Fault;
-use crate::{incidents, packages, rows, titles};
 
 /// Holdings in the order of their keys: `film-2/…` comes before `film/…`.
 pub(crate) async fn list(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<Holding>, Fault> {
-    let titles = sqlx::query(
+    let titles = query(
         "select id, title, live, live_since from titles \
          where tenant = $1 and ($2 is null or tenant || '/' || title || '/' > $2) \
          order by title || '/' limit $3",
@@ -27,7 +26,7 @@ pub(crate) async fn list(
     .bind(tenant.as_str())
     .bind(after)
     .bind(limit)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     let mut holdings = Vec::with_capacity(titles.len());
     for title in &titles {
@@ -38,53 +37,48 @@ pub(crate) async fn list(
 
 /// One holding.
 pub(crate) async fn one(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     title: &TitleId,
 ) -> Result<Option<Holding>, Fault> {
-    let row = sqlx::query(
-        "select id, title, live, live_since from titles where tenant = $1 and title = $2",
-    )
-    .bind(tenant.as_str())
-    .bind(title.as_str())
-    .fetch_optional(&mut *tx)
-    .await?;
+    let row =
+        query("select id, title, live, live_since from titles where tenant = $1 and title = $2")
+            .bind(tenant.as_str())
+            .bind(title.as_str())
+            .fetch_optional(tx)
+            .await?;
     let Some(row) = row else { return Ok(None) };
     holding(tx, tenant, &row).await.map(Some)
 }
 
-async fn holding(
-    tx: &mut SqliteConnection,
-    tenant: &Tenant,
-    title: &SqliteRow,
-) -> Result<Holding, Fault> {
-    let versions = sqlx::query(
+async fn holding(tx: &mut Db, tenant: &Tenant, title: &Row) -> Result<Holding, Fault> {
+    let versions = query(
         "select version, state, code, message, inventory, pointers, published_at, condemned_at \
          from packages where title_id = $1 order by version",
     )
-    .bind(title.try_get::<i64, _>("id")?)
+    .bind(title.get::<i64>("id")?)
     .fetch_all(tx)
     .await?;
-    let live: Option<i64> = title.try_get("live")?;
+    let live: Option<i64> = title.get("live")?;
     Ok(Holding {
         tenant: tenant.clone(),
         title: rows::parsed(title, "title")?,
         live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
-        live_since: title.try_get::<Option<i64>, _>("live_since")?.map(Timestamp),
+        live_since: title.get::<Option<i64>>("live_since")?.map(Timestamp),
         versions: versions.iter().map(held).collect::<Result<_, _>>()?,
     })
 }
 
-fn held(row: &SqliteRow) -> Result<Held, Fault> {
+fn held(row: &Row) -> Result<Held, Fault> {
     let content = match rows::parsed_maybe(row, "inventory")? {
         Some(inventory) => {
-            Content::Sealed { inventory, pointers: serde_json::from_str(row.try_get("pointers")?)? }
+            Content::Sealed { inventory, pointers: serde_json::from_str(row.get("pointers")?)? }
         }
         None if rows::state(row)?.is_final() => Content::Nothing,
         None => Content::InTheMaking,
     };
     let (published, condemned): (Option<i64>, Option<i64>) =
-        (row.try_get("published_at")?, row.try_get("condemned_at")?);
+        (row.get("published_at")?, row.get("condemned_at")?);
     let standing = match (published, condemned) {
         (_, Some(_)) => Standing::Condemned,
         (Some(_), None) => Standing::Published,
@@ -95,7 +89,7 @@ fn held(row: &SqliteRow) -> Result<Held, Fault> {
 
 /// Condemns versions of a title that is still as it was seen and of which nothing is in the queue.
 pub(crate) async fn condemn(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     seen: &Holding,
     versions: &[Version],
     now: Timestamp,
@@ -104,32 +98,32 @@ pub(crate) async fn condemn(
     if one(tx, tenant, title).await?.as_ref() != Some(seen) {
         return Ok(false);
     }
-    let is_busy: bool = sqlx::query_scalar(
+    let is_busy: bool = query_scalar(
         "select exists (select 1 from tasks k \
              join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
              where t.tenant = $1 and t.title = $2 and k.finished_at is null and k.kind <> 'archive')",
     )
     .bind(tenant.as_str())
     .bind(title.as_str())
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await?;
     if is_busy {
         return Ok(false);
     }
     for version in versions {
-        let condemned = sqlx::query(
+        let condemned = query(
             "update packages set condemned_at = coalesce(condemned_at, $4) where id = ( \
                  select p.id from packages p join titles t on t.id = p.title_id \
                  where t.tenant = $1 and t.title = $2 and p.version = $3 \
-                   and t.newest <> p.version and t.live is not p.version)",
+                   and t.newest <> p.version and t.live is distinct from p.version)",
         )
         .bind(tenant.as_str())
         .bind(title.as_str())
         .bind(version.0)
         .bind(now.0)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-        if condemned.rows_affected() == 0 {
+        if condemned == 0 {
             let package = seen.package(*version);
             return Err(Fault::Contradiction(format!("`{package}` is needed or not known")));
         }
@@ -138,13 +132,9 @@ pub(crate) async fn condemn(
 }
 
 /// Forgets a package that was deleted.
-pub(crate) async fn forget(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-    now: Timestamp,
-) -> Result<(), Fault> {
+pub(crate) async fn forget(tx: &mut Db, package: &PackageId, now: Timestamp) -> Result<(), Fault> {
     incidents::keep_others(tx, package).await?;
-    let title_id: Option<i64> = sqlx::query_scalar(
+    let title_id: Option<i64> = query_scalar(
         "delete from packages where id = ( \
              select p.id from packages p join titles t on t.id = p.title_id \
              where t.tenant = $1 and t.title = $2 and p.version = $3 and p.condemned_at is not null) \
@@ -153,7 +143,7 @@ pub(crate) async fn forget(
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
     .bind(package.version.0)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
     let title_id = title_id.ok_or_else(|| {
         Fault::Contradiction(format!("`{package}` is not condemned or not known"))
@@ -162,15 +152,11 @@ pub(crate) async fn forget(
 }
 
 /// Takes over a title that is not known.
-pub(crate) async fn restore(
-    tx: &mut SqliteConnection,
-    restored: &Restored,
-    now: Timestamp,
-) -> Result<(), Fault> {
+pub(crate) async fn restore(tx: &mut Db, restored: &Restored, now: Timestamp) -> Result<(), Fault> {
     let newest = restored.packages.iter().map(|p| p.package.version.0).max();
     let newest =
         newest.ok_or_else(|| Fault::Contradiction("a title without packages".to_owned()))?;
-    let title_id: i64 = sqlx::query_scalar(
+    let title_id: i64 = query_scalar(
         "insert into titles (tenant, title, newest, live, live_since, queued_at, created_at) \
          values ($1, $2, $3, $4, $5, $5, $5) returning id",
     )
@@ -179,18 +165,18 @@ pub(crate) async fn restore(
     .bind(newest)
     .bind(restored.live.map(|live| live.0))
     .bind(now.0)
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await?;
     for package in &restored.packages {
         let RestoredPackage { master, pipeline, pipeline_sha256, record, .. } = package;
         let version = package.package.version;
         let state = restored.state_of(version);
         let plan = record.plan.as_ref();
-        let package_id: i64 = sqlx::query_scalar(
+        let package_id: i64 = query_scalar(
             "insert into packages (title_id, version, state, master_path, pipeline, again, master, \
                  pipeline_sha256, plan, spans, frames, duration_ms, inventory, objects, bytes, proven_on, \
                  pointers, sealed_at, published_at, created_at, updated_at) \
-             values ($1, $2, 'queued', '', $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+             values ($1, $2, 'queued', '', $3, false, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
                  $15, $15) returning id",
         )
         .bind(title_id)
@@ -209,7 +195,7 @@ pub(crate) async fn restore(
         .bind(rows::json(&record.pointers)?)
         .bind(now.0)
         .bind(state.refusal().is_none().then_some(now.0))
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
         packages::set_state(tx, package_id, &state, now).await?;
         packages::add_codecs(tx, package_id, &record.codecs).await?;
@@ -221,11 +207,11 @@ pub(crate) async fn restore(
 
 /// What was written down under a name, and when.
 pub(crate) async fn checkpoint(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     name: &str,
 ) -> Result<Option<(String, Timestamp)>, Fault> {
     let kept: Option<(String, i64)> =
-        sqlx::query_as("select text, kept_at from checkpoints where name = $1")
+        query_as("select text, kept_at from checkpoints where name = $1")
             .bind(name)
             .fetch_optional(tx)
             .await?;
@@ -234,20 +220,20 @@ pub(crate) async fn checkpoint(
 
 /// Writes it down, or forgets it.
 pub(crate) async fn keep_checkpoint(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     name: &str,
     text: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Fault> {
     let statement = match text {
-        Some(text) => sqlx::query(
+        Some(text) => query(
             "insert into checkpoints (name, text, kept_at) values ($1, $2, $3) \
              on conflict (name) do update set text = excluded.text, kept_at = excluded.kept_at",
         )
         .bind(name)
         .bind(text)
         .bind(now.0),
-        None => sqlx::query("delete from checkpoints where name = $1").bind(name),
+        None => query("delete from checkpoints where name = $1").bind(name),
     };
     statement.execute(tx).await?;
     Ok(())

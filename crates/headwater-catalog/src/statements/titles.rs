@@ -3,24 +3,25 @@
 use headwater_model::history::Line;
 use headwater_model::id::{Tenant, TitleId, Version};
 use headwater_model::key::PackageId;
+use headwater_model::lane::Priority;
 use headwater_model::life::{Event, TitleRecord, TitleState};
 use headwater_model::queue::{Newest, Submission, state_before, submission};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{NewTitle, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{SeenFile, Submitted};
-use sqlx::{Row, SqliteConnection};
 
+use super::{lanes, packages, rows, tasks};
+use crate::db::{Db, query, query_scalar};
 use crate::error::Fault;
-use crate::{packages, rows, tasks};
 
 /// Queues, resumes or leaves alone.
 pub(crate) async fn submit(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     new: &NewTitle,
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
-    let known = sqlx::query(
+    let known = query(
         "select t.id as title_id, p.id as package_id, p.version, p.state, p.code, p.message, p.master_path, \
                 p.pipeline, p.plan is not null as planned \
          from titles t join packages p on p.title_id = t.id and p.version = t.newest \
@@ -28,16 +29,18 @@ pub(crate) async fn submit(
     )
     .bind(new.tenant.as_str())
     .bind(new.title.as_str())
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
     let Some(known) = known else {
-        let title_id = sqlx::query_scalar(
-            "insert into titles (tenant, title, newest, queued_at, created_at) values ($1, $2, 1, $3, $3) returning id",
+        let title_id = query_scalar(
+            "insert into titles (tenant, title, newest, priority, queued_at, created_at) \
+             values ($1, $2, 1, $4, $3, $3) returning id",
         )
         .bind(new.tenant.as_str())
         .bind(new.title.as_str())
         .bind(now.0)
-        .fetch_one(&mut *tx)
+        .bind(new.priority.unwrap_or_default().rank())
+        .fetch_one(tx)
         .await?;
         let first = next(tx, title_id).await?;
         return queue(tx, title_id, first, new, now).await;
@@ -46,11 +49,15 @@ pub(crate) async fn submit(
     let state = rows::state(&known)?;
     let newest = Newest {
         state: &state,
-        master_path: known.try_get("master_path")?,
-        pipeline: known.try_get("pipeline")?,
-        planned: known.try_get("planned")?,
+        master_path: known.get("master_path")?,
+        pipeline: known.get("pipeline")?,
+        planned: known.get("planned")?,
     };
-    let (title_id, package_id) = (known.try_get("title_id")?, known.try_get("package_id")?);
+    let (title_id, package_id) = (known.get("title_id")?, known.get("package_id")?);
+    if let Some(priority) = new.priority {
+        prioritise(tx, title_id, priority).await?;
+        lanes::sort_again(tx, title_id).await?;
+    }
     let version = Version(rows::small(&known, "version")?);
     match submission(Some(newest), new) {
         Submission::InProgress => Ok(Submitted::InProgress(version)),
@@ -76,7 +83,7 @@ pub(crate) async fn submit(
 
 /// Adds the version behind all that there are or were.
 pub(crate) async fn queue_next(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     new: &NewTitle,
     now: Timestamp,
@@ -86,12 +93,12 @@ pub(crate) async fn queue_next(
 }
 
 /// The version behind all that a title has, and behind those that an origin has something of.
-async fn next(tx: &mut SqliteConnection, title_id: i64) -> Result<Version, Fault> {
-    let row = sqlx::query(
+async fn next(tx: &mut Db, title_id: i64) -> Result<Version, Fault> {
+    let row = query(
         "select coalesce(max(version), 0) as highest from ( \
              select version from packages where title_id = $1 \
              union all select k.version from taken_versions k \
-                 join titles t on t.tenant = k.tenant and t.title = k.title where t.id = $1)",
+                 join titles t on t.tenant = k.tenant and t.title = k.title where t.id = $1) as known",
     )
     .bind(title_id)
     .fetch_one(tx)
@@ -101,8 +108,8 @@ async fn next(tx: &mut SqliteConnection, title_id: i64) -> Result<Version, Fault
 }
 
 /// Keeps a version's number, and all below it, from being given to another one.
-pub(crate) async fn take(tx: &mut SqliteConnection, package: &PackageId) -> Result<(), Fault> {
-    sqlx::query(
+pub(crate) async fn take(tx: &mut Db, package: &PackageId) -> Result<(), Fault> {
+    query(
         "insert into taken_versions (tenant, title, version) values ($1, $2, $3) \
          on conflict (tenant, title) do update set version = excluded.version \
          where taken_versions.version < excluded.version",
@@ -117,15 +124,16 @@ pub(crate) async fn take(tx: &mut SqliteConnection, package: &PackageId) -> Resu
 
 /// Adds a version with its first task.
 async fn queue(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     version: Version,
     new: &NewTitle,
     now: Timestamp,
 ) -> Result<Submitted, Fault> {
-    let package_id = sqlx::query_scalar(
-        "insert into packages (title_id, version, state, master_path, pipeline, again, remake, created_at, updated_at) \
-         values ($1, $2, 'queued', $3, $4, $5, $7, $6, $6) returning id",
+    let package_id = query_scalar(
+        "insert into packages (title_id, version, state, master_path, pipeline, again, remake, pool, created_at, \
+             updated_at) \
+         values ($1, $2, 'queued', $3, $4, $5, $7, $8, $6, $6) returning id",
     )
     .bind(title_id)
     .bind(version.0)
@@ -134,15 +142,16 @@ async fn queue(
     .bind(new.again)
     .bind(now.0)
     .bind(new.remake.as_ref().map(rows::json).transpose()?)
-    .fetch_one(&mut *tx)
+    .bind(&new.pool)
+    .fetch_one(tx)
     .await?;
-    sqlx::query("update titles set newest = $2, queued_at = $3 where id = $1")
+    query("update titles set newest = $2, queued_at = $3 where id = $1")
         .bind(title_id)
         .bind(version.0)
         .bind(now.0)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    tasks::add(tx, package_id, TaskKind::Prepare, 0, now).await?;
+    tasks::add(tx, package_id, &[(TaskKind::Prepare, 0)], now).await?;
     let line = match &new.remake {
         Some(remake) => Line::RemakeQueued { version, remake },
         None => Line::Queued {
@@ -157,8 +166,8 @@ async fn queue(
 }
 
 /// Lets a package that stopped go on.
-async fn resume(
-    tx: &mut SqliteConnection,
+pub(crate) async fn resume(
+    tx: &mut Db,
     title_id: i64,
     package_id: i64,
     version: Version,
@@ -182,14 +191,28 @@ async fn resume(
     Ok(Submitted::Queued(version))
 }
 
+/// Notes how much a title is wanted.
+pub(crate) async fn prioritise(
+    tx: &mut Db,
+    title_id: i64,
+    priority: Priority,
+) -> Result<(), Fault> {
+    query("update titles set priority = $2 where id = $1")
+        .bind(title_id)
+        .bind(priority.rank())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Adds a line to a title's history.
 pub(crate) async fn record(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     now: Timestamp,
     line: Line<'_>,
 ) -> Result<(), Fault> {
-    sqlx::query("insert into events (title_id, happened_at, text) values ($1, $2, $3)")
+    query("insert into events (title_id, happened_at, text) values ($1, $2, $3)")
         .bind(title_id)
         .bind(now.0)
         .bind(line.to_string())
@@ -204,17 +227,17 @@ macro_rules! title_rows {
         concat!(
             "with picked as (select t.* from titles t ",
             $pick,
-            ") select t.tenant, t.title, t.live, t.queued_at, p.version, p.state, p.code, p.message, p.master_path, \
+            ") select t.tenant, t.title, t.live, t.queued_at, t.priority, t.held, p.version, p.state, p.code, p.message, p.master_path, \
                  p.pipeline, p.master, p.facts, p.spans, p.frames, p.duration_ms, p.updated_at, \
                  count(s.id) filter (where s.state = 'done') as spans_done, \
-                 coalesce(sum(s.frames_done), 0) as frames_done, \
-                 (select coalesce(sum(cpu_ms), 0) from tasks where package_id = p.id) as cpu_ms, \
+                 cast(coalesce(sum(s.frames_done), 0) as bigint) as frames_done, \
+                 (select cast(coalesce(sum(cpu_ms), 0) as bigint) from tasks where package_id = p.id) as cpu_ms, \
                  min(s.started_at) as first_started_at, \
                  max(case when s.finished_at > p.sealed_at then p.sealed_at else s.finished_at end) \
                      filter (where s.state = 'done') as last_finished_at \
              from picked t join packages p on p.title_id = t.id and p.version = t.newest \
                  left join tasks s on s.package_id = p.id and s.kind = 'span' \
-             group by t.id, p.id order by t.queued_at desc, t.id desc"
+             group by t.id, t.tenant, t.title, t.live, t.queued_at, t.priority, t.held, p.id order by t.queued_at desc, t.id desc"
         )
     };
 }
@@ -228,34 +251,33 @@ pub(crate) const LIST: &str =
 
 /// One title.
 pub(crate) async fn one(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     title: &TitleId,
     now: Timestamp,
 ) -> Result<Option<TitleRecord>, Fault> {
-    let row =
-        sqlx::query(ONE).bind(tenant.as_str()).bind(title.as_str()).fetch_optional(tx).await?;
+    let row = query(ONE).bind(tenant.as_str()).bind(title.as_str()).fetch_optional(tx).await?;
     row.map(|row| rows::title(&row, now)).transpose()
 }
 
 /// A tenant's titles, the last queued first.
 pub(crate) async fn list(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<TitleRecord>, Fault> {
-    let rows = sqlx::query(LIST).bind(tenant.as_str()).bind(limit).fetch_all(tx).await?;
+    let rows = query(LIST).bind(tenant.as_str()).bind(limit).fetch_all(tx).await?;
     rows.iter().map(|row| rows::title(row, now)).collect()
 }
 
 /// A title's history, oldest first.
 pub(crate) async fn events(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     title: &TitleId,
 ) -> Result<Vec<Event>, Fault> {
-    let rows = sqlx::query(
+    let rows = query(
         "select e.happened_at, e.text from events e join titles t on t.id = e.title_id \
          where t.tenant = $1 and t.title = $2 order by e.id",
     )
@@ -267,8 +289,8 @@ pub(crate) async fn events(
 }
 
 /// Whether a file is known in this size and time.
-pub(crate) async fn knows_file(tx: &mut SqliteConnection, file: &SeenFile) -> Result<bool, Fault> {
-    let known = sqlx::query_scalar(
+pub(crate) async fn knows_file(tx: &mut Db, file: &SeenFile) -> Result<bool, Fault> {
+    let known = query_scalar(
         "select exists (select 1 from seen_files where path = $1 and bytes = $2 and modified_ns = $3)",
     )
     .bind(&file.path)
@@ -280,11 +302,8 @@ pub(crate) async fn knows_file(tx: &mut SqliteConnection, file: &SeenFile) -> Re
 }
 
 /// Remembers a file; true when that was news.
-pub(crate) async fn remember_file(
-    tx: &mut SqliteConnection,
-    file: &SeenFile,
-) -> Result<bool, Fault> {
-    let written = sqlx::query(
+pub(crate) async fn remember_file(tx: &mut Db, file: &SeenFile) -> Result<bool, Fault> {
+    let written = query(
         "insert into seen_files (path, bytes, modified_ns) values ($1, $2, $3) \
          on conflict (path) do update set bytes = excluded.bytes, modified_ns = excluded.modified_ns \
          where seen_files.bytes <> excluded.bytes or seen_files.modified_ns <> excluded.modified_ns",
@@ -294,5 +313,5 @@ pub(crate) async fn remember_file(
     .bind(file.modified_ns)
     .execute(tx)
     .await?;
-    Ok(written.rows_affected() > 0)
+    Ok(written > 0)
 }

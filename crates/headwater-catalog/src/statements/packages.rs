@@ -8,22 +8,14 @@ use headwater_model::key::PackageId;
 use headwater_model::life::{Making, PackageRecord, TitleState};
 use headwater_model::task::Remake;
 use headwater_model::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::rows;
+use crate::db::{Db, Row, query, query_as, query_scalar};
 use crate::error::Fault;
-use crate::rows;
-
-/// Rows in one `insert`: six values each stay far below SQLite's 32,766 parameters
-/// (<https://www.sqlite.org/limits.html>), and more rows make it no faster.
-const ROWS_PER_INSERT: usize = 500;
 
 /// The row of a package.
-pub(crate) async fn id(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Option<i64>, Fault> {
-    let id = sqlx::query_scalar(
+pub(crate) async fn id(tx: &mut Db, package: &PackageId) -> Result<Option<i64>, Fault> {
+    let id = query_scalar(
         "select p.id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3",
     )
@@ -36,18 +28,14 @@ pub(crate) async fn id(
 }
 
 /// One package.
-pub(crate) async fn one(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Option<PackageRecord>, Fault> {
+pub(crate) async fn one(tx: &mut Db, package: &PackageId) -> Result<Option<PackageRecord>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(None) };
-    let codecs = sqlx::query_as(
-        "select rendition, codec from codecs where package_id = $1 order by rendition",
-    )
-    .bind(id)
-    .fetch_all(&mut *tx)
-    .await?;
-    let row = sqlx::query(
+    let codecs =
+        query_as("select rendition, codec from codecs where package_id = $1 order by rendition")
+            .bind(id)
+            .fetch_all(tx)
+            .await?;
+    let row = query(
         "select plan, inventory, objects, bytes, proven_on, pointers from packages where id = $1",
     )
     .bind(id)
@@ -57,33 +45,30 @@ pub(crate) async fn one(
 }
 
 /// How a package came about.
-pub(crate) async fn making(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Option<Making>, Fault> {
+pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Making>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(None) };
-    let row = sqlx::query("select master_path, pipeline, remake from packages where id = $1")
+    let row = query("select master_path, pipeline, remake from packages where id = $1")
         .bind(id)
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
-    let tasks = sqlx::query(
+    let tasks = query(
         "select kind, number, cpu_ms from tasks where package_id = $1 and state = 'done' \
          and kind in ('span', 'audio') order by kind, number",
     )
     .bind(id)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    let failed = sqlx::query(
+    let failed = query(
         "select code, message from tasks where package_id = $1 and failed_at is not null and kind <> 'archive' \
          order by failed_at desc, id desc limit 1",
     )
     .bind(id)
     .fetch_optional(tx)
     .await?;
-    let spent = |row: &SqliteRow| Ok((rows::kind(row)?, rows::count(row, "cpu_ms")?));
+    let spent = |row: &Row| Ok((rows::kind(row)?, rows::count(row, "cpu_ms")?));
     Ok(Some(Making {
-        master_path: row.try_get("master_path")?,
-        pipeline: row.try_get("pipeline")?,
+        master_path: row.get("master_path")?,
+        pipeline: row.get("pipeline")?,
         remake: rows::from_json(&row, "remake")?,
         spent: tasks.iter().map(spent).collect::<Result<_, Fault>>()?,
         trouble: failed.as_ref().map_or(Ok(None), rows::trouble)?,
@@ -91,12 +76,9 @@ pub(crate) async fn making(
 }
 
 /// A package's objects by path, as long as it is being made.
-pub(crate) async fn objects(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Vec<Object>, Fault> {
+pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Object>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
-    let rows = sqlx::query(
+    let rows = query(
         "select path, bytes, sha256, md5, role from objects where package_id = $1 order by path",
     )
     .bind(id)
@@ -107,12 +89,12 @@ pub(crate) async fn objects(
 
 /// Packages of a master and a pipeline, newest first, and whether they were published.
 pub(crate) async fn of(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     master: Sha256,
     pipeline: Sha256,
 ) -> Result<Vec<(PackageId, bool)>, Fault> {
-    let rows = sqlx::query(
+    let rows = query(
         "select t.tenant, t.title, p.version, p.published_at is not null as published \
          from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and p.master = $2 and p.pipeline_sha256 = $3 \
@@ -123,16 +105,13 @@ pub(crate) async fn of(
     .bind(pipeline.to_string())
     .fetch_all(tx)
     .await?;
-    rows.iter().map(|row| Ok((rows::package_id(row)?, row.try_get("published")?))).collect()
+    rows.iter().map(|row| Ok((rows::package_id(row)?, row.get("published")?))).collect()
 }
 
 /// The last words of the try that failed last.
-pub(crate) async fn last_words(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<Option<String>, Fault> {
+pub(crate) async fn last_words(tx: &mut Db, package: &PackageId) -> Result<Option<String>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(None) };
-    let words: Option<Option<String>> = sqlx::query_scalar(
+    let words: Option<Option<String>> = query_scalar(
         "select last_words from tasks where package_id = $1 and failed_at is not null \
          order by failed_at desc, id desc limit 1",
     )
@@ -144,69 +123,88 @@ pub(crate) async fn last_words(
 
 /// Writes a package's state.
 pub(crate) async fn set_state(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package_id: i64,
     state: &TitleState,
     now: Timestamp,
 ) -> Result<(), Fault> {
     let refusal = state.refusal();
-    sqlx::query(
-        "update packages set state = $2, code = $3, message = $4, updated_at = $5 where id = $1",
-    )
+    query("update packages set state = $2, code = $3, message = $4, updated_at = $5 where id = $1")
+        .bind(package_id)
+        .bind(state.name())
+        .bind(refusal.map(|r| r.code.as_str()))
+        .bind(refusal.map(|r| r.message.as_str()))
+        .bind(now.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// What becomes of an object that is there already: the same span made again gives the same paths (R1).
+macro_rules! or_replace {
+    ($insert:literal) => {
+        concat!(
+            $insert,
+            " on conflict (package_id, path) do update set bytes = excluded.bytes, \
+             sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role"
+        )
+    };
+}
+
+/// Adds objects, or replaces them by path.
+pub(crate) async fn add_objects(
+    tx: &mut Db,
+    package_id: i64,
+    objects: &[Object],
+) -> Result<(), Fault> {
+    if !tx.is_shared() {
+        // There is no way to SQLite to save.
+        for object in objects {
+            query(or_replace!(
+                "insert into objects (package_id, path, bytes, sha256, md5, role) values ($1, $2, $3, $4, $5, $6)"
+            ))
+            .bind(package_id)
+            .bind(&object.path)
+            .bind(rows::int(object.bytes))
+            .bind(object.sha256.to_string())
+            .bind(object.md5.to_string())
+            .bind(rows::json(&object.role)?)
+            .execute(tx)
+            .await?;
+        }
+        return Ok(());
+    }
+    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
+    query(or_replace!(
+        "insert into objects (package_id, path, bytes, sha256, md5, role) \
+         select $1, * from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])"
+    ))
     .bind(package_id)
-    .bind(state.name())
-    .bind(refusal.map(|r| r.code.as_str()))
-    .bind(refusal.map(|r| r.message.as_str()))
-    .bind(now.0)
+    .bind(objects.iter().map(|o| o.path.clone()).collect::<Vec<_>>())
+    .bind(objects.iter().map(|o| rows::int(o.bytes)).collect::<Vec<_>>())
+    .bind(objects.iter().map(|o| o.sha256.to_string()).collect::<Vec<_>>())
+    .bind(objects.iter().map(|o| o.md5.to_string()).collect::<Vec<_>>())
+    .bind(roles)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Adds objects, or replaces them by path: the same span made again gives the same paths (R1).
-pub(crate) async fn add_objects(
-    tx: &mut SqliteConnection,
-    package_id: i64,
-    objects: &[Object],
-) -> Result<(), Fault> {
-    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
-    let rows: Vec<_> = objects.iter().zip(roles).collect();
-    for some in rows.chunks(ROWS_PER_INSERT) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "insert into objects (package_id, path, bytes, sha256, md5, role) ",
-        );
-        insert.push_values(some, |mut row, (object, role)| {
-            row.push_bind(package_id)
-                .push_bind(&object.path)
-                .push_bind(rows::int(object.bytes))
-                .push_bind(object.sha256.to_string())
-                .push_bind(object.md5.to_string())
-                .push_bind(role);
-        });
-        insert.push(
-            " on conflict (package_id, path) do update set bytes = excluded.bytes, \
-             sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role",
-        );
-        insert.build().execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
 /// Notes the codec of each rendition.
 pub(crate) async fn add_codecs(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package_id: i64,
     codecs: &[(String, String)],
 ) -> Result<(), Fault> {
     for (rendition, codec) in codecs {
-        sqlx::query(
+        query(
             "insert into codecs (package_id, rendition, codec) values ($1, $2, $3) \
              on conflict (package_id, rendition) do update set codec = excluded.codec",
         )
         .bind(package_id)
         .bind(rendition)
         .bind(codec)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
     }
     Ok(())
@@ -214,12 +212,12 @@ pub(crate) async fn add_codecs(
 
 /// Notes the pointers that lead to a package; none leave those that are noted.
 pub(crate) async fn keep_pointers(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package_id: i64,
     pointers: &[Object],
 ) -> Result<(), Fault> {
     if !pointers.is_empty() {
-        sqlx::query("update packages set pointers = $2 where id = $1")
+        query("update packages set pointers = $2 where id = $1")
             .bind(package_id)
             .bind(rows::json(&pointers)?)
             .execute(tx)
@@ -230,17 +228,17 @@ pub(crate) async fn keep_pointers(
 
 /// Notes renditions of which something came out as other bytes than viewers have.
 pub(crate) async fn add_differing(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package_id: i64,
     renditions: &[String],
 ) -> Result<(), Fault> {
-    let known: String = sqlx::query_scalar("select differs from packages where id = $1")
+    let known: String = query_scalar("select differs from packages where id = $1")
         .bind(package_id)
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
     let mut all: BTreeSet<String> = serde_json::from_str(&known)?;
     all.extend(renditions.iter().cloned());
-    sqlx::query("update packages set differs = $2 where id = $1")
+    query("update packages set differs = $2 where id = $1")
         .bind(package_id)
         .bind(rows::json(&all)?)
         .execute(tx)
@@ -249,23 +247,17 @@ pub(crate) async fn add_differing(
 }
 
 /// Forgets them: whoever makes them next may make them as they were.
-pub(crate) async fn forget_differing(
-    tx: &mut SqliteConnection,
-    package_id: i64,
-) -> Result<(), Fault> {
-    sqlx::query("update packages set differs = '[]' where id = $1")
-        .bind(package_id)
-        .execute(tx)
-        .await?;
+pub(crate) async fn forget_differing(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
+    query("update packages set differs = '[]' where id = $1").bind(package_id).execute(tx).await?;
     Ok(())
 }
 
 /// What a package is to be made of again, when it is not the whole title, and its version.
 pub(crate) async fn remake(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package_id: i64,
 ) -> Result<(Version, Option<Remake>), Fault> {
-    let row = sqlx::query("select version, remake from packages where id = $1")
+    let row = query("select version, remake from packages where id = $1")
         .bind(package_id)
         .fetch_one(tx)
         .await?;
@@ -273,27 +265,20 @@ pub(crate) async fn remake(
 }
 
 /// Notes that a package that viewers have is sealed once more, or no longer, and forgets what was counted for it.
-pub(crate) async fn reseal(
-    tx: &mut SqliteConnection,
-    package_id: i64,
-    reseals: bool,
-) -> Result<(), Fault> {
-    let set = sqlx::query("update packages set reseals = $2 where id = $1 and reseals <> $2")
+pub(crate) async fn reseal(tx: &mut Db, package_id: i64, reseals: bool) -> Result<(), Fault> {
+    let set = query("update packages set reseals = $2 where id = $1 and reseals <> $2")
         .bind(package_id)
         .bind(reseals)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    if set.rows_affected() > 0 {
+    if set > 0 {
         forget_objects(tx, package_id).await?;
     }
     Ok(())
 }
 
 /// Deletes the object rows of a package.
-pub(crate) async fn forget_objects(
-    tx: &mut SqliteConnection,
-    package_id: i64,
-) -> Result<(), Fault> {
-    sqlx::query("delete from objects where package_id = $1").bind(package_id).execute(tx).await?;
+pub(crate) async fn forget_objects(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
+    query("delete from objects where package_id = $1").bind(package_id).execute(tx).await?;
     Ok(())
 }

@@ -11,15 +11,15 @@ use headwater_model::queue::{
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Failure, Lease, NewTitle, Outcome, Remake, Retry, TaskKind};
 use headwater_model::time::Timestamp;
-use sqlx::{Row, SqliteConnection};
 
+use super::tasks::Held;
+use super::{archived, incidents, packages, plans, rows, tasks, titles};
+use crate::db::{Db, query};
 use crate::error::Fault;
-use crate::tasks::Held;
-use crate::{archived, incidents, packages, rows, tasks, titles};
 
 /// Accepts an outcome and takes the title on.
 pub(crate) async fn complete(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     lease: &Lease,
     outcome: &Outcome,
     now: Timestamp,
@@ -28,7 +28,7 @@ pub(crate) async fn complete(
     if !answers(held.kind, outcome) {
         return Err(Fault::Contradiction(format!("{} cannot end like this", held.kind)));
     }
-    sqlx::query(
+    query(
         "update tasks set state = 'done', worker = null, frames_done = frames, finished_at = $2, updated_at = $2, \
              cpu_ms = $3, code = null, message = null \
          where id = $1",
@@ -36,13 +36,14 @@ pub(crate) async fn complete(
     .bind(held.task)
     .bind(now.0)
     .bind(rows::int(outcome.cpu_ms()))
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
 
     let Held { package_id, title_id, kind, tries, work, .. } = held;
     let mut plan = None;
     match outcome {
         Outcome::Prepared { facts, plan: made, .. } => {
+            tx.makes_plan = true;
             keep_plan(tx, package_id, &rows::json(facts)?, made).await?;
             plan = Some(made);
             titles::record(tx, title_id, now, Line::Prepared { facts, plan: made }).await?;
@@ -74,8 +75,8 @@ pub(crate) async fn complete(
         }
         Outcome::Sealed { inventory, objects, bytes } if work.is_for_viewers() => {
             let (package, inventory) = (package_id, inventory.to_string());
-            let sealed = sqlx::query("select 1 from packages where id = $1 and inventory = $2");
-            if sealed.bind(package).bind(inventory).fetch_optional(&mut *tx).await?.is_none() {
+            let sealed = query("select 1 from packages where id = $1 and inventory = $2");
+            if sealed.bind(package).bind(inventory).fetch_optional(tx).await?.is_none() {
                 let why = "viewers have the package with another inventory".to_owned();
                 return Err(Fault::Contradiction(why));
             }
@@ -84,7 +85,7 @@ pub(crate) async fn complete(
             titles::record(tx, title_id, now, line).await?;
         }
         Outcome::Sealed { inventory, objects, bytes } => {
-            sqlx::query(
+            query(
                 "update packages set inventory = $2, objects = $3, bytes = $4, sealed_at = $5 where id = $1",
             )
             .bind(package_id)
@@ -92,16 +93,16 @@ pub(crate) async fn complete(
             .bind(rows::int(*objects))
             .bind(rows::int(*bytes))
             .bind(now.0)
-            .execute(&mut *tx)
+            .execute(tx)
             .await?;
             let line = Line::Sealed { objects: *objects, bytes: *bytes };
             titles::record(tx, title_id, now, line).await?;
         }
         Outcome::Proven { origins } => {
-            sqlx::query("update packages set proven_on = $2 where id = $1")
+            query("update packages set proven_on = $2 where id = $1")
                 .bind(package_id)
                 .bind(rows::json(origins)?)
-                .execute(&mut *tx)
+                .execute(tx)
                 .await?;
             titles::record(tx, title_id, now, Line::Proven { origins }).await?;
         }
@@ -124,10 +125,9 @@ pub(crate) async fn complete(
 
     let left = tasks::left(tx, package_id).await?;
     let next = after(outcome, left, work);
-    for task in next.tasks {
-        let frames = plan.map_or(0, |plan| frames_of(task, plan));
-        tasks::add(tx, package_id, task, frames, now).await?;
-    }
+    let frames = |task: &TaskKind| (*task, plan.map_or(0, |plan| frames_of(*task, plan)));
+    let new: Vec<(TaskKind, u64)> = next.tasks.iter().map(frames).collect();
+    tasks::add(tx, package_id, &new, now).await?;
     match &next.state {
         Some(state) => packages::set_state(tx, package_id, state, now).await,
         None => Ok(()),
@@ -135,13 +135,8 @@ pub(crate) async fn complete(
 }
 
 /// Keeps what `Prepare` found and decided.
-async fn keep_plan(
-    tx: &mut SqliteConnection,
-    package_id: i64,
-    facts: &str,
-    plan: &Plan,
-) -> Result<(), Fault> {
-    sqlx::query(
+async fn keep_plan(tx: &mut Db, package_id: i64, facts: &str, plan: &Plan) -> Result<(), Fault> {
+    query(
         "update packages set master = $2, pipeline_sha256 = $3, facts = $4, plan = $5, spans = $6, frames = $7, \
              duration_ms = $8 \
          where id = $1",
@@ -162,13 +157,13 @@ async fn keep_plan(
 /// Drops a package whose master is that of an earlier one, which the title goes back to. A catalog that was rebuilt
 /// learns by it where the master is.
 async fn go_back(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     package_id: i64,
     version: Version,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let earlier = sqlx::query(
+    let earlier = query(
         "update packages set updated_at = $3, master_path = case master_path \
              when '' then (select master_path from packages where id = $4) else master_path end \
          where title_id = $1 and version = $2 and published_at is not null",
@@ -177,43 +172,38 @@ async fn go_back(
     .bind(version.0)
     .bind(now.0)
     .bind(package_id)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    if earlier.rows_affected() == 0 {
+    if earlier == 0 {
         return Err(Fault::Contradiction(format!("{version} was never published")));
     }
-    sqlx::query("update titles set newest = $2 where id = $1")
+    query("update titles set newest = $2 where id = $1")
         .bind(title_id)
         .bind(version.0)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    sqlx::query("delete from packages where id = $1").bind(package_id).execute(&mut *tx).await?;
+    query("delete from packages where id = $1").bind(package_id).execute(tx).await?;
     titles::record(tx, title_id, now, Line::AlreadyPublished { version }).await
 }
 
 /// Notes that viewers get this package now.
-async fn go_live(
-    tx: &mut SqliteConnection,
-    title_id: i64,
-    package_id: i64,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let row = sqlx::query(
+async fn go_live(tx: &mut Db, title_id: i64, package_id: i64, now: Timestamp) -> Result<(), Fault> {
+    let row = query(
         "update packages set published_at = coalesce(published_at, $2) where id = $1 returning version",
     )
     .bind(package_id)
     .bind(now.0)
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await?;
     let version = Version(rows::small(&row, "version")?);
-    sqlx::query(
-        "update titles set live_since = case when live is $2 then live_since else $3 end, live = $2 \
+    query(
+        "update titles set live_since = case when live is not distinct from $2 then live_since else $3 end, live = $2 \
          where id = $1",
     )
         .bind(title_id)
         .bind(version.0)
         .bind(now.0)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
     incidents::settle(tx, title_id, now).await?;
     titles::record(tx, title_id, now, Line::Published { version }).await
@@ -221,7 +211,7 @@ async fn go_live(
 
 /// Puts a failed task back with back-off, has others done again before it, or ends its package.
 pub(crate) async fn fail(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     lease: &Lease,
     failure: &Failure,
     now: Timestamp,
@@ -238,7 +228,7 @@ pub(crate) async fn fail(
             "queued"
         }
     };
-    sqlx::query(
+    query(
         "update tasks set state = $2, due_at = $3, finished_at = $4, failures = $5, last_words = $6, \
              code = $8, message = $9, failed_at = $7, worker = null, frames_done = 0, updated_at = $7 \
          where id = $1",
@@ -252,7 +242,7 @@ pub(crate) async fn fail(
     .bind(now.0)
     .bind(refusal.code.as_str())
     .bind(&refusal.message)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
     let Held { package_id, title_id, kind, tries, work, .. } = held;
     let healing = work.is_for_viewers();
@@ -284,27 +274,27 @@ pub(crate) async fn fail(
 
 /// Ends the healing of a package and queues a version that takes its place; or says why not.
 async fn replace(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     held: &Held,
     remake: &Remake,
     refusal: &Refusal,
     now: Timestamp,
 ) -> Result<(), Fault> {
     let Held { package_id, title_id, kind, .. } = *held;
-    let row = sqlx::query(
-        "select t.tenant, t.title, t.live, n.version, n.state, n.code, n.message, p.master_path, p.pipeline \
+    let row = query(
+        "select t.tenant, t.title, t.live, n.version, n.state, n.code, n.message, p.master_path, p.pipeline, p.pool \
          from packages p join titles t on t.id = p.title_id \
              join packages n on n.title_id = t.id and n.version = t.newest \
          where p.id = $1",
     )
     .bind(package_id)
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await?;
-    let remakes = sqlx::query(
+    let remakes = query(
         "select version, remake from packages where title_id = $1 and remake is not null order by version",
     )
     .bind(title_id)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     let mut before = Vec::new();
     for row in &remakes {
@@ -312,7 +302,7 @@ async fn replace(
         let version = Version(rows::small(row, "version")?);
         before.extend(remake.map(|remake| (version, remake)));
     }
-    let live: Option<i64> = row.try_get("live")?;
+    let live: Option<i64> = row.get("live")?;
     let state = rows::state(&row)?;
     let title = Replaced {
         live: live.and_then(|v| u32::try_from(v).ok()).map(Version),
@@ -326,8 +316,10 @@ async fn replace(
     let new = NewTitle {
         tenant: rows::parsed(&row, "tenant")?,
         title: rows::parsed(&row, "title")?,
-        master_path: row.try_get("master_path")?,
-        pipeline: row.try_get("pipeline")?,
+        master_path: row.get("master_path")?,
+        pipeline: row.get("pipeline")?,
+        pool: row.get("pool")?,
+        priority: None,
         again: true,
         remake: Some(remake.clone()),
         reason: None,
@@ -340,18 +332,14 @@ async fn replace(
 /// Opens tasks again whose results are lost. `Seal` is brought by the last of the others, if there are any. What viewers
 /// have stays sealed as it is, whatever becomes of it.
 async fn do_again(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     held: &Held,
     lost: &[TaskKind],
     at: Timestamp,
     now: Timestamp,
 ) -> Result<(), Fault> {
     let package_id = held.package_id;
-    let row = sqlx::query("select plan from packages where id = $1")
-        .bind(package_id)
-        .fetch_one(&mut *tx)
-        .await?;
-    let plan: Option<Plan> = rows::from_json(&row, "plan")?;
+    let plan = plans::of(tx, package_id).await?.map(|known| known.plan);
     let first = first_again(lost);
     for kind in &first {
         let frames = plan.as_ref().map_or(0, |plan| frames_of(*kind, plan));
@@ -361,9 +349,9 @@ async fn do_again(
     if held.work.is_for_viewers() {
         packages::reseal(tx, package_id, seals).await?;
     } else if let (true, Some(kind)) = (seals, first.iter().min()) {
-        sqlx::query("update packages set inventory = null where id = $1")
+        query("update packages set inventory = null where id = $1")
             .bind(package_id)
-            .execute(&mut *tx)
+            .execute(tx)
             .await?;
         packages::set_state(tx, package_id, &state_before(*kind), now).await?;
     }

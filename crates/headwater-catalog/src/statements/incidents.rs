@@ -10,15 +10,14 @@ use headwater_model::incident::{
 use headwater_model::key::PackageId;
 use headwater_model::plan::Plan;
 use headwater_model::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
+use super::{packages, rows};
+use crate::db::{Db, Row, query, query_as, query_scalar};
 use crate::error::Fault;
-use crate::{packages, rows};
 
 /// Notes what a look came to.
 pub(crate) async fn note(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package: &PackageId,
     look: &Look,
     now: Timestamp,
@@ -26,16 +25,16 @@ pub(crate) async fn note(
     let package_id = packages::id(tx, package)
         .await?
         .ok_or_else(|| Fault::Contradiction(format!("there is no package `{package}`")))?;
-    let rows = sqlx::query(
+    let rows = query(
         "select id, origin, object, kind, by_reading, on_edge from incidents \
          where package_id = $1 and closed_at is null",
     )
     .bind(package_id)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     let mut open = Vec::with_capacity(rows.len());
     for row in &rows {
-        open.push((row.try_get::<i64, _>("id")?, finding(row)?, found(row)?));
+        open.push((row.get::<i64>("id")?, finding(row)?, found(row)?));
     }
     let known: HashSet<(&str, &str)> =
         open.iter().map(|(_, f, _)| (f.origin.as_str(), f.object.as_str())).collect();
@@ -47,12 +46,12 @@ pub(crate) async fn note(
     let findings: Vec<Finding> = of_package.cloned().collect();
     for finding in told_together(package, &findings, is_open) {
         let found = look.found(&finding);
-        sqlx::query(
+        query(
             "insert into incidents (package_id, origin, object, kind, first_seen_at, last_seen_at, by_reading, on_edge) \
              values ($1, $2, $3, $4, $5, $5, $6, $7) \
              on conflict (package_id, origin, object) where closed_at is null do update set \
                  kind = excluded.kind, last_seen_at = excluded.last_seen_at, \
-                 by_reading = max(by_reading, excluded.by_reading), on_edge = max(on_edge, excluded.on_edge)",
+                 by_reading = (incidents.by_reading or excluded.by_reading), on_edge = (incidents.on_edge or excluded.on_edge)",
         )
         .bind(package_id)
         .bind(&finding.origin)
@@ -61,7 +60,7 @@ pub(crate) async fn note(
         .bind(now.0)
         .bind(found.by_reading)
         .bind(found.on_edge)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
     }
     for (id, finding, found) in open {
@@ -70,21 +69,19 @@ pub(crate) async fn note(
         if how.is_none() && closed.is_none() {
             continue;
         }
-        sqlx::query(
-            "update incidents set closed_at = $2, mended = coalesce($3, mended) where id = $1",
-        )
-        .bind(id)
-        .bind(closed)
-        .bind(how)
-        .execute(&mut *tx)
-        .await?;
+        query("update incidents set closed_at = $2, mended = coalesce($3, mended) where id = $1")
+            .bind(id)
+            .bind(closed)
+            .bind(how)
+            .execute(tx)
+            .await?;
     }
     Ok(())
 }
 
 /// Whether the title's pointers have to be those of a package: viewers get it, or are about to.
-async fn points(tx: &mut SqliteConnection, package_id: i64) -> Result<bool, Fault> {
-    let points = sqlx::query_scalar(
+async fn points(tx: &mut Db, package_id: i64) -> Result<bool, Fault> {
+    let points = query_scalar(
         "select t.live is null or t.live = p.version or exists (select 1 from tasks \
              where package_id = p.id and kind = 'publish' and finished_at is null) \
          from packages p join titles t on t.id = p.title_id where p.id = $1",
@@ -97,12 +94,8 @@ async fn points(tx: &mut SqliteConnection, package_id: i64) -> Result<bool, Faul
 
 /// Settles what is open of a title's versions that viewers do not get and that nobody is making: what viewers' version
 /// refers to is its own from now on, and nobody needs the rest. What is not of the title stays as it is.
-pub(crate) async fn settle(
-    tx: &mut SqliteConnection,
-    title_id: i64,
-    now: Timestamp,
-) -> Result<(), Fault> {
-    let open: Vec<(i64, String)> = sqlx::query_as(
+pub(crate) async fn settle(tx: &mut Db, title_id: i64, now: Timestamp) -> Result<(), Fault> {
+    let open: Vec<(i64, String)> = query_as(
         "select i.id, i.object \
          from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
          where t.id = $1 and i.closed_at is null and p.version <> t.live \
@@ -110,19 +103,19 @@ pub(crate) async fn settle(
          order by i.id",
     )
     .bind(title_id)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     if open.is_empty() {
         return Ok(());
     }
-    let row = sqlx::query(
+    let row = query(
         "select p.id, t.tenant, t.title, p.version \
          from titles t join packages p on p.title_id = t.id and p.version = t.live where t.id = $1",
     )
     .bind(title_id)
-    .fetch_one(&mut *tx)
+    .fetch_one(tx)
     .await?;
-    let package_id: i64 = row.try_get("id")?;
+    let package_id: i64 = row.get("id")?;
     let package = rows::package_id(&row)?;
     let plans = plans_behind(tx, title_id, package.version).await?;
     let how = rows::json(&How::ReplacedBy { version: package.version })?;
@@ -134,45 +127,42 @@ pub(crate) async fn settle(
             pass_on(tx, id, package_id).await?;
             continue;
         }
-        sqlx::query("update incidents set closed_at = $2, mended = $3 where id = $1")
+        query("update incidents set closed_at = $2, mended = $3 where id = $1")
             .bind(id)
             .bind(now.0)
             .bind(&how)
-            .execute(&mut *tx)
+            .execute(tx)
             .await?;
     }
     Ok(())
 }
 
 /// Makes an open incident one of another package. It may have been found of that package too: then the two are one.
-async fn pass_on(tx: &mut SqliteConnection, id: i64, package_id: i64) -> Result<(), Fault> {
-    let known = sqlx::query(
-        "update incidents set first_seen_at = min(incidents.first_seen_at, same.first_seen_at), \
-             by_reading = max(incidents.by_reading, same.by_reading), \
-             on_edge = max(incidents.on_edge, same.on_edge) \
+async fn pass_on(tx: &mut Db, id: i64, package_id: i64) -> Result<(), Fault> {
+    let known = query(
+        "update incidents set first_seen_at = case when incidents.first_seen_at < same.first_seen_at then incidents.first_seen_at else same.first_seen_at end, \
+             by_reading = (incidents.by_reading or same.by_reading), \
+             on_edge = (incidents.on_edge or same.on_edge) \
          from incidents same where same.id = $1 and incidents.package_id = $2 \
              and incidents.origin = same.origin and incidents.object = same.object \
              and incidents.closed_at is null",
     )
     .bind(id)
     .bind(package_id)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    let merged = match known.rows_affected() {
+    let merged = match known {
         0 => "update incidents set package_id = $2 where id = $1",
         _ => "delete from incidents where id = $1 and package_id <> $2",
     };
-    sqlx::query(merged).bind(id).bind(package_id).execute(&mut *tx).await?;
+    query(merged).bind(id).bind(package_id).execute(tx).await?;
     Ok(())
 }
 
 /// Passes what is open of a package that is about to be forgotten, and not of its title, on to the package that viewers get,
 /// or else to the newest.
-pub(crate) async fn keep_others(
-    tx: &mut SqliteConnection,
-    package: &PackageId,
-) -> Result<(), Fault> {
-    let open: Vec<(i64, String, i64)> = sqlx::query_as(
+pub(crate) async fn keep_others(tx: &mut Db, package: &PackageId) -> Result<(), Fault> {
+    let open: Vec<(i64, String, i64)> = query_as(
         "select i.id, i.object, heir.id \
          from incidents i join packages p on p.id = i.package_id join titles t on t.id = p.title_id \
              join packages heir on heir.title_id = t.id and heir.version = coalesce(t.live, t.newest) \
@@ -181,7 +171,7 @@ pub(crate) async fn keep_others(
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
     .bind(package.version.0)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     for (id, _, heir) in open.into_iter().filter(|(_, object, _)| !is_of_title(package, object)) {
         pass_on(tx, id, heir).await?;
@@ -191,17 +181,17 @@ pub(crate) async fn keep_others(
 
 /// The plans of a version and of those that it goes back to.
 async fn plans_behind(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     version: Version,
 ) -> Result<BTreeMap<Version, Plan>, Fault> {
     let mut plans = BTreeMap::new();
     let mut next = Some(version);
     while let Some(version) = next.take().filter(|version| !plans.contains_key(version)) {
-        let row = sqlx::query("select plan from packages where title_id = $1 and version = $2")
+        let row = query("select plan from packages where title_id = $1 and version = $2")
             .bind(title_id)
             .bind(version.0)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(tx)
             .await?;
         let Some(row) = row else { break };
         if let Some(plan) = rows::from_json::<Plan>(&row, "plan")? {
@@ -226,13 +216,13 @@ macro_rules! incident_rows {
 
 /// Incidents of a tenant or of one of its titles, oldest first: those that are open, or all.
 pub(crate) async fn list(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     title: Option<&TitleId>,
     closed_too: bool,
     limit: u32,
 ) -> Result<Vec<Incident>, Fault> {
-    let rows = sqlx::query(incident_rows!(
+    let rows = query(incident_rows!(
         "where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 or i.closed_at is null) \
          order by i.id limit $4"
     ))
@@ -247,12 +237,12 @@ pub(crate) async fn list(
 
 /// Open incidents of an object on an origin, oldest first.
 pub(crate) async fn of(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     origin: &str,
     object: &str,
 ) -> Result<Vec<Incident>, Fault> {
-    let rows = sqlx::query(incident_rows!(
+    let rows = query(incident_rows!(
         "where t.tenant = $1 and i.origin = $2 and i.object = $3 and i.closed_at is null order by i.id"
     ))
     .bind(tenant.as_str())
@@ -263,27 +253,27 @@ pub(crate) async fn of(
     rows.iter().map(incident).collect()
 }
 
-fn incident(row: &SqliteRow) -> Result<Incident, Fault> {
+fn incident(row: &Row) -> Result<Incident, Fault> {
     Ok(Incident {
-        id: row.try_get("id")?,
+        id: row.get("id")?,
         package: rows::package_id(row)?,
         finding: finding(row)?,
         found: found(row)?,
-        first_seen: Timestamp(row.try_get("first_seen_at")?),
-        last_seen: Timestamp(row.try_get("last_seen_at")?),
+        first_seen: Timestamp(row.get("first_seen_at")?),
+        last_seen: Timestamp(row.get("last_seen_at")?),
         mended: rows::from_json(row, "mended")?,
-        closed: row.try_get::<Option<i64>, _>("closed_at")?.map(Timestamp),
+        closed: row.get::<Option<i64>>("closed_at")?.map(Timestamp),
     })
 }
 
-fn finding(row: &SqliteRow) -> Result<Finding, Fault> {
+fn finding(row: &Row) -> Result<Finding, Fault> {
     Ok(Finding {
-        origin: row.try_get("origin")?,
-        object: row.try_get("object")?,
-        kind: serde_json::from_str(row.try_get("kind")?)?,
+        origin: row.get("origin")?,
+        object: row.get("object")?,
+        kind: serde_json::from_str(row.get("kind")?)?,
     })
 }
 
-fn found(row: &SqliteRow) -> Result<Found, Fault> {
-    Ok(Found { by_reading: row.try_get("by_reading")?, on_edge: row.try_get("on_edge")? })
+fn found(row: &Row) -> Result<Found, Fault> {
+    Ok(Found { by_reading: row.get("by_reading")?, on_edge: row.get("on_edge")? })
 }

@@ -7,19 +7,18 @@ use headwater_model::key::{ObjectKey, PackageId};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::TaskKind;
 use headwater_model::time::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
+use super::{rows, tasks, titles};
+use crate::db::{Db, Row, query, query_as, query_scalar};
 use crate::error::Fault;
-use crate::{rows, tasks, titles};
 
 /// Opens `Archive` of a package's master; false when that is under way, or when the master is not known.
 pub(crate) async fn archive(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     package: &PackageId,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    let row: Option<(i64, i64)> = sqlx::query_as(
+    let row: Option<(i64, i64)> = query_as(
         "select p.id, p.title_id from packages p join titles t on t.id = p.title_id \
          where t.tenant = $1 and t.title = $2 and p.version = $3 and p.plan is not null \
            and not exists ( \
@@ -31,7 +30,7 @@ pub(crate) async fn archive(
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
     .bind(package.version.0)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
     let Some((package_id, title_id)) = row else { return Ok(false) };
     tasks::start_over(tx, package_id, TaskKind::Archive, 0, now, now).await?;
@@ -41,13 +40,13 @@ pub(crate) async fn archive(
 
 /// Ends an `Archive` that has outlived too many workers.
 pub(crate) async fn give_up(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     task: i64,
     refusal: &Refusal,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    sqlx::query(
+    query(
         "update tasks set state = 'failed', worker = null, code = $3, message = $4, finished_at = $2, \
              updated_at = $2 \
          where id = $1",
@@ -56,23 +55,23 @@ pub(crate) async fn give_up(
     .bind(now.0)
     .bind(refusal.code.as_str())
     .bind(&refusal.message)
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
     titles::record(tx, title_id, now, Line::NotArchived { refusal }).await
 }
 
 /// Keeps a copy that was just proven.
 pub(crate) async fn keep_proven(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     title_id: i64,
     copy: &MasterCopy,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let tenant: String = sqlx::query_scalar("select tenant from titles where id = $1")
+    let tenant: String = query_scalar("select tenant from titles where id = $1")
         .bind(title_id)
-        .fetch_one(&mut *tx)
+        .fetch_one(tx)
         .await?;
-    sqlx::query(
+    query(
         "insert into archived_masters (tenant, sha256, origin, key, bytes, etag, storage_class, proven_at) \
          values ($1, $2, $3, $4, $5, $6, $7, $8) \
          on conflict (tenant, sha256) do update set origin = excluded.origin, key = excluded.key, \
@@ -94,11 +93,11 @@ pub(crate) async fn keep_proven(
 
 /// Keeps a copy that was found and not proven, unless one is known.
 pub(crate) async fn keep_found(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     copy: &MasterCopy,
 ) -> Result<(), Fault> {
-    sqlx::query(
+    query(
         "insert into archived_masters (tenant, sha256, origin, key, bytes, etag, storage_class) \
          values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
     )
@@ -116,7 +115,7 @@ pub(crate) async fn keep_found(
 
 /// One master.
 pub(crate) async fn one(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     sha256: Sha256,
 ) -> Result<Option<MasterRecord>, Fault> {
@@ -126,14 +125,14 @@ pub(crate) async fn one(
 
 /// Masters in the order of their SHA-256.
 pub(crate) async fn list(
-    tx: &mut SqliteConnection,
+    tx: &mut Db,
     tenant: &Tenant,
     after: Option<Sha256>,
     limit: u32,
 ) -> Result<Vec<MasterRecord>, Fault> {
-    let digests: Vec<String> = sqlx::query_scalar(
+    let digests: Vec<String> = query_scalar(
         "select p.master from packages p join titles t on t.id = p.title_id \
-         where t.tenant = $1 and p.master > $2 and (p.version = t.newest or p.version is t.live) \
+         where t.tenant = $1 and p.master > $2 and (p.version = t.newest or p.version is not distinct from t.live) \
          union \
          select sha256 from archived_masters where tenant = $1 and sha256 > $2 \
          order by 1 limit $3",
@@ -141,7 +140,7 @@ pub(crate) async fn list(
     .bind(tenant.as_str())
     .bind(after.map(|sha256| sha256.to_string()).unwrap_or_default())
     .bind(limit)
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
     let mut records = Vec::with_capacity(digests.len());
     for digest in digests {
@@ -153,30 +152,26 @@ pub(crate) async fn list(
     Ok(records)
 }
 
-async fn record(
-    tx: &mut SqliteConnection,
-    tenant: &Tenant,
-    sha256: Sha256,
-) -> Result<MasterRecord, Fault> {
-    let newest = sqlx::query(
+async fn record(tx: &mut Db, tenant: &Tenant, sha256: Sha256) -> Result<MasterRecord, Fault> {
+    let newest = query(
         "select t.tenant, t.title, p.version, p.master_path \
          from packages p join titles t on t.id = p.title_id \
          where p.master = $2 and t.tenant = $1 order by p.id desc limit 1",
     )
     .bind(tenant.as_str())
     .bind(sha256.to_string())
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
-    let copy = sqlx::query(
+    let copy = query(
         "select origin, key, bytes, etag, storage_class, proven_at from archived_masters \
          where tenant = $1 and sha256 = $2",
     )
     .bind(tenant.as_str())
     .bind(sha256.to_string())
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
     // What is open says more than what has ended, and what ended last more than what ended before.
-    let task = sqlx::query(
+    let task = query(
         "select k.finished_at is null as is_open, k.state, k.code, k.message \
          from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
          where p.master = $2 and t.tenant = $1 and k.kind = 'archive' \
@@ -189,27 +184,27 @@ async fn record(
     Ok(MasterRecord {
         sha256,
         package: newest.as_ref().map(rows::package_id).transpose()?,
-        path: newest.as_ref().map_or(Ok(String::new()), |row| row.try_get("master_path"))?,
+        path: newest.as_ref().map_or(Ok(String::new()), |row| row.get("master_path"))?,
         copy: copy.as_ref().map(|row| of_row(row, sha256)).transpose()?,
         archiving: task.as_ref().map_or(Ok(Archiving::Idle), archiving)?,
     })
 }
 
-fn of_row(row: &SqliteRow, sha256: Sha256) -> Result<(MasterCopy, Option<Timestamp>), Fault> {
-    let key: String = row.try_get("key")?;
+fn of_row(row: &Row, sha256: Sha256) -> Result<(MasterCopy, Option<Timestamp>), Fault> {
+    let key: String = row.get("key")?;
     let copy = MasterCopy {
-        origin: row.try_get("origin")?,
+        origin: row.get("origin")?,
         key: ObjectKey::try_from(key).map_err(Fault::Contradiction)?,
         bytes: rows::count(row, "bytes")?,
         sha256,
-        etag: row.try_get("etag")?,
-        storage_class: row.try_get("storage_class")?,
+        etag: row.get("etag")?,
+        storage_class: row.get("storage_class")?,
     };
-    Ok((copy, row.try_get::<Option<i64>, _>("proven_at")?.map(Timestamp)))
+    Ok((copy, row.get::<Option<i64>>("proven_at")?.map(Timestamp)))
 }
 
-fn archiving(row: &SqliteRow) -> Result<Archiving, Fault> {
-    Ok(match (row.try_get("is_open")?, rows::trouble(row)?) {
+fn archiving(row: &Row) -> Result<Archiving, Fault> {
+    Ok(match (row.get("is_open")?, rows::trouble(row)?) {
         (true, trouble) => Archiving::UnderWay(trouble),
         (false, Some(refusal)) => Archiving::GivenUp(refusal),
         (false, None) => Archiving::Idle,

@@ -1,0 +1,244 @@
+//! The catalog of a cluster: a PostgreSQL database that any number of processes share (R8).
+//!
+//! What SQLite gets from having one writer, this gets from locks. A transaction that changes a title has that title to
+//! itself (an advisory lock on its name), and so counts what is left of it by what is committed; tasks are claimed with
+//! `for update skip locked`, each by one; everything else is single rows. Locks and leases die with their connection or
+//! by the server's clock, which is the only one that counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use headwater_model::time::Timestamp;
+use headwater_ports::catalog::CatalogError;
+use headwater_ports::clock::Clock;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, Postgres, Transaction};
+use tokio::time::sleep;
+
+use crate::catalog::{Lock, SqlCatalog, Store};
+use crate::db::Db;
+use crate::error::Fault;
+use crate::statements::lanes::Book;
+use crate::statements::plans::Shelf;
+
+mod news;
+mod schema;
+
+use news::News;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Connections of a process. Transactions take milliseconds, so a few serve dozens of tasks, and a thousand processes of
+/// them are what a server (with a pooler before it) takes.
+const CONNECTIONS: u32 = 8;
+
+/// How long a call waits for a connection before it says that the database is away: as long as one takes to come up, not
+/// as long as a fail-over, which callers wait for as they see fit.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Tries of a transaction that lost its connection or was in another's way. A restart of the server breaks every
+/// connection there is, and each try meets one of them.
+const TRIES: u32 = CONNECTIONS + 2;
+
+/// Before the first of them, more before each further one.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How old what is known of the lanes may be.
+const BOOK_LASTS: Duration = Duration::from_secs(1);
+
+/// How statements are remembered by a connection: all there are.
+const STATEMENTS: usize = 256;
+
+/// A catalog in a PostgreSQL database.
+pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
+
+/// How to get to a database.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    connect: PgConnectOptions,
+    connections: u32,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl PostgresOptions {
+    /// Reads `postgres://user@host:port/database?sslmode=…`; what is missing comes from the usual variables (`PGHOST` …).
+    ///
+    /// # Errors
+    ///
+    /// A sentence that does not tell the address, since that may hold a password.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err("it does not start with `postgres://`".to_owned());
+        }
+        let connect: PgConnectOptions =
+            url.parse().map_err(|_| "it is not an address of a PostgreSQL database".to_owned())?;
+        let connect = connect
+            .application_name("headwater")
+            .statement_cache_capacity(STATEMENTS)
+            // What fails says which operation it was.
+            .disable_statement_logging();
+        Ok(Self { connect, connections: CONNECTIONS, clock: None })
+    }
+
+    /// With this password.
+    pub fn password(mut self, password: &str) -> Self {
+        self.connect = self.connect.password(password);
+        self
+    }
+
+    /// With at most so many connections.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// By another clock than the server's, and with nothing remembered from claim to claim: for tests that move the time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where it is, without secrets: `host:port/database`.
+    pub fn place(&self) -> String {
+        let (host, port) = (self.connect.get_host(), self.connect.get_port());
+        let database = self.connect.get_database().unwrap_or_else(|| self.connect.get_username());
+        format!("{host}:{port}/{database}")
+    }
+}
+
+/// The database.
+pub struct PostgresDatabase {
+    pool: PgPool,
+    clock: Option<Arc<dyn Clock>>,
+    plans: Arc<Shelf>,
+    news: News,
+}
+
+impl PostgresCatalog {
+    /// Opens the catalog in a database and brings its schema up to date, which others may be using meanwhile: migrations
+    /// only add (`migrations/README.md`).
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::TooNew`] when the schema needs a newer Headwater; [`CatalogError::Away`] when the server does not
+    /// answer.
+    pub async fn connect(options: &PostgresOptions) -> Result<Self, CatalogError> {
+        Self::try_connect(options).await.map_err(|fault| fault.during("open the catalog"))
+    }
+
+    async fn try_connect(options: &PostgresOptions) -> Result<Self, Fault> {
+        let PostgresOptions { connect, connections, clock } = options.clone();
+        let mut first = connect.connect().await?;
+        schema::bring_up_to_date(&mut first, &MIGRATIONS).await?;
+        drop(first);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECT)
+            // A broken one shows at its first statement, and the transaction is tried again: asking each time whether it
+            // is there would be one more round trip of every transaction.
+            .test_before_acquire(false)
+            .connect_with(connect.clone())
+            .await?;
+        let lasts = if clock.is_some() { Duration::ZERO } else { BOOK_LASTS };
+        let store =
+            PostgresDatabase { pool, clock, plans: Arc::default(), news: News::of(connect) };
+        Ok(Self { store, book: Book::new(lasts) })
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub async fn close(&self) {
+        self.store.pool.close().await;
+    }
+}
+
+/// The server's time in milliseconds since 1970, once all locks of the statement are held.
+macro_rules! with_time {
+    ($lock:literal) => {
+        concat!(
+            "with lock as materialized (",
+            $lock,
+            ") select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) from lock"
+        )
+    };
+}
+
+impl PostgresDatabase {
+    async fn lock(&self, tx: &mut PgConnection, lock: Lock<'_>) -> Result<Timestamp, Fault> {
+        // Names and not rows: a title that is just being made has none yet.
+        let time = match lock {
+            Lock::None => sqlx::query_scalar(with_time!("select 1")).fetch_one(tx).await?,
+            Lock::Title(tenant, title) => {
+                sqlx::query_scalar(with_time!(
+                    "select pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))"
+                ))
+                .bind(tenant.as_str())
+                .bind(title.as_str())
+                .fetch_one(tx)
+                .await?
+            }
+            // One row whether or not there is such a task: who works with it finds out.
+            Lock::Task(task) => {
+                sqlx::query_scalar(with_time!(
+                    "select count(pg_advisory_xact_lock(hashtextextended(t.tenant || '/' || t.title, 0))::text) \
+                     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
+                     where k.id = $1"
+                ))
+                .bind(task)
+                .fetch_one(tx)
+                .await?
+            }
+        };
+        Ok(self.clock.as_ref().map_or(Timestamp(time), |clock| clock.now()))
+    }
+
+    async fn begin(
+        &self,
+        statement: &'static str,
+        lock: Lock<'_>,
+    ) -> Result<(Transaction<'static, Postgres>, Timestamp), Fault> {
+        let mut tx = self.pool.begin_with(statement).await?;
+        let now = self.lock(&mut tx, lock).await?;
+        Ok((tx, now))
+    }
+}
+
+#[async_trait]
+impl Store for PostgresDatabase {
+    async fn change(&self, lock: Lock<'_>) -> Result<Db, Fault> {
+        // Each statement sees what was committed before it: what is counted after the lock is the truth.
+        let (tx, now) = self.begin("begin isolation level read committed", lock).await?;
+        Ok(Db::postgres(tx, now, self.plans.clone()))
+    }
+
+    async fn look(&self) -> Result<Db, Fault> {
+        let statement = "begin isolation level repeatable read, read only";
+        let (tx, now) = self.begin(statement, Lock::None).await?;
+        Ok(Db::postgres(tx, now, self.plans.clone()))
+    }
+
+    async fn commit(&self, mut tx: Db) -> Result<(), Fault> {
+        if tx.queues {
+            news::tell(&mut tx).await?;
+        }
+        tx.commit().await
+    }
+
+    /// What was answered stays true when it is tried again: results carry the token of their lease, and whatever else is
+    /// asked for twice is found to be there.
+    async fn again(&self, fault: &Fault, tries: u32) -> bool {
+        if tries >= TRIES || !(fault.lost_connection() || fault.was_in_the_way()) {
+            return false;
+        }
+        sleep(PAUSE * tries).await;
+        true
+    }
+
+    async fn news(&self) {
+        self.news.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! The catalog's contract on a server, and what only a server can show: others at the same time, and a server that is gone.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures_util::{FutureExt, StreamExt};
+use headwater_model::id::Version;
+use headwater_model::lane::Offer;
+use headwater_model::life::TitleState;
+use headwater_model::task::{Role, TaskKind};
+use headwater_ports::catalog::Catalog;
+use headwater_testkit::catalog_suite::scene::{
+    ALL, LEASE_MS, Scene, assert_lost, good, new_title, package, prepared,
+};
+use headwater_testkit::clock::ManualClock;
+use headwater_testkit::postgres::Server;
+
+use super::*;
+
+type Case = Result<(), CatalogError>;
+
+fn options(url: &str) -> PostgresOptions {
+    PostgresOptions::parse(url).unwrap().connections(4)
+}
+
+async fn open(url: &str) -> Result<Arc<PostgresCatalog>, CatalogError> {
+    PostgresCatalog::connect(&options(url)).await.map(Arc::new)
+}
+
+fn scene(catalog: &Arc<PostgresCatalog>) -> Scene {
+    Scene { catalog: catalog.clone(), clock: Arc::default() }
+}
+
+/// Each case in a database of its own, all on one server.
+#[tokio::test]
+async fn the_whole_contract() {
+    let server = Server::start();
+    // Databases are copied from one that has the schema.
+    let template = server.database();
+    open(&template).await.unwrap().close().await;
+    let template = template.rsplit('/').next().unwrap().to_owned();
+    let cases = headwater_testkit::catalog_cases!();
+    assert!(cases.len() > 100, "{}", cases.len());
+    let run =
+        |(n, (name, case)): (usize, (&'static str, headwater_testkit::catalog_suite::Case))| {
+            let (server, template) = (&server, &template);
+            async move {
+                let database = format!("case{n}");
+                server.psql(&format!("create database {database} template {template}"));
+                let clock = Arc::new(ManualClock::default());
+                let options = options(&server.url(&database)).clock(clock.clone());
+                let catalog = Arc::new(PostgresCatalog::connect(&options).await.unwrap());
+                let scene = Scene { catalog: catalog.clone(), clock };
+                let done = AssertUnwindSafe(case(scene)).catch_unwind().await;
+                catalog.close().await;
+                match done {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(format!("{name}: {error}")),
+                    Err(_) => Some(format!("{name} panicked (see above)")),
+                }
+            }
+        };
+    let failed: Vec<Option<String>> = futures_util::stream::iter(cases.into_iter().enumerate())
+        .map(run)
+        .buffer_unordered(3)
+        .collect()
+        .await;
+    let failed: Vec<String> = failed.into_iter().flatten().collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[tokio::test]
+async fn a_restart_of_the_server_loses_nothing_and_is_survived() -> Case {
+    let mut server = Server::start_durable();
+    let url = server.database();
+    let catalog = open(&url).await?;
+    let s = scene(&catalog);
+    s.prepare("film", 2).await?;
+    let span = s.claim_kind(TaskKind::Audio(0)).await?;
+    server.kill();
+    // While it is away, that is said, and soon.
+    let asked = Instant::now();
+    let away = catalog.renew(&span.lease, LEASE_MS, 0).await;
+    assert!(matches!(away, Err(CatalogError::Away { .. })), "{away:?}");
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    server.start_again();
+    // All of its connections are dead, and nobody notices.
+    catalog.complete(&span.lease, &good(TaskKind::Audio(0))).await?;
+    assert_lost(catalog.complete(&span.lease, &good(TaskKind::Audio(0))).await);
+    s.work().await?;
+    assert_eq!(s.state("film").await?, TitleState::Published);
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_claim_and_complete_and_nothing_is_done_twice_or_left() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalogs = [open(&url).await?, open(&url).await?, open(&url).await?];
+    for n in 0..6 {
+        scene(&catalogs[0]).submit(&format!("film{n}")).await?;
+    }
+    let workers = (0..12usize).map(|n| {
+        let catalog = catalogs[n % 3].clone();
+        tokio::spawn(async move {
+            let mut done = Vec::new();
+            let mut idle = 0;
+            let offer = Offer::of(&format!("w{n}"), &ALL);
+            while idle < 40 {
+                let Some(claimed) = catalog.claim(&offer, LEASE_MS).await? else {
+                    idle += 1;
+                    sleep(Duration::from_millis(25)).await;
+                    continue;
+                };
+                idle = 0;
+                let outcome = match claimed.kind {
+                    TaskKind::Prepare => prepared(1, 10),
+                    kind => good(kind),
+                };
+                catalog.complete(&claimed.lease, &outcome).await?;
+                done.push(claimed.lease.task);
+            }
+            Ok::<_, CatalogError>(done)
+        })
+    });
+    let mut all = Vec::new();
+    for worker in workers.collect::<Vec<_>>() {
+        all.extend(worker.await.unwrap()?);
+    }
+    // Prepare, a track, ten spans, seal, verify, publish.
+    assert_eq!(all.len(), 6 * 15);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    for n in 0..6 {
+        assert_eq!(scene(&catalogs[1]).title(&format!("film{n}")).await?.live, Some(Version(1)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_the_clock_of_the_server_counts() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalog = open(&url).await?;
+    let s = scene(&catalog);
+    s.submit("film").await?;
+    let claimed = catalog.claim(&Offer::of("w", &ALL), 300).await?.unwrap();
+    let server_now: i64 = server
+        .psql("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)")
+        .parse()
+        .unwrap();
+    assert!((claimed.lease.until.0 - server_now - 300).abs() < 5_000, "{claimed:?}");
+    assert_eq!(catalog.claim(&Offer::of("v", &ALL), LEASE_MS).await?, None);
+    sleep(Duration::from_millis(400)).await;
+    assert_lost(catalog.complete(&claimed.lease, &good(TaskKind::Prepare)).await);
+    assert!(catalog.claim(&Offer::of("v", &ALL), LEASE_MS).await?.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn news_reach_other_processes() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let (here, there) = (open(&url).await?, open(&url).await?);
+    // The listener needs a moment to be there.
+    for _ in 0..50 {
+        let heard = here.news();
+        tokio::pin!(heard);
+        assert!(heard.as_mut().now_or_never().is_none());
+        there.submit(&new_title("film")).await?;
+        there
+            .submit(&headwater_model::task::NewTitle {
+                again: true,
+                pipeline: "other".to_owned(),
+                ..new_title("film")
+            })
+            .await?;
+        if tokio::time::timeout(Duration::from_millis(200), heard).await.is_ok() {
+            return Ok(());
+        }
+    }
+    panic!("nothing was heard");
+}
+
+#[tokio::test]
+async fn a_schema_that_needs_a_newer_build_is_refused_and_one_that_has_more_is_not() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    open(&url).await?.close().await;
+    let database = url.rsplit('/').next().unwrap();
+    server.psql_in(
+        database,
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values (99991231000000, 'from the future', true, 'x', 0); \
+         alter table tasks add column invented_later text",
+    );
+    let catalog = open(&url).await?;
+    scene(&catalog).prepare("film", 1).await?;
+    scene(&catalog).work().await?;
+    assert_eq!(scene(&catalog).title("film").await?.live, Some(Version(1)));
+    server.psql_in(database, "update schema_form set needs = 2");
+    assert!(matches!(open(&url).await.err(), Some(CatalogError::TooNew)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_that_find_an_empty_database_make_one_catalog() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let openers: Vec<_> = (0..6)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { open(&url).await.map(drop) })
+        })
+        .collect();
+    for opener in openers {
+        opener.await.unwrap()?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_that_touch_the_pointers_of_a_title_take_turns() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalogs = [open(&url).await?, open(&url).await?];
+    let s = scene(&catalogs[0]);
+    s.submit("film").await?;
+    s.work().await?;
+    // A rollback and a healing of two versions, both due.
+    catalogs[0]
+        .submit(&headwater_model::task::NewTitle { again: true, ..new_title("film") })
+        .await?;
+    s.work().await?;
+    for _ in 0..10 {
+        assert!(catalogs[0].heal(&package("film", 2)).await?);
+        assert!(catalogs[0].roll_back(&package("film", 1)).await?);
+        let offer = Offer::of("w", &[Role::Verifier, Role::Publisher]);
+        let (a, b) =
+            tokio::join!(catalogs[0].claim(&offer, LEASE_MS), catalogs[1].claim(&offer, LEASE_MS));
+        let claimed: Vec<_> = [a?, b?].into_iter().flatten().collect();
+        assert_eq!(claimed.len(), 1, "{claimed:?}");
+        catalogs[0].complete(&claimed[0].lease, &good(claimed[0].kind)).await?;
+        s.work().await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_is_not_told_with_its_password() {
+    let options = PostgresOptions::parse("postgres://me:secret@db.example:5433/hw").unwrap();
+    assert_eq!(options.place(), "db.example:5433/hw");
+    assert!(PostgresOptions::parse("mysql://me:secret@db").err().unwrap().contains("postgres://"));
+    let wrong = PostgresOptions::parse("postgres://me:secret@db:port/hw").err().unwrap();
+    assert!(!wrong.contains("secret"), "{wrong}");
+}
