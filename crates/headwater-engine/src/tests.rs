@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Engine, Ports, Stores};
+use crate::{Config, Engine, Ports, RunError, Shutdown, Stores};
 
 mod one_title;
 
@@ -52,12 +52,17 @@ mod replacing;
 
 mod leases;
 
+mod draining;
+
 mod crashes;
 
 mod drop_folder;
 
 pub(crate) mod gated_catalog;
 pub(crate) mod gated_origin;
+
+/// How long work may go on when a service drains.
+const DRAIN: Duration = Duration::from_secs(20);
 
 const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 
@@ -144,16 +149,19 @@ impl Lab {
         };
         let config = Config {
             worker: "w1".to_owned(),
-            spool: self.spool(),
+            pool: "cpu".to_owned(),
+            spool: self.folder.path().join("spool"),
             retrieved: self.folder.path().join("retrieved"),
             slots: self.slots,
+            drain: DRAIN,
             lease: Duration::from_secs(30),
         };
         Engine::new(ports, config)
     }
 
+    /// The folder of the process in the spool.
     fn spool(&self) -> PathBuf {
-        self.folder.path().join("spool")
+        self.folder.path().join("spool/w1")
     }
 
     /// A master of this content, and the request to make a title of it.
@@ -254,8 +262,8 @@ fn package(title: &str, version: u32) -> PackageId {
 
 /// An engine at work in the background.
 pub(crate) struct Service {
-    shutdown: CancellationToken,
-    running: JoinHandle<()>,
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), RunError>>,
 }
 
 impl Service {
@@ -264,15 +272,21 @@ impl Service {
     }
 
     fn start_as(engine: &Engine, roles: &'static [Role]) -> Self {
-        let (engine, shutdown) = (engine.clone(), CancellationToken::new());
+        let (engine, shutdown) = (engine.clone(), Shutdown::new());
         let stop = shutdown.clone();
-        let running = tokio::spawn(async move { engine.run(roles, stop).await.unwrap() });
+        let running = tokio::spawn(async move { engine.run(roles, stop).await });
         Self { shutdown, running }
     }
 
+    /// Has it give back at once what is under way.
     pub(crate) async fn stop(self) {
-        self.shutdown.cancel();
-        self.running.await.unwrap();
+        self.shutdown.stop();
+        self.ended().await.unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    async fn ended(self) -> Result<(), RunError> {
+        self.running.await.unwrap()
     }
 
     /// As SIGKILL would: nothing is given back, nothing tidied up.

@@ -126,9 +126,11 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
     };
     let config = Config {
         worker: "load".to_owned(),
+        pool: "cpu".to_owned(),
         spool: work.join("spool"),
         retrieved: work.join("retrieved"),
         slots: 1,
+        drain: std::time::Duration::ZERO,
         lease: std::time::Duration::from_secs(30),
     };
     Engine::new(ports, config)

@@ -19,6 +19,7 @@ pub mod master;
 pub mod origin;
 pub mod pipeline;
 pub mod plan;
+pub mod process;
 pub mod queue;
 pub mod refusal;
 pub mod task;

@@ -122,9 +122,11 @@ impl Lab {
         };
         let config = Config {
             worker: "w1".to_owned(),
+            pool: "cpu".to_owned(),
             spool: folder.path().join("spool"),
             retrieved: folder.path().join("retrieved"),
             slots: 2,
+            drain: LEASE,
             lease: LEASE,
         };
         let (engine, shutdown) = (Engine::new(ports, config), CancellationToken::new());
