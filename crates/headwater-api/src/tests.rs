@@ -11,6 +11,7 @@ use headwater_model::id::Tenant;
 use headwater_model::incident::Look;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, TaskKind};
+use headwater_ports::catalog::Catalog;
 use headwater_ports::origin::Origin;
 use headwater_testkit::catalog_suite::scene::{Scene, lasting, package, prepared};
 use headwater_testkit::clock::ManualClock;
@@ -64,7 +65,7 @@ pub(crate) fn router_of(scene: &Scene, origin: Arc<dyn Origin>) -> Router {
 }
 
 /// A process without any loops.
-fn well(catalog: Arc<MemoryCatalog>) -> Health {
+fn well(catalog: Arc<dyn Catalog>) -> Health {
     Health { catalog, roles: vec![("http", vec![])], vitals: Arc::new(Vitals::default) }
 }
 
@@ -410,9 +411,12 @@ async fn the_service_says_that_it_is_well() {
         "#]],
     )
     .await;
-    let reply = ask(&router_of(&scene(), Arc::new(MemoryOrigin::new("memory"))), "GET /readyz").await;
+    let reply =
+        ask(&router_of(&scene(), Arc::new(MemoryOrigin::new("memory"))), "GET /readyz").await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
-    assert!(reply.text().starts_with(r#"{"status":"ready","checks":[{"name":"catalog","ok":true,"#));
+    assert!(
+        reply.text().starts_with(r#"{"status":"ready","checks":[{"name":"catalog","ok":true,"#)
+    );
     assert!(reply.text().ends_with(r#""roles":[{"name":"http","ok":true,"message":"works"}]}"#));
 }
 

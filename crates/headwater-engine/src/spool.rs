@@ -70,7 +70,8 @@ impl Spool {
 }
 
 fn take_blocking(root: &Path, name: &str) -> Result<Spool, SpoolError> {
-    fs::create_dir_all(root).map_err(|source| SpoolError::Io { folder: root.to_owned(), source })?;
+    fs::create_dir_all(root)
+        .map_err(|source| SpoolError::Io { folder: root.to_owned(), source })?;
     // One after the other: a folder whose process has not locked it yet looks like one of the dead.
     let _turn = lock(root, TURNS)?;
     let own = root.join(name);

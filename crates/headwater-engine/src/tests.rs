@@ -61,9 +61,6 @@ mod drop_folder;
 pub(crate) mod gated_catalog;
 pub(crate) mod gated_origin;
 
-/// How long work may go on when a service drains.
-const DRAIN: Duration = Duration::from_secs(20);
-
 const ALL: [Role; 4] = [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
 
 /// Tokio's clock, so that leases and back-off pass with it.
@@ -83,6 +80,7 @@ pub(crate) struct Lab {
     pub(crate) origin: Arc<MemoryOrigin>,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
+    drain: Duration,
     verify: Verify,
     /// What the pipeline asks for of the origins.
     publish: PublishRules,
@@ -102,6 +100,7 @@ impl Lab {
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
+            drain: Duration::from_secs(20),
             verify: Verify::Listing,
             publish: PublishRules::default(),
         }
@@ -153,7 +152,7 @@ impl Lab {
             spool: self.folder.path().join("spool"),
             retrieved: self.folder.path().join("retrieved"),
             slots: self.slots,
-            drain: DRAIN,
+            drain: self.drain,
             lease: Duration::from_secs(30),
         };
         Engine::new(ports, config)

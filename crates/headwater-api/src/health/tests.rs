@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use expect_test::{Expect, expect};
-use headwater_testkit::memory_catalog::MemoryCatalog;
 
 use super::*;
 use crate::health as router_of;
@@ -113,7 +112,7 @@ fn a_process_that_has_just_started_is_not_ready_yet() {
 #[tokio::test]
 async fn probes_get_the_status_that_they_go_by() {
     let now = Arc::new(Mutex::new(vitals(false, &WELL)));
-    let catalog: Arc<MemoryCatalog> = scene().catalog;
+    let catalog = scene().catalog;
     let seen = now.clone();
     let seen = Arc::new(move || seen.lock().expect("vitals").clone());
     let router = router_of(Health { catalog, roles: roles(), vitals: seen });

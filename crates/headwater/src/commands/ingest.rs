@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::life::{TitleRecord, TitleState};
+use headwater_model::process::Roles;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
@@ -15,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
-use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::commands::{OR_WAIT, named, tell_if_nobody_works};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::{TitleReport, Verdict};
+use crate::stopping::stop_signal;
 use crate::terminal::{complain, news, say};
 
 /// Queues the master.
@@ -138,7 +139,7 @@ pub(crate) async fn see_through(
                 () = tokio::time::sleep(REFRESH) => {}
             }
         };
-        engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from)
+        engine.run(&Roles::all().tasks(), stop).await.map_err(anyhow::Error::from)
     };
     let watch = async {
         let mut progress = Progress::default();

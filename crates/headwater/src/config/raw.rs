@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
+use headwater_model::process::{MAX_SLOTS, is_pool_name, is_worker_name};
 use headwater_spec::document::{Document, Field, Section};
 use headwater_spec::is_secret;
 use tracing_subscriber::EnvFilter;
 
 use super::value::{Complaints, Value};
-use super::{Complaint, Heal, LogFormat, Secret};
+use super::{Complaint, Flags, Heal, LogFormat, Secret};
 use crate::env_vars::{self, MAX_ORIGIN_NAME, ORIGIN, OTHERS, SECRETS, SETTINGS};
 
 /// Seconds for which a file must stand still. Less than a tenth is no proof that a transfer is over; after an hour,
@@ -24,8 +25,12 @@ const SETTLE_SECONDS: RangeInclusive<f64> = 0.1..=3600.0;
 /// Seconds from one listing of the drop folder to the next, up to a day.
 const RESCAN_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 
-/// Transcoder children at a time. A child takes a core or more and some hundred MB; no machine has room for more.
-const SLOTS: RangeInclusive<u32> = 1..=256;
+/// Transcoder children at a time.
+pub(crate) const SLOTS: RangeInclusive<u32> = 1..=MAX_SLOTS as u32;
+
+/// Seconds for which a process may drain, up to a day: a span takes minutes, and whoever waits for longer mistook the
+/// unit.
+pub(crate) const DRAIN_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
 const COPIES: RangeInclusive<u32> = 1..=100;
@@ -38,6 +43,14 @@ const READ_DAYS: RangeInclusive<f64> = 0.0..=3650.0;
 
 /// Requests or megabytes in a second. More than ten thousand no origin gives, and zero would audit nothing.
 const BUDGET: RangeInclusive<u32> = 1..=10_000;
+
+/// What [`is_pool_name`] asks for.
+pub(crate) const POOL_RULE: &str =
+    "use 1 to 64 of a-z, 0-9 and -, and start with a letter or digit";
+
+/// What [`is_worker_name`] asks for.
+pub(crate) const NAME_RULE: &str =
+    "use 1 to 64 of A-Z, a-z, 0-9, -, . and _, and start with a letter or digit";
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 
@@ -77,6 +90,9 @@ pub(super) struct Layer<'s> {
     pub(super) watch_settle: Option<Duration>,
     pub(super) watch_rescan: Option<Duration>,
     pub(super) worker_slots: Option<NonZeroUsize>,
+    pub(super) worker_pool: Option<String>,
+    pub(super) worker_name: Option<String>,
+    pub(super) worker_drain: Option<Duration>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
     pub(super) publish_required: Option<Vec<String>>,
@@ -91,6 +107,7 @@ pub(super) struct Layer<'s> {
     pub(super) audit_heal: Option<Heal>,
     pub(super) http_listen: Option<SocketAddr>,
     pub(super) http_public_url: Option<String>,
+    pub(super) http_health_listen: Option<SocketAddr>,
     pub(super) log_filter: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     /// The same as it was said, for whoever finds later that values do not go together. What overrides comes first.
@@ -119,6 +136,21 @@ pub(super) struct OriginLayer {
     pub(super) purge_token: Option<Secret>,
 }
 
+/// What the command line says.
+impl From<Flags> for Layer<'_> {
+    fn from(flags: Flags) -> Self {
+        Self {
+            data_dir: flags.data_dir,
+            worker_slots: flags.slots,
+            worker_pool: flags.pool,
+            worker_name: flags.name,
+            worker_drain: flags.drain,
+            http_health_listen: flags.health_listen,
+            ..Self::default()
+        }
+    }
+}
+
 impl<'s> Layer<'s> {
     /// What this layer says, and where it says nothing, what `under` says.
     pub(super) fn over(self, under: Layer<'s>) -> Layer<'s> {
@@ -136,6 +168,9 @@ impl<'s> Layer<'s> {
             watch_settle: self.watch_settle.or(under.watch_settle),
             watch_rescan: self.watch_rescan.or(under.watch_rescan),
             worker_slots: self.worker_slots.or(under.worker_slots),
+            worker_pool: self.worker_pool.or(under.worker_pool),
+            worker_name: self.worker_name.or(under.worker_name),
+            worker_drain: self.worker_drain.or(under.worker_drain),
             origins,
             publish_required: self.publish_required.or(under.publish_required),
             publish_min_copies: self.publish_min_copies.or(under.publish_min_copies),
@@ -148,6 +183,7 @@ impl<'s> Layer<'s> {
             audit_heal: self.audit_heal.or(under.audit_heal),
             http_listen: self.http_listen.or(under.http_listen),
             http_public_url: self.http_public_url.or(under.http_public_url),
+            http_health_listen: self.http_health_listen.or(under.http_health_listen),
             log_filter: self.log_filter.or(under.log_filter),
             log_format: self.log_format.or(under.log_format),
             said: self.said.into_iter().chain(under.said).collect(),
@@ -313,6 +349,9 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         watch_settle: seconds("watch.settle_seconds", SETTLE_SECONDS),
         watch_rescan: seconds("watch.rescan_seconds", RESCAN_SECONDS),
         worker_slots: value("worker.slots").and_then(slots),
+        worker_pool: value("worker.pool").and_then(|v| named(v, POOL_RULE, is_pool_name)),
+        worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
+        worker_drain: seconds("worker.drain_seconds", DRAIN_SECONDS),
         origins: origins
             .into_iter()
             .map(|name| {
@@ -340,6 +379,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         }),
         http_listen: value("http.listen").and_then(listen),
         http_public_url: value("http.public_url").and_then(site),
+        http_health_listen: value("http.health_listen").and_then(listen),
         log_filter: value("log.filter").and_then(filter),
         log_format: value("log.format").and_then(|v| {
             v.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)], "log format")
@@ -391,6 +431,16 @@ fn pipeline(value: &Value<'_>) -> Option<String> {
 
 fn slots(value: &Value<'_>) -> Option<NonZeroUsize> {
     NonZeroUsize::new(usize::try_from(value.whole(SLOTS)?).ok()?)
+}
+
+/// A name for which `is_good`, which `rule` says in words.
+fn named(value: &Value<'_>, rule: &str, is_good: fn(&str) -> bool) -> Option<String> {
+    let text = value.text()?;
+    if !is_good(text) {
+        value.reject(format!("`{text}` is no such name: {rule}"));
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn listen(value: &Value<'_>) -> Option<SocketAddr> {

@@ -10,15 +10,20 @@ use super::*;
 use crate::env_vars::OTHERS;
 use crate::env_vars::tests::{Example, example_file, examples};
 
-const CORES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const SLOTS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 fn try_config(file: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
-    resolve(Some((Path::new("/etc/hw/headwater.toml"), file)), &variables(pairs), None, CORES)
-        .map_err(|complaints| ConfigError::Invalid(complaints).to_string())
+    resolve(
+        Some((Path::new("/etc/hw/headwater.toml"), file)),
+        &variables(pairs),
+        &Flags::default(),
+        SLOTS,
+    )
+    .map_err(|complaints| ConfigError::Invalid(complaints).to_string())
 }
 
 fn config(file: &str, pairs: &[(&str, &str)]) -> Config {
@@ -46,7 +51,7 @@ fn shown(config: &Config) -> String {
 
 #[test]
 fn nothing_at_all_works_in_the_current_folder() {
-    let config = resolve(None, &BTreeMap::new(), None, CORES).unwrap();
+    let config = resolve(None, &BTreeMap::new(), &Flags::default(), SLOTS).unwrap();
     expect![[r#"
         Config {
             data_dir: "headwater-data",
@@ -62,6 +67,9 @@ fn nothing_at_all_works_in_the_current_folder() {
             },
             worker: Worker {
                 slots: 2,
+                pool: "cpu",
+                name: None,
+                drain: 20s,
             },
             origins: [
                 Origin {
@@ -96,6 +104,7 @@ fn nothing_at_all_works_in_the_current_folder() {
             http: Http {
                 listen: 127.0.0.1:8080,
                 public_url: None,
+                health_listen: None,
             },
             log: Log {
                 filter: None,
@@ -109,7 +118,7 @@ fn nothing_at_all_works_in_the_current_folder() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    let nothing = shown(&resolve(None, &BTreeMap::new(), None, CORES).unwrap());
+    let nothing = shown(&resolve(None, &BTreeMap::new(), &Flags::default(), SLOTS).unwrap());
     assert_eq!(shown(&config("", &[])), nothing);
     assert_eq!(
         shown(&config("[watch]\n[log]\n[publish]\n[origins]\n[origins.local]\n", &[])),
@@ -136,6 +145,11 @@ fn the_file_sets_everything() {
             },
             worker: Worker {
                 slots: 4,
+                pool: "cpu-large",
+                name: Some(
+                    "render-3",
+                ),
+                drain: 120s,
             },
             origins: [
                 Origin {
@@ -236,6 +250,9 @@ fn the_file_sets_everything() {
                 public_url: Some(
                     "https://headwater.example.org",
                 ),
+                health_listen: Some(
+                    0.0.0.0:8081,
+                ),
             },
             log: Log {
                 filter: Some(
@@ -292,6 +309,9 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_WATCH_SETTLE_SECONDS", "0.5"),
         ("HEADWATER_WATCH_RESCAN_SECONDS", "1.5"),
         ("HEADWATER_WORKER_SLOTS", "7"),
+        ("HEADWATER_WORKER_POOL", "other"),
+        ("HEADWATER_WORKER_NAME", "other"),
+        ("HEADWATER_WORKER_DRAIN_SECONDS", "0"),
         ("HEADWATER_ORIGINS_B2_KIND", "s3"),
         ("HEADWATER_ORIGINS_B2_BUCKET", "other"),
         ("HEADWATER_ORIGINS_B2_ENDPOINT", "http://other:9000"),
@@ -320,6 +340,7 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_AUDIT_HEAL", "automatic"),
         ("HEADWATER_HTTP_LISTEN", "[::1]:1"),
         ("HEADWATER_HTTP_PUBLIC_URL", "http://other"),
+        ("HEADWATER_HTTP_HEALTH_LISTEN", "[::1]:2"),
         ("HEADWATER_LOG_FILTER", "error"),
         ("HEADWATER_LOG_FORMAT", "text"),
     ];
@@ -348,12 +369,59 @@ fn an_empty_variable_does_not_clobber_the_file() {
 }
 
 #[test]
-fn the_flag_overrides_file_and_environment() {
-    let file = Some((Path::new("headwater.toml"), "data_dir = 'from-file'"));
-    let environment = variables(&[("HEADWATER_DATA_DIR", "from-environment")]);
-    let config = resolve(file, &environment, Some(Path::new("from-flag")), CORES).unwrap();
+fn flags_override_file_and_environment() {
+    let text = "data_dir = 'from-file'\n[worker]\nslots = 7\npool = 'from-file'\nname = 'from-file'\ndrain_seconds = 7\n[http]\nhealth_listen = '127.0.0.1:7'";
+    let file = Some((Path::new("headwater.toml"), text));
+    let environment = variables(&[
+        ("HEADWATER_DATA_DIR", "from-environment"),
+        ("HEADWATER_WORKER_SLOTS", "8"),
+        ("HEADWATER_WORKER_POOL", "from-environment"),
+        ("HEADWATER_WORKER_NAME", "from-environment"),
+        ("HEADWATER_WORKER_DRAIN_SECONDS", "8"),
+        ("HEADWATER_HTTP_HEALTH_LISTEN", "127.0.0.1:8"),
+    ]);
+    let flags = Flags {
+        config: None,
+        data_dir: Some("from-flag".into()),
+        slots: NonZeroUsize::new(9),
+        pool: Some("from-flag".to_owned()),
+        name: Some("from-flag".to_owned()),
+        drain: Some(Duration::from_secs(9)),
+        health_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9))),
+    };
+    let config = resolve(file, &environment, &flags, SLOTS).unwrap();
     assert_eq!(config.data_dir, Path::new("from-flag"));
     assert_eq!(path_of(&config, "local"), "from-flag/origin");
+    let expected = Worker {
+        slots: NonZeroUsize::new(9).unwrap(),
+        pool: "from-flag".to_owned(),
+        name: Some("from-flag".to_owned()),
+        drain: Duration::from_secs(9),
+    };
+    assert_eq!((config.worker, config.http.health_listen), (expected, flags.health_listen));
+}
+
+#[test]
+fn names_of_pools_and_workers_can_be_those_of_folders() {
+    check(
+        "[worker]\npool = 'GPU'\nname = '../other'\ndrain_seconds = -1\n",
+        &[],
+        expect![[r#"
+        /etc/hw/headwater.toml:2:8: `GPU` is no such name: use 1 to 64 of a-z, 0-9 and -, and start with a letter or digit
+          2 | pool = 'GPU'
+            |        ^^^^^
+        hint: for example `pool = "cpu-large"` (pool of workers that this one belongs to; when left out, `cpu`)
+
+        /etc/hw/headwater.toml:3:8: `../other` is no such name: use 1 to 64 of A-Z, a-z, 0-9, -, . and _, and start with a letter or digit
+          3 | name = '../other'
+            |        ^^^^^^^^^^
+        hint: for example `name = "render-3"` (what the process is called in the catalog and in its folders, which no two may be at a time; when left out, the name of the host and eight digits, other ones at every start)
+
+        /etc/hw/headwater.toml:4:17: drain_seconds = -1 is outside 0 to 86400
+          4 | drain_seconds = -1
+            |                 ^^
+        hint: for example `drain_seconds = 120` (how long work under way may go on after SIGTERM before it is given back, 0 to 86400; whoever sends SIGKILL afterwards has to wait 10 s longer than that; when left out, 20)"#]],
+    );
 }
 
 #[test]
@@ -489,7 +557,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:8:9: slots = 0 is outside 1 to 256
               8 | slots = 0
                 |         ^
-            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)"#]],
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)"#]],
     );
     check(
         "[http]\nlisten = 'localhost'\npublic_url = 'example.org'\n\
@@ -509,7 +577,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:5:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
               5 | filter = 'headwater=loud'
                 |          ^^^^^^^^^^^^^^^^
-            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
+            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up` and `worker`, `warn,aws=error` for all other commands)
 
             /etc/hw/headwater.toml:6:10: `jsno` is no log format
               6 | format = 'jsno'
@@ -567,7 +635,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_WATCH_RESCAN_SECONDS=60` (how often the drop folder is listed in case a notification got lost, 0.1 to 86400; when left out, 10)
 
             HEADWATER_WORKER_SLOTS: `all` is not a whole number from 1 to 256
-            hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+            hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)
 
             HEADWATER_HTTP_LISTEN: `8080` is not an IP address and a port
             hint: for example `HEADWATER_HTTP_LISTEN=0.0.0.0:8080` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
@@ -576,7 +644,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_HTTP_PUBLIC_URL=https://headwater.example.org` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
 
             HEADWATER_LOG_FILTER: `a=b=c` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
+            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up` and `worker`, `warn,aws=error` for all other commands)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
@@ -605,7 +673,7 @@ fn mistakes_of_file_and_environment_come_together() {
             /etc/hw/headwater.toml:2:9: slots = -1 is outside 1 to 256
               2 | slots = -1
                 |         ^^
-            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
@@ -655,7 +723,7 @@ fn folders_that_lie_in_each_other() {
 fn a_file_that_was_named_must_be_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("named.toml");
-    let flags = Flags { config: Some(path.clone()), data_dir: None };
+    let flags = Flags { config: Some(path.clone()), ..Flags::default() };
     let error = Config::load(&flags, &BTreeMap::new()).unwrap_err();
     assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
     let environment = variables(&[("HEADWATER_CONFIG", path.to_str().unwrap())]);
@@ -668,7 +736,7 @@ fn a_file_that_was_named_must_be_there() {
 
     let other = folder.path().join("other.toml");
     std::fs::write(&other, "tenant = 'b'").unwrap();
-    let flags = Flags { config: Some(other), data_dir: None };
+    let flags = Flags { config: Some(other), ..Flags::default() };
     let config = Config::load(&flags, &environment).unwrap();
     assert_eq!(config.tenant.as_str(), "b", "the flag names another file than the variable");
 }
