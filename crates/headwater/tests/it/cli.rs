@@ -32,6 +32,7 @@ fn help() {
 
             Commands:
               up           Run everything in one process: drop folder, workers, verifier, publisher and web page
+              worker       Run transcoders only, beside a service that does the rest
               ingest       Queue a master
               status       Show titles and what happened to them
               verify       Prove again that the origin holds every object of a published title
@@ -56,7 +57,8 @@ fn help() {
               -h, --help               Print help
               -V, --version            Print version
 
-            Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration.
+            Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration;
+            130 or 143 if a second SIGINT or SIGTERM ended it at once.
             --- stderr
         "#]],
     );
