@@ -78,7 +78,7 @@ async fn whoever_drains_can_still_be_told_to_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_answered_after_the_end_goes_back_as_it_is() {
-    let lab = Lab::new();
+    let lab = Lab { drain: Duration::from_secs(10_000_000), ..Lab::new() };
     lab.catalog.submit(&lab.title("film", "a film")).await.unwrap();
     let slow = GatedCatalog::new(lab.catalog.clone(), Gate::OneConnection(Default::default()));
     let engine = lab.engine_by(slow, lab.origin.clone());

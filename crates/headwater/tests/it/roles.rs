@@ -109,6 +109,10 @@ fn a_service_and_workers_share_one_catalog() {
     let film = site.run(["--json", "status", "--follow", "film"]).last_line();
     assert_eq!(film["state"], "published", "{film}");
     assert_eq!(further_tries(&site, "film"), [""; 0]);
+    for process in [&first, &second, &service] {
+        let log = process.log();
+        assert!(!log.contains("dropped"), "somebody lost a claim: {log}");
+    }
 
     let again = site.run(["worker", "--name=first"]);
     assert_eq!(again.code, Some(1), "{again}");
