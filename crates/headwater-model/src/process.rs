@@ -13,7 +13,8 @@ use crate::task;
 /// more.
 pub const MAX_SLOTS: usize = 256;
 
-/// Memory in MiB that a transcoder is counted with: a span of 1080p with the ladder `vod-h264` peaked at 700 MiB.
+/// Memory in MiB that a transcoder is counted with: a span of a noisy 1080p25 master with the ladder `vod-h264` peaked at
+/// 951 MiB.
 const SLOT_MIB: u64 = 1024;
 
 /// Memory in MiB that the process itself is counted with: two masters that are archived in parts of 32 MiB, four at a

@@ -1,7 +1,8 @@
 //! `headwater up` and `headwater worker`: all roles in one process, or some of them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -74,58 +75,73 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
         (listener, router(api, health.clone()))
     });
     let probes = probed.map(|listener| (listener, headwater_api::health(health)));
-    let serving = async |site: Option<(TcpListener, _)>| {
-        let Some((listener, router)) = site else { return Ok(()) };
-        tokio::select! {
-            served = serve(listener, router, done.clone().cancelled_owned()) => {
-                served.context("serve HTTP")
-            }
-            () = too_late(&shutdown, app.config.worker.drain) => Ok(()),
+    let serving = async |site: Option<(TcpListener, _)>| match site {
+        Some((listener, router)) => {
+            let served = serve(listener, router, done.clone().cancelled_owned()).await;
+            served.context("serve HTTP")
         }
+        None => Ok(()),
     };
     let ending = || shutdown.ending().clone();
+    let failed = Mutex::new(None);
     // Whichever fails takes the others down: half a service would look like a whole one.
-    let parts = tokio::join!(
-        or_stop(&shutdown, async {
-            let worked = match roles.tasks() {
-                none if none.is_empty() => {
-                    shutdown.ending().cancelled().await;
-                    Ok(())
-                }
-                tasks => app.engine.run(&tasks, shutdown.clone()).await,
-            };
-            done.cancel();
-            Ok(worked?)
-        }),
-        or_stop(&shutdown, async {
-            match roles.has(Role::Watch) {
-                true => {
-                    let watching = app.engine.watch(drop_folder(&app.config), ending());
-                    Ok(pulse.beating("watch", watching).await?)
-                }
-                false => Ok(()),
-            }
-        }),
-        or_stop(&shutdown, async {
-            if roles.has(Role::Audit) {
-                pulse.beating("audit", audit(&app, ending())).await;
-            }
-            Ok(())
-        }),
-        or_stop(&shutdown, serving(site)),
-        or_stop(&shutdown, serving(probes)),
-        or_stop(&shutdown, async {
-            // Somebody who looks at one worker of many wants to know of that worker: its log tells.
-            if roles == Roles::only(Role::Worker) { Ok(()) } else { show(&app, done.clone()).await }
-        }),
-        origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, ending()),
-    );
-    let (work, watch, audit, site, probes, show, ()) = parts;
-    for part in [work, watch, audit, site, probes, show] {
-        part?;
+    let part = async |part: Part<'_>| {
+        if let Err(error) = part.await {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            shutdown.stop();
+        }
+    };
+    let working = async {
+        match roles.tasks() {
+            none if none.is_empty() => shutdown.ending().cancelled().await,
+            tasks => app.engine.run(&tasks, shutdown.clone()).await?,
+        }
+        Ok(())
+    };
+    let watching = async {
+        if roles.has(Role::Watch) {
+            let watching = app.engine.watch(drop_folder(&app.config), ending());
+            pulse.beating("watch", watching).await?;
+        }
+        Ok(())
+    };
+    let auditing = async {
+        if roles.has(Role::Audit) {
+            pulse.beating("audit", audit(&app, ending())).await;
+        }
+        Ok(())
+    };
+    let showing = async {
+        // Somebody who looks at one worker of many wants to know of that worker: its log tells.
+        if roles == Roles::only(Role::Worker) { Ok(()) } else { show(&app, done.clone()).await }
+    };
+    let parts = async {
+        tokio::join!(
+            async {
+                part(Box::pin(working)).await;
+                done.cancel();
+            },
+            part(Box::pin(watching)),
+            part(Box::pin(auditing)),
+            part(Box::pin(serving(site))),
+            part(Box::pin(serving(probes))),
+            part(Box::pin(showing)),
+            origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, ending()),
+        )
+    };
+    tokio::select! {
+        _ = parts => {}
+        // Whatever is not over by then waits for something that does not answer.
+        () = too_late(&shutdown, app.config.worker.drain) => {}
     }
-    Ok(Outcome::Done)
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(Outcome::Done),
+    }
 }
+
+/// What is done for one role.
+type Part<'p> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'p>>;
 
 /// What these roles need of the origins before they begin.
 fn need(roles: &Roles) -> Need {
@@ -138,18 +154,6 @@ fn need(roles: &Roles) -> Need {
     }
 }
 
-/// Does one part of the service. When that fails, the others give back what they have.
-async fn or_stop(
-    shutdown: &Shutdown,
-    part: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<()> {
-    let ended = part.await;
-    if ended.is_err() {
-        shutdown.stop();
-    }
-    ended
-}
-
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = format!("set {variable} to another address, such as 127.0.0.1:8081");
@@ -157,10 +161,17 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
     })
 }
 
-/// Waits until the last answer has to be given.
+/// Waits until everything has to be over.
 async fn too_late(shutdown: &Shutdown, drain: Duration) {
     shutdown.ending().cancelled().await;
-    tokio::time::sleep(LAST_ANSWERS.max(drain.saturating_add(AFTER_DRAINING))).await;
+    let stopped = async {
+        shutdown.now().cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = tokio::time::sleep(LAST_ANSWERS.max(drain.saturating_add(AFTER_DRAINING))) => {}
+    }
 }
 
 /// Says where masters are put, where the page is, and what else somebody wants to know who has started this.

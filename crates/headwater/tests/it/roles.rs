@@ -188,3 +188,21 @@ fn a_second_signal_ends_the_process_at_once() {
         wait_until("its children are dead", || site.children().is_empty());
     }
 }
+
+#[test]
+fn a_part_that_fails_ends_the_process_with_a_sentence() {
+    let site = Site::new();
+    site.write("drop", b"a file where a folder should be");
+    let drop = site.path("drop");
+    let mut command = site.command(["up", "--roles=watch,worker,verify"]);
+    let ran = Ran::of(command.env("HEADWATER_WATCH_FOLDER", &drop));
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let said = format!("error: failed to open the drop folder `{}`", drop.display());
+    assert!(ran.stderr.contains(&said), "{ran}");
+
+    let misspelt = site.run(["up", "--roles=watch,wroker"]);
+    assert_eq!(misspelt.code, Some(2), "{misspelt}");
+    assert!(misspelt.stderr.contains("there is no role `wroker`: there are"), "{misspelt}");
+    let none = site.run(["worker", "--slots=0"]);
+    assert_eq!(none.code, Some(2), "{none}");
+}
