@@ -20,7 +20,6 @@ async fn a_loop_that_waits_for_something_beats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "it is about a thread that is blocked")]
 async fn a_loop_that_blocks_its_thread_does_not() {
     let pulse = Pulse::default();
     let blocked = pulse.clone();
