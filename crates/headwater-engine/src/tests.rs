@@ -15,6 +15,7 @@ use headwater_model::task::{NewTitle, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::FilesOnly;
 use headwater_ports::origin::{Origin, ProofGrade};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::memory_edge::MemoryEdge;
@@ -95,6 +96,7 @@ impl Lab {
             catalog: Arc::new(MemoryCatalog::new(clock.clone())),
             clock,
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
+            masters: Arc::new(FilesOnly),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
             verify: Verify::Listing,
