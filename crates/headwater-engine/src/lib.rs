@@ -53,7 +53,7 @@ pub use mend::Remedy;
 pub use spool::SpoolError;
 pub use stores::{NoSuchOrigin, Stores};
 pub use verify::{Proof, VerifyError};
-pub use watch::{DropFolder, WatchError};
+pub use watch::{DropBucket, DropFolder, WatchError};
 
 #[cfg(test)]
 mod tests;

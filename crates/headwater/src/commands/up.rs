@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use headwater_api::{Api, router, serve};
-use headwater_engine::DropFolder;
+use futures_util::future::join_all;
 use headwater_engine::audit::{Budget, Schedule};
+use headwater_engine::{DropBucket, DropFolder};
 use headwater_model::task::Role;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,6 +47,9 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
     let drop_folder =
         std::path::absolute(&app.config.watch.folder).context("find the drop folder")?;
     news(&format!("drop folder  {}", drop_folder.display()));
+    for folder in &app.config.watch.buckets {
+        news(&format!("bucket       {folder}"));
+    }
     news(&format!("page         {page}/"));
 
     let api = router(Api {
@@ -60,12 +64,23 @@ pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
         settle: app.config.watch.settle,
         rescan: app.config.watch.rescan,
     };
-    let [stop_watch, stop_http, stop_show, stop_probe, stop_audit] =
-        [(); 5].map(|()| shutdown.clone());
+    let buckets = app.config.watch.buckets.iter().map(|folder| DropBucket {
+        folder: folder.clone(),
+        tenant: app.config.tenant.clone(),
+        pipeline: app.config.pipeline.clone(),
+        poll: app.config.watch.poll,
+    });
+    let buckets: Vec<DropBucket> = buckets.collect();
+    let [stop_watch, stop_buckets, stop_http, stop_show, stop_probe, stop_audit] =
+        [(); 6].map(|()| shutdown.clone());
     // Whichever fails takes the others down: half a service would look like a whole one.
     let result = tokio::try_join!(
         async { app.engine.run(&ALL_ROLES, shutdown.clone()).await.map_err(anyhow::Error::from) },
         async { app.engine.watch(folder, stop_watch).await.map_err(anyhow::Error::from) },
+        async {
+            join_all(buckets.iter().map(|it| app.engine.watch_bucket(it, &stop_buckets))).await;
+            Ok(())
+        },
         async { serve(listener, api, stop_http.cancelled_owned()).await.context("serve HTTP") },
         show(&app, stop_show),
         async {

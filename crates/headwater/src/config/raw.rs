@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_model::address::{BadAddress, Folder};
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
 use headwater_spec::document::{Document, Field, Section};
@@ -23,6 +24,9 @@ const SETTLE_SECONDS: RangeInclusive<f64> = 0.1..=3600.0;
 
 /// Seconds from one listing of the drop folder to the next, up to a day.
 const RESCAN_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
+
+/// Seconds from one listing of a watched bucket to the next, up to a day: each is paid for.
+const POLL_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
 
 /// Transcoder children at a time. A child takes a core or more and some hundred MB; no machine has room for more.
 const SLOTS: RangeInclusive<u32> = 1..=256;
@@ -76,9 +80,12 @@ pub(super) struct Layer<'s> {
     pub(super) watch_folder: Option<PathBuf>,
     pub(super) watch_settle: Option<Duration>,
     pub(super) watch_rescan: Option<Duration>,
+    pub(super) watch_buckets: Option<Vec<Folder>>,
+    pub(super) watch_poll: Option<Duration>,
     pub(super) worker_slots: Option<NonZeroUsize>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
+    pub(super) masters_origins: Option<Vec<String>>,
     pub(super) publish_required: Option<Vec<String>>,
     pub(super) publish_min_copies: Option<usize>,
     pub(super) publish_archive: Option<String>,
@@ -135,8 +142,11 @@ impl<'s> Layer<'s> {
             watch_folder: self.watch_folder.or(under.watch_folder),
             watch_settle: self.watch_settle.or(under.watch_settle),
             watch_rescan: self.watch_rescan.or(under.watch_rescan),
+            watch_buckets: self.watch_buckets.or(under.watch_buckets),
+            watch_poll: self.watch_poll.or(under.watch_poll),
             worker_slots: self.worker_slots.or(under.worker_slots),
             origins,
+            masters_origins: self.masters_origins.or(under.masters_origins),
             publish_required: self.publish_required.or(under.publish_required),
             publish_min_copies: self.publish_min_copies.or(under.publish_min_copies),
             publish_archive: self.publish_archive.or(under.publish_archive),
@@ -312,6 +322,8 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         watch_folder: path("watch.folder"),
         watch_settle: seconds("watch.settle_seconds", SETTLE_SECONDS),
         watch_rescan: seconds("watch.rescan_seconds", RESCAN_SECONDS),
+        watch_buckets: value("watch.buckets").and_then(folders),
+        watch_poll: seconds("watch.poll_seconds", POLL_SECONDS),
         worker_slots: value("worker.slots").and_then(slots),
         origins: origins
             .into_iter()
@@ -320,6 +332,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
                 (name, layer)
             })
             .collect(),
+        masters_origins: value("masters.origins").and_then(names),
         publish_required: value("publish.required").and_then(names),
         publish_min_copies: value("publish.min_copies")
             .and_then(|v| usize::try_from(v.whole(COPIES)?).ok()),
@@ -500,6 +513,15 @@ fn names(value: &Value<'_>) -> Option<Vec<String>> {
     let names: Vec<Option<String>> =
         items.iter().map(|item| Some(item.filled("the name of an origin")?.to_owned())).collect();
     names.into_iter().collect()
+}
+
+fn folders(value: &Value<'_>) -> Option<Vec<Folder>> {
+    let read = |item: &Value<'_>| {
+        let parsed = item.filled("a folder of a bucket")?.parse();
+        parsed.map_err(|error: BadAddress| item.reject(error.to_string())).ok()
+    };
+    let folders: Vec<Option<Folder>> = value.items()?.iter().map(read).collect();
+    folders.into_iter().collect()
 }
 
 /// How often everything is read; never when it is 0.
