@@ -15,10 +15,10 @@ use headwater_model::task::{NewTitle, Role};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
-use headwater_ports::masters::FilesOnly;
 use headwater_ports::origin::{Origin, ProofGrade};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::memory_edge::MemoryEdge;
+use headwater_testkit::memory_masters::MemoryMasters;
 use headwater_testkit::memory_origin::MemoryOrigin;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
@@ -57,6 +57,8 @@ mod crashes;
 
 mod drop_folder;
 
+mod far_away;
+
 pub(crate) mod gated_catalog;
 pub(crate) mod gated_origin;
 
@@ -77,6 +79,7 @@ pub(crate) struct Lab {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) origin: Arc<MemoryOrigin>,
+    masters: MemoryMasters,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
     verify: Verify,
@@ -96,7 +99,7 @@ impl Lab {
             catalog: Arc::new(MemoryCatalog::new(clock.clone())),
             clock,
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
-            masters: Arc::new(FilesOnly),
+            masters: MemoryMasters::default(),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
             verify: Verify::Listing,
@@ -135,6 +138,7 @@ impl Lab {
         let ports = Ports {
             catalog,
             stores,
+            masters: Arc::new(self.masters.clone()),
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new({
                 let publish = self.publish.clone();

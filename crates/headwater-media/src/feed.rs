@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -46,7 +46,7 @@ pub(crate) struct Fetched {
 /// Answers one child. Dropped, it stops.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    serving: JoinSet<Result<(), MasterError>>,
+    _serving: JoinSet<()>,
     counted: Arc<Counted>,
     bytes: u64,
 }
@@ -56,31 +56,25 @@ struct Counted {
     reads: AtomicU64,
     requests: AtomicU64,
     bytes: AtomicU64,
+    /// Why the master could not be read. Noted before the child hears of it, so that it is there once the child has ended.
+    error: Mutex<Option<MasterError>>,
 }
 
 impl Feed {
     /// What to give a child as its standard input, and who answers there.
     pub(crate) fn start(master: Arc<dyn RemoteMaster>) -> io::Result<(Stdio, Self)> {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let ours = UnixStream::from_std(ours)?;
-        let bytes = master.seen().bytes;
-        let counted = Arc::new(Counted::default());
-        let mut serving = JoinSet::new();
-        let ahead = Ahead::new(master, counted.clone());
-        serving.spawn(serve(ours, ahead, counted.clone()));
-        Ok((Stdio::from(OwnedFd::from(theirs)), Self { serving, counted, bytes }))
+        let (theirs, feed) = start(master)?;
+        Ok((Stdio::from(theirs), feed))
     }
 
     /// Stops; says why the master could not be read, if it could not.
-    pub(crate) async fn finish(mut self) -> Result<Fetched, MasterError> {
-        // Whoever could not read has ended already, and its word must not be lost.
-        if let Some(ended) = self.serving.try_join_next() {
-            ended.unwrap_or(Ok(()))?;
+    pub(crate) fn finish(self) -> Result<Fetched, MasterError> {
+        let error = self.counted.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(error) = error {
+            return Err(error);
         }
-        self.serving.shutdown().await;
         let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let Counted { reads, requests, bytes } = &*self.counted;
+        let Counted { reads, requests, bytes, .. } = &*self.counted;
         Ok(Fetched { reads: count(reads), requests: count(requests), bytes: count(bytes) })
     }
 
@@ -90,15 +84,23 @@ impl Feed {
     }
 }
 
+/// The child's end of a socket, and who answers at the other.
+fn start(master: Arc<dyn RemoteMaster>) -> io::Result<(OwnedFd, Feed)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let ours = UnixStream::from_std(ours)?;
+    let bytes = master.seen().bytes;
+    let counted = Arc::new(Counted::default());
+    let mut serving = JoinSet::new();
+    serving.spawn(serve(ours, Ahead::new(master, counted.clone())));
+    Ok((theirs.into(), Feed { _serving: serving, counted, bytes }))
+}
+
 /// Answers until the child is gone or the master cannot be read.
-async fn serve(
-    mut child: UnixStream,
-    mut ahead: Ahead,
-    counted: Arc<Counted>,
-) -> Result<(), MasterError> {
+async fn serve(mut child: UnixStream, mut ahead: Ahead) {
     let size = ahead.bytes();
     if child.write_all(&size.to_le_bytes()).await.is_err() {
-        return Ok(());
+        return;
     }
     let mut question = [0; QUESTION];
     let mut answer = Vec::new();
@@ -108,20 +110,21 @@ async fn serve(
         let length = u32::from_le_bytes(length.try_into().unwrap_or_default());
         // The child is the least trusted of all processes here.
         let end = at.checked_add(u64::from(length)).filter(|end| *end <= size);
-        let Some(end) = end.filter(|_| length <= MOST) else { return Ok(()) };
-        counted.reads.fetch_add(1, Ordering::Relaxed);
+        let Some(end) = end.filter(|_| length <= MOST) else { return };
+        ahead.counted.reads.fetch_add(1, Ordering::Relaxed);
         answer.clear();
         answer.push(HERE);
         if let Err(error) = ahead.read(at..end, &mut answer).await {
-            // It fails without this too, only later.
+            let noted = &ahead.counted.error;
+            *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            // A child that is gone need not hear it.
             let _ = child.write_all(&[NOT_HERE]).await;
-            return Err(error);
+            return;
         }
         if child.write_all(&answer).await.is_err() {
-            return Ok(());
+            return;
         }
     }
-    Ok(())
 }
 
 /// Blocks of a master, fetched when they are asked for and some before.

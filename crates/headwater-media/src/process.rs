@@ -98,7 +98,7 @@ impl ChildTranscoder {
             let size = feed.bytes();
             // Whatever the child makes of it: it had no more of its master.
             let Fetched { reads, requests, bytes } =
-                feed.finish().await.map_err(TranscodeError::Master)?;
+                feed.finish().map_err(TranscodeError::Master)?;
             info!(bytes, of = size, requests, reads, "fetched of the master");
         }
         let crashed = |how: String, last_words: String| TranscodeError::Crashed { how, last_words };

@@ -336,6 +336,8 @@ fn one_variable_leaves_the_rest_of_the_file_alone() {
         folder: "/a".into(),
         settle: Duration::from_secs(9),
         rescan: Duration::from_secs(2),
+        buckets: Vec::new(),
+        poll: Duration::from_mins(1),
     };
     assert_eq!(config(file, &[("HEADWATER_WATCH_SETTLE_SECONDS", "9")]).watch, expected);
 }
