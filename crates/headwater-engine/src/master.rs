@@ -91,10 +91,7 @@ pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, 
 }
 
 /// Reads the master once and gives its SHA-256; fails when it changed meanwhile.
-pub(crate) async fn hash(
-    masters: &dyn Masters,
-    at: &Address,
-) -> Result<(Opened, Sha256), Failure> {
+pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened, Sha256), Failure> {
     let opened = open(masters, at).await?;
     let stop = CancellationToken::new();
     // When the task is cancelled, the reading thread must not go on through the rest of 100 GB.

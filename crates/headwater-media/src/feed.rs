@@ -11,8 +11,8 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use headwater_ports::masters::{MasterError, RemoteMaster};
@@ -37,6 +37,8 @@ const STRETCH: u64 = 16;
 pub(crate) struct Fetched {
     /// Questions of the child.
     pub(crate) reads: u64,
+    /// Bytes that it got.
+    pub(crate) given: u64,
     /// Requests to where the master lies.
     pub(crate) requests: u64,
     /// Bytes that came from there.
@@ -54,6 +56,7 @@ pub(crate) struct Feed {
 #[derive(Debug, Default)]
 struct Counted {
     reads: AtomicU64,
+    given: AtomicU64,
     requests: AtomicU64,
     bytes: AtomicU64,
     /// Why the master could not be read. Noted before the child hears of it, so that it is there once the child has ended.
@@ -74,8 +77,13 @@ impl Feed {
             return Err(error);
         }
         let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let Counted { reads, requests, bytes, .. } = &*self.counted;
-        Ok(Fetched { reads: count(reads), requests: count(requests), bytes: count(bytes) })
+        let Counted { reads, given, requests, bytes, .. } = &*self.counted;
+        Ok(Fetched {
+            reads: count(reads),
+            given: count(given),
+            requests: count(requests),
+            bytes: count(bytes),
+        })
     }
 
     /// Size of the master in bytes.
@@ -112,6 +120,7 @@ async fn serve(mut child: UnixStream, mut ahead: Ahead) {
         let end = at.checked_add(u64::from(length)).filter(|end| *end <= size);
         let Some(end) = end.filter(|_| length <= MOST) else { return };
         ahead.counted.reads.fetch_add(1, Ordering::Relaxed);
+        ahead.counted.given.fetch_add(u64::from(length), Ordering::Relaxed);
         answer.clear();
         answer.push(HERE);
         if let Err(error) = ahead.read(at..end, &mut answer).await {
@@ -202,7 +211,12 @@ impl Ahead {
         self.now += 1;
         let now = self.now;
         let found = self.kept.get_mut(&number);
-        Ok(found.map(|(block, read)| { *read = now; block.clone() }).unwrap_or_default())
+        Ok(found
+            .map(|(block, read)| {
+                *read = now;
+                block.clone()
+            })
+            .unwrap_or_default())
     }
 
     /// Fetches a block, with those behind it that are sure or likely to be read.

@@ -97,9 +97,9 @@ impl ChildTranscoder {
         if let Some(feed) = feed {
             let size = feed.bytes();
             // Whatever the child makes of it: it had no more of its master.
-            let Fetched { reads, requests, bytes } =
+            let Fetched { reads, given, requests, bytes } =
                 feed.finish().map_err(TranscodeError::Master)?;
-            info!(bytes, of = size, requests, reads, "fetched of the master");
+            info!(bytes, of = size, requests, given, reads, "fetched of the master");
         }
         let crashed = |how: String, last_words: String| TranscodeError::Crashed { how, last_words };
         match outcome {

@@ -83,7 +83,9 @@ impl FromStr for Address {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
                 check_bucket(bucket)?;
                 if key.is_empty() || key.ends_with('/') {
-                    return bad("it names a folder of a bucket, where the key of an object should stand: `s3://bucket/key`");
+                    return bad(
+                        "it names a folder of a bucket, where the key of an object should stand: `s3://bucket/key`",
+                    );
                 }
                 if key.chars().any(char::is_control) {
                     return bad("the key holds a line break or another control character");
@@ -108,14 +110,20 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
 fn web(scheme: &str, rest: &str) -> Result<Address, BadAddress> {
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
-        return bad("the address holds a user's name or a password, which would be kept and shown: take away what stands before the `@`");
+        return bad(
+            "the address holds a user's name or a password, which would be kept and shown: take away what stands before the `@`",
+        );
     }
     if rest.contains('?') {
-        return bad("the address has a query (`?…`), in which signatures stand that expire and must not be kept: give the address without one, or put the bucket into the configuration and say `s3://bucket/key`");
+        return bad(
+            "the address has a query (`?…`), in which signatures stand that expire and must not be kept: give the address without one, or put the bucket into the configuration and say `s3://bucket/key`",
+        );
     }
     let odd = |c: char| c == '#' || c == '\\' || c.is_whitespace() || c.is_control();
     if host.is_empty() || rest.contains(odd) {
-        return bad("it is not the address of a file on a web server: `https://host/path/film.mov`");
+        return bad(
+            "it is not the address of a file on a web server: `https://host/path/film.mov`",
+        );
     }
     if rest.split_once('/').is_none_or(|(_, path)| last(path).is_empty()) {
         return bad("it names no file: the address ends where the name of one should stand");

@@ -102,7 +102,8 @@ impl Masters for RemoteMasters {
             }
         };
         let Some(stamp) = identity.stamp() else {
-            let reason = "who holds it says neither by an ETag nor by a time whether it is still the same";
+            let reason =
+                "who holds it says neither by an ETag nor by a time whether it is still the same";
             return Err(refused((MasterErrorKind::Unsuitable, reason.to_owned())));
         };
         let seen = Seen { bytes: identity.bytes, stamp };

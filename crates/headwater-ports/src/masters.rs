@@ -71,9 +71,11 @@ impl MasterError {
     pub fn into_failure(self) -> Failure {
         let Self { kind, address, reason } = self;
         let (code, message, retry) = match kind {
-            MasterErrorKind::NotFound => {
-                (Code::MasterGone, format!("there is no master `{address}` any more: {reason}"), Retry::Never)
-            }
+            MasterErrorKind::NotFound => (
+                Code::MasterGone,
+                format!("there is no master `{address}` any more: {reason}"),
+                Retry::Never,
+            ),
             MasterErrorKind::Denied => (
                 Code::Unreadable,
                 format!("the service may not read the master `{address}`: {reason}"),

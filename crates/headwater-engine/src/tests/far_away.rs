@@ -58,7 +58,7 @@ async fn it_is_archived_from_where_it_lies_and_that_copy_serves_when_it_is_gone(
     lab.masters.remove(AT);
     let remake = Remake {
         base: Version(1),
-        renditions: vec!["360p".to_owned()],
+        renditions: vec!["video-360p".to_owned()],
         from_ms: None,
         to_ms: None,
         reason: None,

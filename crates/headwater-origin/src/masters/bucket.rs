@@ -79,11 +79,8 @@ impl Bucket {
                         failed => return Err(failed),
                     },
                 };
-                let came = Came {
-                    etag: answer.e_tag(),
-                    modified: None,
-                    part: answer.content_range(),
-                };
+                let came =
+                    Came { etag: answer.e_tag(), modified: None, part: answer.content_range() };
                 if let Err(verdict) = identity.check(&came) {
                     return Ok(Err(verdict));
                 }

@@ -167,8 +167,7 @@ impl Reader {
         }
         let why = format!(
             "the file `{}` is not what it was when it was hashed: its SHA-256 is {found} instead of {}",
-            put.file,
-            put.sha256
+            put.file, put.sha256
         );
         Err(Failed::corrupt(why).into_error("store", put.key.as_str()))
     }

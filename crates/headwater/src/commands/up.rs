@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use headwater_api::{Api, router, serve};
 use futures_util::future::join_all;
+use headwater_api::{Api, router, serve};
 use headwater_engine::audit::{Budget, Schedule};
 use headwater_engine::{DropBucket, DropFolder};
 use headwater_model::task::Role;

@@ -74,7 +74,9 @@ fn holders<'l>(said: &'l Layer<'_>) -> Vec<&'l str> {
 
 /// Whether masters lie there, and nothing is stored.
 fn holds_masters(said: &Layer<'_>, name: &str) -> bool {
-    said.masters_origins.iter().flatten().any(|master| master == name)
+    // One that is the archive as well is told to be.
+    said.publish_archive.as_deref() != Some(name)
+        && said.masters_origins.iter().flatten().any(|master| master == name)
 }
 
 /// The buckets that masters are read from and nothing is stored in; and what does not go together about them.
