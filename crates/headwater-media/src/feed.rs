@@ -2,7 +2,8 @@
 //!
 //! A child reads its master in thousands of small pieces. They are cut from blocks that stay for a while, and what is
 //! read in a row is fetched ahead, in growing stretches: a seek costs one block, and a long run one request for some
-//! megabytes. What is fetched and not used is at most half of what was read in the run so far, and a block.
+//! megabytes. What is fetched in vain is at most three quarters of what was read in the run so far, and never more than
+//! two stretches: next to nothing of a span of a minute.
 //!
 //! **Memory.** [`KEPT`] blocks, and two stretches under way.
 
