@@ -575,6 +575,10 @@ fn flipped(body: &[u8]) -> Bytes {
     clippy::disallowed_methods,
     reason = "a server of its own: clients see its time, nothing is decided by it"
 )]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// An object that somebody else has put there.
 pub(crate) fn stored(body: Bytes) -> Stored {
     Stored {
@@ -588,10 +592,6 @@ pub(crate) fn stored(body: Bytes) -> Stored {
         is_restored: false,
         previous: None,
     }
-}
-
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 fn length(body: &Bytes) -> i64 {

@@ -4,7 +4,8 @@
 //! the content that was asked for are the parts put together. Each part goes up with its own hash in the signature and
 //! its MD5 beside it, has its own tries, and waits at the same gate as every other call.
 //!
-//! **Memory.** [`IN_FLIGHT`] parts that are being sent and one that is being read.
+//! **Memory.** [`IN_FLIGHT`] parts that are being sent and one that is being read; and 32 MiB that are on their way here,
+//! of a master far away.
 //!
 //! **What is left behind.** Parts of an upload that is not finished are stored and paid for and seen in no listing. So it
 //! is given up on every way out but success, also when the call is dropped; and since a process can be killed, whoever
