@@ -57,7 +57,7 @@ pub use shutdown::Shutdown;
 pub use spool::SpoolError;
 pub use stores::{NoSuchOrigin, Stores};
 pub use verify::{Proof, VerifyError};
-pub use watch::{DropFolder, WatchError};
+pub use watch::{DropBucket, DropFolder, WatchError};
 
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,7 @@ use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
+use headwater_ports::masters::Masters;
 use headwater_ports::transcoder::{Part, Transcoder};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -144,6 +145,8 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// Where packages are stored.
     pub stores: Stores,
+    /// Buckets and web servers that hold masters.
+    pub masters: Arc<dyn Masters>,
     /// What looks at masters and makes segments.
     pub transcoder: Arc<dyn Transcoder>,
     /// What to make out of masters.

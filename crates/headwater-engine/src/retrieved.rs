@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use crate::blocks::{self, Hasher};
 use crate::failure::{Halt, later, never, of_origin};
 use crate::life::Ports;
-use crate::master::{self, Stamp};
+use crate::master::{self, Opened, Stamp};
 use crate::spool;
 
 /// Bytes that stay free beside a copy that is fetched: transcoders and the catalog need the same disk.
@@ -53,16 +53,15 @@ struct Fetched {
 
 /// A master to read from.
 pub(crate) struct Source {
-    pub(crate) path: PathBuf,
-    pub(crate) stamp: Stamp,
+    pub(crate) master: Opened,
     /// Keeps a copy where it is.
     _in_use: Option<Arc<()>>,
 }
 
 impl Source {
-    /// The master's own file.
-    pub(crate) fn own(path: &Path, stamp: Stamp) -> Self {
-        Self { path: path.to_owned(), stamp, _in_use: None }
+    /// The master itself.
+    pub(crate) fn own(master: Opened) -> Self {
+        Self { master, _in_use: None }
     }
 }
 
@@ -108,8 +107,8 @@ impl Retrieved {
         claimed: &Claimed,
         sha256: Sha256,
     ) -> Result<Source, Halt> {
-        match master::same(claimed, sha256).await {
-            Ok(stamp) => Ok(Source::own(Path::new(&claimed.master_path), stamp)),
+        match master::same(&*ports.masters, claimed, sha256).await {
+            Ok(master) => Ok(Source::own(master)),
             Err(failure) => self.instead(ports, claimed, sha256, failure).await,
         }
     }
@@ -146,8 +145,8 @@ impl Retrieved {
             }
         };
         fetched.packages.insert(claimed.package.clone());
-        let (path, stamp) = (fetched.path.clone(), fetched.stamp);
-        let source = Source { path, stamp, _in_use: Some(fetched.in_use.clone()) };
+        let master = Opened::file(&fetched.path, fetched.stamp);
+        let source = Source { master, _in_use: Some(fetched.in_use.clone()) };
         *slot = Some(fetched);
         Ok(source)
     }

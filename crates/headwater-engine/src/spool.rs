@@ -144,8 +144,8 @@ fn sweep(leftover: &DirEntry) -> io::Result<()> {
     }
 }
 
-/// The folder of one claim, in that of the process `name`. The token is in its name: a child of an older claim of the same task that is still dying
-/// writes elsewhere.
+/// The folder of one claim, in that of the process `name`. The token is in its name: a child of an older claim of the
+/// same task that is still dying writes elsewhere.
 pub(crate) fn folder_of(root: &Path, name: &str, lease: &Lease) -> PathBuf {
     root.join(name).join(format!("task-{}-{}", lease.task, lease.token))
 }

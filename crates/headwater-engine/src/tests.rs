@@ -18,6 +18,7 @@ use headwater_ports::clock::Clock;
 use headwater_ports::origin::{Origin, ProofGrade};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::memory_edge::MemoryEdge;
+use headwater_testkit::memory_masters::MemoryMasters;
 use headwater_testkit::memory_origin::MemoryOrigin;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
@@ -58,6 +59,8 @@ mod crashes;
 
 mod drop_folder;
 
+mod far_away;
+
 pub(crate) mod gated_catalog;
 pub(crate) mod gated_origin;
 
@@ -78,6 +81,7 @@ pub(crate) struct Lab {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) origin: Arc<MemoryOrigin>,
+    masters: MemoryMasters,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
     drain: Duration,
@@ -98,6 +102,7 @@ impl Lab {
             catalog: Arc::new(MemoryCatalog::new(clock.clone())),
             clock,
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
+            masters: MemoryMasters::default(),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
             drain: Duration::from_secs(20),
@@ -137,6 +142,7 @@ impl Lab {
         let ports = Ports {
             catalog,
             stores,
+            masters: Arc::new(self.masters.clone()),
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new({
                 let publish = self.publish.clone();

@@ -14,13 +14,15 @@ use headwater_model::pipeline::Pipeline;
 use headwater_model::process::Role;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
+use headwater_origin::{RemoteMasters, S3Settings};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::Masters;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 use rustix::fs::FlockOperation;
 
-use crate::config::Config;
+use crate::config::{Config, OriginKind};
 use crate::machine;
 use crate::origins::{self, Need, Opened};
 
@@ -42,6 +44,7 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Vec<Opened>,
     pub(crate) stores: Stores,
+    pub(crate) masters: Arc<dyn Masters>,
     pub(crate) transcoder: Arc<dyn Transcoder>,
     pub(crate) engine: Engine,
     /// What this process is called in the catalog.
@@ -81,12 +84,14 @@ impl App {
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
+        let masters = masters(&config);
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
             stores: stores.clone(),
+            masters: masters.clone(),
             transcoder: transcoder.clone(),
             pipelines: Arc::new(move |name: &str| pipeline(folder.as_deref(), name)),
         };
@@ -103,7 +108,7 @@ impl App {
                 lease: LEASE,
             },
         );
-        Ok(Self { config, clock, catalog, origins, stores, transcoder, engine, worker })
+        Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
     }
 
     /// Where players find an object: on the origin that the policy names first.
@@ -182,6 +187,17 @@ impl App {
         let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
         Ok((lock, path))
     }
+}
+
+/// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,
+/// and web servers. Asks nobody.
+pub(crate) fn masters(config: &Config) -> Arc<dyn Masters> {
+    let others = config.origins.iter().filter_map(|origin| match &origin.kind {
+        OriginKind::S3(settings) => Some(settings),
+        OriginKind::Directory { .. } => None,
+    });
+    let buckets: Vec<S3Settings> = config.masters.iter().chain(others).cloned().collect();
+    Arc::new(RemoteMasters::new(buckets))
 }
 
 /// Locks the file for as long as it is open, unless another process keeps that from being done.

@@ -109,7 +109,7 @@ enum Command {
     Pipelines(PipelinesCommand),
     /// Show what is in a master
     Probe {
-        /// The master
+        /// The master: a path, `s3://bucket/key`, or an address that begins with `https://` or `http://`
         file: PathBuf,
     },
     /// What a worker starts for each piece of work
@@ -189,7 +189,7 @@ fn drain_seconds(text: &str) -> Result<Duration, String> {
 /// `headwater ingest`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IngestArgs {
-    /// The master
+    /// The master: a path, `s3://bucket/key`, or an address that begins with `https://` or `http://`
     pub(crate) file: PathBuf,
     /// Title to make of it [default: the file's name]
     #[arg(long, value_name = "ID")]

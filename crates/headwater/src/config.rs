@@ -20,6 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
 use headwater_origin::S3Settings;
@@ -48,8 +49,10 @@ pub(crate) struct Config {
     pub(crate) watch: Watch,
     /// The workers of this process.
     pub(crate) worker: Worker,
-    /// Where packages and masters are held, by name.
+    /// Where packages are held, and copies of masters, by name.
     pub(crate) origins: Vec<Origin>,
+    /// Where masters come from, by name: only ever read.
+    pub(crate) masters: Vec<S3Settings>,
     /// What has to be proven on them before viewers get a package.
     pub(crate) policy: Policy,
     /// How what is live is looked after.
@@ -71,6 +74,10 @@ pub(crate) struct Watch {
     pub(crate) settle: Duration,
     /// How often the folder is listed whether or not anything was heard of it.
     pub(crate) rescan: Duration,
+    /// Folders of buckets that are watched like it.
+    pub(crate) buckets: Vec<Folder>,
+    /// How often those are listed.
+    pub(crate) poll: Duration,
 }
 
 /// The workers of this process.
@@ -382,6 +389,7 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
     let data_dir = said.data_dir.clone().unwrap_or_else(|| PathBuf::from("headwater-data"));
     Config {
         origins: origins::origins(&said, &data_dir),
+        masters: origins::masters(&said),
         policy: origins::policy(&said),
         tenant: said.tenant.unwrap_or_default(),
         pipeline: said.pipeline.unwrap_or_else(|| "vod-h264".to_owned()),
@@ -390,6 +398,8 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             folder: said.watch_folder.unwrap_or_else(|| data_dir.join("drop")),
             settle: said.watch_settle.unwrap_or(Duration::from_secs(5)),
             rescan: said.watch_rescan.unwrap_or(Duration::from_secs(10)),
+            buckets: said.watch_buckets.unwrap_or_default(),
+            poll: said.watch_poll.unwrap_or(Duration::from_mins(1)),
         },
         worker: Worker {
             slots: said.worker_slots.unwrap_or(slots),
@@ -431,6 +441,13 @@ fn conflicts(config: &Config) -> Vec<Complaint> {
     let pairs = config.origins.iter().enumerate();
     let pairs = pairs.flat_map(|(n, one)| config.origins.iter().skip(n + 1).map(move |o| (one, o)));
     let shared = pairs.filter_map(|(one, other)| overlap(one, other));
+    let masters = config.masters.iter().map(|settings| {
+        let kind = OriginKind::S3(settings.clone());
+        Origin { name: settings.name.clone(), kind, edge: None }
+    });
+    mistaken.extend(
+        masters.flat_map(|from| config.origins.iter().filter_map(move |to| overlap(&from, to))),
+    );
 
     let conflict =
         |hint: &'static str| move |message| Complaint::Conflict { message, hint: hint.to_owned() };

@@ -163,6 +163,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "60",
     },
     Setting {
+        key: "watch.buckets",
+        variable: "HEADWATER_WATCH_BUCKETS",
+        form: Form::List,
+        what: "folders of buckets that are watched too: objects right in them become titles; each in an origin of `masters.origins`",
+        default: "no bucket is watched",
+        example: "s3://inbox/suppliers/",
+    },
+    Setting {
+        key: "watch.poll_seconds",
+        variable: "HEADWATER_WATCH_POLL_SECONDS",
+        form: Form::Number,
+        what: "how often watched buckets are listed, 1 to 86400",
+        default: "60",
+        example: "300",
+    },
+    Setting {
         key: "worker.slots",
         variable: "HEADWATER_WORKER_SLOTS",
         form: Form::Number,
@@ -297,6 +313,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         what: "body of a purge, in which `{url}` stands for the object's address on the CDN",
         default: "a purge has no body",
         example: r#"{"files":["{url}"]}"#,
+    },
+    Setting {
+        key: "masters.origins",
+        variable: "HEADWATER_MASTERS_ORIGINS",
+        form: Form::List,
+        what: "S3 origins in which masters lie: those are read by addresses such as `s3://BUCKET/film.mov`, and no packages are stored there",
+        default: "all origins hold packages",
+        example: "inbox",
     },
     Setting {
         key: "publish.required",

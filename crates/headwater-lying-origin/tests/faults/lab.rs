@@ -14,6 +14,7 @@ use headwater_model::time::Timestamp;
 use headwater_origin::{Credentials, S3Origin, S3Settings};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::FilesOnly;
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
@@ -117,6 +118,7 @@ impl Lab {
         let ports = Ports {
             catalog: catalog.clone(),
             stores: Stores::new(&[Arc::new(origin)], policy).unwrap(),
+            masters: Arc::new(FilesOnly),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
         };

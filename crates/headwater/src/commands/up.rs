@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use futures_util::future::join_all;
 use headwater_api::{Api, Health, Vitals, router, serve};
 use headwater_engine::audit::{Budget, Schedule};
-use headwater_engine::{DropFolder, Shutdown};
+use headwater_engine::{DropBucket, DropFolder, Shutdown};
+use headwater_model::address::Folder;
 use headwater_model::process::{Role, Roles};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -100,8 +102,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     };
     let watching = async {
         if roles.has(Role::Watch) {
-            let watching = app.engine.watch(drop_folder(&app.config), ending());
-            pulse.beating("watch", watching).await?;
+            pulse.beating("watch", watch(&app, ending())).await?;
         }
         Ok(())
     };
@@ -192,6 +193,9 @@ fn introduce(
     if roles.has(Role::Watch) {
         let folder = std::path::absolute(&watch.folder).context("find the drop folder")?;
         news(&format!("drop folder  {}", folder.display()));
+        for folder in &watch.buckets {
+            news(&format!("bucket       {folder}"));
+        }
     }
     // Port 0 asks for any free one.
     let address = |listener: &TcpListener| {
@@ -242,6 +246,26 @@ fn drop_folder(config: &Config) -> DropFolder {
         settle: config.watch.settle,
         rescan: config.watch.rescan,
     }
+}
+
+fn drop_buckets(config: &Config) -> Vec<DropBucket> {
+    let bucket = |folder: &Folder| DropBucket {
+        folder: folder.clone(),
+        tenant: config.tenant.clone(),
+        pipeline: config.pipeline.clone(),
+        poll: config.watch.poll,
+    };
+    config.watch.buckets.iter().map(bucket).collect()
+}
+
+/// Watches the drop folder and the buckets until `stop`.
+async fn watch(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+    let buckets = drop_buckets(&app.config);
+    let (watched, _) = tokio::join!(
+        app.engine.watch(drop_folder(&app.config), stop.clone()),
+        join_all(buckets.iter().map(|bucket| app.engine.watch_bucket(bucket, &stop))),
+    );
+    Ok(watched?)
 }
 
 /// Audits until `stop`.

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_model::address::{BadAddress, Folder};
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
 use headwater_model::process::{MAX_SLOTS, is_pool_name, is_worker_name};
@@ -24,6 +25,9 @@ const SETTLE_SECONDS: RangeInclusive<f64> = 0.1..=3600.0;
 
 /// Seconds from one listing of the drop folder to the next, up to a day.
 const RESCAN_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
+
+/// Seconds from one listing of a watched bucket to the next, up to a day: each is paid for.
+const POLL_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
 
 /// Transcoder children at a time.
 pub(crate) const SLOTS: RangeInclusive<u32> = 1..=MAX_SLOTS as u32;
@@ -89,12 +93,15 @@ pub(super) struct Layer<'s> {
     pub(super) watch_folder: Option<PathBuf>,
     pub(super) watch_settle: Option<Duration>,
     pub(super) watch_rescan: Option<Duration>,
+    pub(super) watch_buckets: Option<Vec<Folder>>,
+    pub(super) watch_poll: Option<Duration>,
     pub(super) worker_slots: Option<NonZeroUsize>,
     pub(super) worker_pool: Option<String>,
     pub(super) worker_name: Option<String>,
     pub(super) worker_drain: Option<Duration>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
+    pub(super) masters_origins: Option<Vec<String>>,
     pub(super) publish_required: Option<Vec<String>>,
     pub(super) publish_min_copies: Option<usize>,
     pub(super) publish_archive: Option<String>,
@@ -167,11 +174,14 @@ impl<'s> Layer<'s> {
             watch_folder: self.watch_folder.or(under.watch_folder),
             watch_settle: self.watch_settle.or(under.watch_settle),
             watch_rescan: self.watch_rescan.or(under.watch_rescan),
+            watch_buckets: self.watch_buckets.or(under.watch_buckets),
+            watch_poll: self.watch_poll.or(under.watch_poll),
             worker_slots: self.worker_slots.or(under.worker_slots),
             worker_pool: self.worker_pool.or(under.worker_pool),
             worker_name: self.worker_name.or(under.worker_name),
             worker_drain: self.worker_drain.or(under.worker_drain),
             origins,
+            masters_origins: self.masters_origins.or(under.masters_origins),
             publish_required: self.publish_required.or(under.publish_required),
             publish_min_copies: self.publish_min_copies.or(under.publish_min_copies),
             publish_archive: self.publish_archive.or(under.publish_archive),
@@ -348,6 +358,8 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         watch_folder: path("watch.folder"),
         watch_settle: seconds("watch.settle_seconds", SETTLE_SECONDS),
         watch_rescan: seconds("watch.rescan_seconds", RESCAN_SECONDS),
+        watch_buckets: value("watch.buckets").and_then(folders),
+        watch_poll: seconds("watch.poll_seconds", POLL_SECONDS),
         worker_slots: value("worker.slots").and_then(slots),
         worker_pool: value("worker.pool").and_then(|v| named(v, POOL_RULE, is_pool_name)),
         worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
@@ -359,6 +371,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
                 (name, layer)
             })
             .collect(),
+        masters_origins: value("masters.origins").and_then(names),
         publish_required: value("publish.required").and_then(names),
         publish_min_copies: value("publish.min_copies")
             .and_then(|v| usize::try_from(v.whole(COPIES)?).ok()),
@@ -550,6 +563,15 @@ fn names(value: &Value<'_>) -> Option<Vec<String>> {
     let names: Vec<Option<String>> =
         items.iter().map(|item| Some(item.filled("the name of an origin")?.to_owned())).collect();
     names.into_iter().collect()
+}
+
+fn folders(value: &Value<'_>) -> Option<Vec<Folder>> {
+    let read = |item: &Value<'_>| {
+        let parsed = item.filled("a folder of a bucket")?.parse();
+        parsed.map_err(|error: BadAddress| item.reject(error.to_string())).ok()
+    };
+    let folders: Vec<Option<Folder>> = value.items()?.iter().map(read).collect();
+    folders.into_iter().collect()
 }
 
 /// How often everything is read; never when it is 0.

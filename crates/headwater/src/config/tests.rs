@@ -1,7 +1,9 @@
 //! Each source alone, each over the others, and every mistake that can be made in them.
 
 mod flags;
+mod masters;
 mod origins;
+mod places;
 mod publish;
 mod secrets;
 
@@ -65,6 +67,8 @@ fn nothing_at_all_works_in_the_current_folder() {
                 folder: "headwater-data/drop",
                 settle: 5s,
                 rescan: 10s,
+                buckets: [],
+                poll: 60s,
             },
             worker: Worker {
                 slots: 2,
@@ -82,6 +86,7 @@ fn nothing_at_all_works_in_the_current_folder() {
                     edge: None,
                 },
             ],
+            masters: [],
             policy: Policy {
                 origins: [
                     "local",
@@ -143,6 +148,13 @@ fn the_file_sets_everything() {
                 folder: "/srv/aspera/incoming",
                 settle: 30s,
                 rescan: 60s,
+                buckets: [
+                    Folder {
+                        bucket: "inbox",
+                        prefix: "suppliers/",
+                    },
+                ],
+                poll: 300s,
             },
             worker: Worker {
                 slots: 4,
@@ -220,6 +232,19 @@ fn the_file_sets_everything() {
                         },
                     ),
                     edge: None,
+                },
+            ],
+            masters: [
+                S3Settings {
+                    name: "inbox",
+                    bucket: "inbox",
+                    prefix: "",
+                    endpoint: None,
+                    region: None,
+                    path_style: false,
+                    storage_class: None,
+                    public_url: None,
+                    credentials: None,
                 },
             ],
             policy: Policy {
@@ -309,6 +334,8 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_WATCH_FOLDER", "/other/drop"),
         ("HEADWATER_WATCH_SETTLE_SECONDS", "0.5"),
         ("HEADWATER_WATCH_RESCAN_SECONDS", "1.5"),
+        ("HEADWATER_WATCH_BUCKETS", "s3://other-inbox/, s3://other-inbox/a"),
+        ("HEADWATER_WATCH_POLL_SECONDS", "1"),
         ("HEADWATER_WORKER_SLOTS", "7"),
         ("HEADWATER_WORKER_POOL", "other"),
         ("HEADWATER_WORKER_NAME", "other"),
@@ -330,6 +357,9 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_ORIGINS_GLACIER_KIND", "s3"),
         ("HEADWATER_ORIGINS_GLACIER_BUCKET", "other-masters"),
         ("HEADWATER_ORIGINS_GLACIER_STORAGE_CLASS", "OTHER"),
+        ("HEADWATER_ORIGINS_INBOX_KIND", "s3"),
+        ("HEADWATER_ORIGINS_INBOX_BUCKET", "other-inbox"),
+        ("HEADWATER_MASTERS_ORIGINS", "inbox"),
         ("HEADWATER_PUBLISH_REQUIRED", "glacier"),
         ("HEADWATER_PUBLISH_MIN_COPIES", "1"),
         ("HEADWATER_PUBLISH_ARCHIVE", "b2"),
@@ -358,6 +388,8 @@ fn one_variable_leaves_the_rest_of_the_file_alone() {
         folder: "/a".into(),
         settle: Duration::from_secs(9),
         rescan: Duration::from_secs(2),
+        buckets: Vec::new(),
+        poll: Duration::from_mins(1),
     };
     assert_eq!(config(file, &[("HEADWATER_WATCH_SETTLE_SECONDS", "9")]).watch, expected);
 }
@@ -413,7 +445,7 @@ fn unknown_keys_name_the_nearest() {
             /etc/hw/headwater.toml:1:1: unknown key `data_folder`
               1 | data_folder = '/d'
                 | ^^^^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`
 
             /etc/hw/headwater.toml:2:1: unknown key `tennant`
               2 | tennant = 'x'
@@ -441,7 +473,7 @@ fn unknown_keys_name_the_nearest() {
             /etc/hw/headwater.toml:1:2: unknown key `database`
               1 | [database]
                 |  ^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`"#]],
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`"#]],
     );
 }
 
@@ -452,7 +484,7 @@ fn unknown_variables_name_the_nearest() {
         &[("HEADWATER_WORKERS_SLOTS", "4"), ("HEADWATER_COLOUR", "red")],
         expect![[r#"
             HEADWATER_COLOUR: unknown environment variable
-            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WORKER_SLOTS, WORKER_POOL, WORKER_NAME, WORKER_DRAIN_SECONDS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, HTTP_HEALTH_LISTEN, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
+            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WATCH_BUCKETS, WATCH_POLL_SECONDS, WORKER_SLOTS, WORKER_POOL, WORKER_NAME, WORKER_DRAIN_SECONDS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, MASTERS_ORIGINS, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, HTTP_HEALTH_LISTEN, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
 
             HEADWATER_WORKERS_SLOTS: unknown environment variable
             hint: did you mean `HEADWATER_WORKER_SLOTS`?"#]],
@@ -622,44 +654,5 @@ fn mistakes_of_file_and_environment_come_together() {
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
-    );
-}
-
-#[test]
-fn folders_that_lie_in_each_other() {
-    check(
-        "[watch]\nfolder = '/data'\n[origins.local]\npath = '/data/packages'\n",
-        &[],
-        expect![[r#"
-            `origins.local.path` (`/data/packages`) lies in `watch.folder` (`/data`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "[watch]\nfolder = '/srv/drop'\n[origins.local]\npath = '/srv'\n",
-        &[],
-        expect![[r#"
-            `watch.folder` (`/srv/drop`) lies in `origins.local.path` (`/srv`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "[watch]\nfolder = '/srv'\n[origins.local]\npath = '/srv'\n",
-        &[],
-        expect![[r#"
-            `origins.local.path` (`/srv`) lies in `watch.folder` (`/srv`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "data_dir = '/srv/drop/data'\n[watch]\nfolder = '/srv/drop'\n",
-        &[("HEADWATER_ORIGINS_LOCAL_PATH", "/o")],
-        expect![[r#"
-            `data_dir` (`/srv/drop/data`) lies in `watch.folder` (`/srv/drop`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "",
-        &[("HEADWATER_WATCH_FOLDER", "./headwater-data")],
-        expect![[r#"
-            `origins.local.path` (`headwater-data/origin`) lies in `watch.folder` (`./headwater-data`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
     );
 }

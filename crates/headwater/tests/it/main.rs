@@ -18,6 +18,7 @@ mod archive;
 mod differs;
 mod kill;
 mod origins;
+mod remote;
 mod tamper;
 
 mod bad_input;
