@@ -2,10 +2,11 @@
 # One image for all roles of Headwater.
 #
 #   docker build --tag headwater .
-#   docker run --init --publish 8080:8080 --volume headwater:/data headwater
+#   docker run --init --publish 8080:8080 --stop-timeout 30 --volume headwater:/data headwater
 #
 # Then drop masters into the volume's folder `drop` and open http://localhost:8080/. `--init` reaps what a killed
-# transcoder may leave behind.
+# transcoder may leave behind; `--stop-timeout` gives `docker stop` the time to drain. `docker run … headwater worker` on
+# the same volume adds transcoders.
 
 # The compiler that the lock file was last tested with. Cargo.toml says which is the oldest that will do.
 FROM rust:1.95-slim-bookworm AS build
@@ -42,12 +43,13 @@ WORKDIR /data
 # Masters, packages, catalog and spool. GStreamer keeps its list of plugins there too, so that it is made only once.
 VOLUME /data
 ENV GST_REGISTRY=/data/.gstreamer-registry.bin
-ENV HEADWATER_DATA_DIR=/data HEADWATER_HTTP_LISTEN=0.0.0.0:8080
-EXPOSE 8080
+# Probes are answered on a port of their own, since a worker has no other.
+ENV HEADWATER_DATA_DIR=/data HEADWATER_HTTP_LISTEN=0.0.0.0:8080 HEADWATER_HTTP_HEALTH_LISTEN=0.0.0.0:8081
+EXPOSE 8080 8081
 
 # The image has no HTTP client; bash speaks enough of it.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8081 && printf 'GET /livez HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 
 ENTRYPOINT ["headwater"]
 CMD ["up"]

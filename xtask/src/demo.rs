@@ -193,7 +193,7 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.0.id().cast_signed()) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         }
         let asked = Instant::now();
         while matches!(self.0.try_wait(), Ok(None)) {

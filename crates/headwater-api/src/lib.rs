@@ -2,6 +2,7 @@
 //!
 //! Invariant: this crate sees neither adapters nor the engine. What it knows it asks the catalog and the origin.
 
+mod health;
 mod media;
 mod page;
 mod problem;
@@ -21,6 +22,7 @@ use headwater_model::id::Tenant;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::origin::Origin;
 
+pub use health::{Health, Vitals};
 use problem::{Code, Problem};
 pub use serve::serve;
 
@@ -40,21 +42,31 @@ pub struct Api {
 /// * `/` and `/assets/…`: the page;
 /// * `/media/{key}`: package files, with ranges and for any web origin;
 /// * `/api/titles`, `/api/titles/{title}`: titles as JSON;
-/// * `/healthz`: 200 while the catalog answers.
+/// * `/livez`: 200 while the loops of this process turn, `/readyz`: 200 while it can work; both say why not.
 ///
 /// Errors are problem documents (RFC 9457) with a stable `code`.
-pub fn router(api: Api) -> Router {
-    Router::new()
+pub fn router(api: Api, of_process: Health) -> Router {
+    let routes = Router::new()
         .route("/", get(page::index))
         .route("/assets/{tag}/{name}", get(page::asset))
         .route("/api/titles", get(titles::list))
         .route("/api/titles/{title}", get(titles::one))
-        .route("/healthz", get(titles::health))
         .merge(media::routes())
+        .with_state(api);
+    finished(routes.merge(health::routes(of_process)))
+}
+
+/// `/livez` and `/readyz` alone, for a process that serves nothing else.
+pub fn health(of_process: Health) -> Router {
+    finished(health::routes(of_process))
+}
+
+/// What holds for all addresses, also for those that there are not.
+fn finished(routes: Router) -> Router {
+    routes
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_such_page)
         .layer(map_response(harden))
-        .with_state(api)
 }
 
 async fn no_such_page(request: Request) -> Problem {

@@ -11,6 +11,7 @@ use headwater_model::id::Tenant;
 use headwater_model::incident::Look;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, TaskKind};
+use headwater_ports::catalog::Catalog;
 use headwater_ports::origin::Origin;
 use headwater_testkit::catalog_suite::scene::{Scene, lasting, package, prepared};
 use headwater_testkit::clock::ManualClock;
@@ -18,7 +19,7 @@ use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::memory_origin::MemoryOrigin;
 use tower::ServiceExt;
 
-use crate::{Api, router};
+use crate::{Api, Health, Vitals, router};
 
 /// What came back.
 pub(crate) struct Reply {
@@ -58,11 +59,14 @@ pub(crate) fn scene() -> Scene {
 }
 
 pub(crate) fn router_of(scene: &Scene, origin: Arc<dyn Origin>) -> Router {
-    router(Api {
-        catalog: Arc::clone(&scene.catalog),
-        origins: vec![origin],
-        tenant: Tenant::default(),
-    })
+    let catalog = Arc::clone(&scene.catalog);
+    let api = Api { catalog: catalog.clone(), origins: vec![origin], tenant: Tenant::default() };
+    router(api, well(catalog))
+}
+
+/// A process without any loops.
+fn well(catalog: Arc<dyn Catalog>) -> Health {
+    Health { catalog, roles: vec![("http", vec![])], vitals: Arc::new(Vitals::default) }
 }
 
 async fn check_json(scene: &Scene, path: &str, expected: Expect) {
@@ -385,7 +389,7 @@ async fn what_is_not_there_is_a_problem_document() {
 #[tokio::test]
 async fn only_reading_is_allowed() {
     let router = router_of(&scene(), Arc::new(MemoryOrigin::new("memory")));
-    for path in ["/", "/api/titles", "/healthz", "/media/main/film/index.m3u8"] {
+    for path in ["/", "/api/titles", "/livez", "/readyz", "/media/main/film/index.m3u8"] {
         let reply = ask(&router, &format!("DELETE {path}")).await;
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(reply.text().contains("method-not-allowed"), "{path}: {}", reply.text());
@@ -397,15 +401,23 @@ async fn only_reading_is_allowed() {
 async fn the_service_says_that_it_is_well() {
     check_json(
         &scene(),
-        "/healthz",
+        "/livez",
         expect![[r#"
             200 OK ("application/json", "no-store")
             {
-              "status": "ok"
+              "checks": [],
+              "status": "alive"
             }
         "#]],
     )
     .await;
+    let reply =
+        ask(&router_of(&scene(), Arc::new(MemoryOrigin::new("memory"))), "GET /readyz").await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    assert!(
+        reply.text().starts_with(r#"{"status":"ready","checks":[{"name":"catalog","ok":true,"#)
+    );
+    assert!(reply.text().ends_with(r#""roles":[{"name":"http","ok":true,"message":"works"}]}"#));
 }
 
 #[tokio::test]
@@ -443,7 +455,8 @@ async fn titles_of_another_tenant_are_not_shown() {
     let catalog = Arc::clone(&scene.catalog);
     let origin = Arc::new(MemoryOrigin::new("memory"));
     let tenant = "other".parse().expect("a tenant");
-    let router = router(Api { catalog, origins: vec![origin], tenant });
+    let health = well(catalog.clone());
+    let router = router(Api { catalog, origins: vec![origin], tenant }, health);
     assert_eq!(ask(&router, "GET /api/titles").await.text(), r#"{"titles":[],"more":false}"#);
     assert_eq!(ask(&router, "GET /api/titles/film").await.status, StatusCode::NOT_FOUND);
 }

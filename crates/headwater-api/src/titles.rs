@@ -1,6 +1,4 @@
-//! Titles as JSON, and whether the service can answer at all.
-
-use std::time::Duration;
+//! Titles as JSON.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -18,9 +16,6 @@ const INCIDENTS_LISTED: u32 = 200;
 
 /// Titles in a list. The page asks every few seconds and shows what people look at: the newest.
 const LISTED: u32 = 200;
-
-/// How long a healthy catalog takes at most; whoever asks about health does not wait much longer either.
-const HEALTHY: Duration = Duration::from_secs(3);
 
 /// An answer that is out of date as soon as it is given.
 type Fresh<T> = ([(HeaderName, &'static str); 1], Json<T>);
@@ -58,11 +53,4 @@ pub(crate) async fn one(
         findings: open.into_iter().map(|incident| incident.finding.into()).collect(),
         last_words,
     }))
-}
-
-pub(crate) async fn health(State(api): State<Api>) -> Result<Fresh<wire::Health>, Problem> {
-    let asked = tokio::time::timeout(HEALTHY, api.catalog.titles(&api.tenant, 1)).await;
-    let late = |_| Problem::new(Code::CatalogUnavailable, "the catalog takes too long to answer");
-    asked.map_err(late)??;
-    Ok(fresh(wire::Health { status: "ok" }))
 }

@@ -103,10 +103,25 @@ pub(crate) struct Wrong {
     text: String,
 }
 
-/// `GET /healthz`.
+/// `GET /livez` and `GET /readyz`.
 #[derive(Serialize)]
 pub(crate) struct Health {
+    /// `alive` or `stuck`; `ready`, `not-ready` or `draining`.
     pub(crate) status: &'static str,
+    /// What was looked at: the loops of the process; `catalog` and `work`.
+    pub(crate) checks: Vec<Check>,
+    /// What the process is there for, told by `/readyz`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) roles: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) ok: bool,
+    /// How it is, for people.
+    pub(crate) message: String,
 }
 
 impl From<TitleRecord> for Title {

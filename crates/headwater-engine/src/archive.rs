@@ -4,7 +4,6 @@
 //! again like all work that waits for an origin, and what was given up is found by the next audit.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use headwater_model::archive::{
     Archiving, Expected, MasterCopy, Told, Word, judge, key_of, master_of, prefix,
@@ -65,7 +64,7 @@ pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome,
     let key = key_of(tenant, sha256, &claimed.master_path);
     let key = copy.map(|(copy, _)| copy.key.clone()).or(key);
     let key = key.ok_or_else(|| never(Code::Internal, "the master's copy has no key"))?;
-    let expected = send(&**archive, claimed, sha256, &key).await?;
+    let expected = send(ports, &**archive, claimed, sha256, &key).await?;
     // An archive that acknowledged it and kept the rotten one would say the same as before.
     match prove(&**archive, &key, &expected, rotten).await {
         Ok(Proven { info, was_read }) => {
@@ -100,16 +99,18 @@ async fn is_rotten(
 
 /// Sends the master; gives what the copy has to be.
 async fn send(
+    ports: &Ports,
     archive: &dyn Origin,
     claimed: &Claimed,
     sha256: Sha256,
     key: &ObjectKey,
 ) -> Result<Expected, Halt> {
-    let stamp = master::same(claimed, sha256).await?;
-    let path = Path::new(&claimed.master_path);
+    let masters = &*ports.masters;
+    let opened = master::same(masters, claimed, sha256).await?;
+    let stamp = opened.stamp;
     let put = PutFile {
         key: key.clone(),
-        path: path.to_owned(),
+        file: opened.input.clone(),
         bytes: stamp.bytes,
         sha256,
         cache_control: CACHE_NEVER,
@@ -124,9 +125,10 @@ async fn send(
         Err(error) => {
             // A master that vanished or was replaced explains whatever went wrong; one that was replaced by a file of the
             // same size and time is only told by its content.
-            master::check_unchanged(path, stamp).await?;
-            if error.kind == OriginErrorKind::Corrupt && master::hash(path).await?.1 != sha256 {
-                return Err(master::changed(path, stamp.bytes, stamp.bytes).into());
+            opened.check_unchanged(masters).await?;
+            let corrupt = error.kind == OriginErrorKind::Corrupt;
+            if corrupt && master::hash(masters, &opened.at).await?.1 != sha256 {
+                return Err(master::changed(&opened.at, stamp, stamp).into());
             }
             Err(of_origin(archive.name(), &error).into())
         }

@@ -8,6 +8,8 @@
 pub mod life;
 
 mod lease;
+mod pulse;
+mod shutdown;
 
 mod prepare;
 
@@ -48,12 +50,14 @@ mod watch;
 
 mod settling;
 
-pub use life::{Config, Engine, Pipelines, Ports};
+pub use life::{Config, Engine, Pipelines, Ports, RunError};
 pub use mend::Remedy;
+pub use pulse::Pulse;
+pub use shutdown::Shutdown;
 pub use spool::SpoolError;
 pub use stores::{NoSuchOrigin, Stores};
 pub use verify::{Proof, VerifyError};
-pub use watch::{DropFolder, WatchError};
+pub use watch::{DropBucket, DropFolder, WatchError};
 
 #[cfg(test)]
 mod tests;

@@ -41,9 +41,13 @@
 //!
 //! # Cancellation
 //!
-//! Work is one future. It is dropped when the lease is lost and when the process shuts down, and dropping it kills the
-//! transcoder child. On shutdown the claim is given back and does not count as a try. Threads that were reading for it
-//! finish the block at hand and stop; their results are dropped.
+//! Work is one future. It is dropped when the lease is lost and when the process has to stop, and dropping it kills the
+//! transcoder child. Then the claim is given back and does not count as a try. Threads that were reading for it finish
+//! the block at hand and stop; their results are dropped.
+//!
+//! A process that drains ([`Shutdown`]) claims nothing more and lets work under way finish for [`Config::drain`]; what is
+//! not finished then is given back like that. A process that is to go has [`GIVE_BACK`] to say so to the catalog: a
+//! catalog that does not answer by then finds out when the leases run out.
 //!
 //! A worker that was cut off from the catalog stops when its lease has run out by its own clock. What it still writes
 //! meanwhile is what the worker that has the task now writes too (R1), and its result is refused. `Publish` and `Heal`
@@ -65,6 +69,7 @@
 //! - Beside the master: nothing, ever.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +84,9 @@ use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
+use headwater_ports::masters::Masters;
 use headwater_ports::transcoder::{Part, Transcoder};
+use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -88,7 +95,9 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::failure::{Halt, later};
 use crate::lease::{Hold, millis};
+use crate::pulse::Pulse;
 use crate::retrieved::Retrieved;
+use crate::shutdown::Shutdown;
 use crate::spool::{self, Spool, SpoolError};
 use crate::stores::Stores;
 use crate::verify::{self, VerifyError};
@@ -113,6 +122,10 @@ const ARCHIVINGS: usize = 2;
 /// back in seconds.
 const HAND_IN_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long giving back what is under way may take: one small transaction each. With the time for draining it stays below
+/// the 30 s after which whatever runs containers kills them.
+const GIVE_BACK: Duration = Duration::from_secs(5);
+
 /// Finds pipelines by name.
 pub trait Pipelines: Send + Sync {
     /// The pipeline, or why there is none. May read files: called beside the runtime.
@@ -132,6 +145,8 @@ pub struct Ports {
     pub catalog: Arc<dyn Catalog>,
     /// Where packages are stored.
     pub stores: Stores,
+    /// Buckets and web servers that hold masters.
+    pub masters: Arc<dyn Masters>,
     /// What looks at masters and makes segments.
     pub transcoder: Arc<dyn Transcoder>,
     /// What to make out of masters.
@@ -152,16 +167,62 @@ impl Ports {
 /// How this process works.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Its name in the catalog and in the history of titles.
+    /// Its name in the catalog and in the history of titles. Of all processes that share the folders below, it is the only
+    /// one of that name: theirs in there are called so.
     pub worker: String,
-    /// Folder for the files of transcoder children. Of this process alone: what it finds there at the start is removed.
+    /// The pool of workers that it belongs to.
+    pub pool: String,
+    /// Folder for the files of transcoder children. What processes left there that are dead is removed at the start.
     pub spool: PathBuf,
-    /// Folder for masters that come back from the archive. Of this process alone, likewise.
+    /// Folder for masters that come back from the archive, likewise.
     pub retrieved: PathBuf,
-    /// Prepare, span and audio tasks at once: as many as the machine has cores for.
+    /// Prepare, span and audio tasks at once: as many as the machine has cores and memory for.
     pub slots: usize,
+    /// How long work under way may go on when the process drains.
+    pub drain: Duration,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
     pub lease: Duration,
+}
+
+/// Why an engine ended that was not told to.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// It has no place to work in.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A loop that claims tasks is gone, and with it all that it had under way.
+    #[error("the loop that looks for tasks to {lane} has failed: {words}")]
+    Loop {
+        /// What it did.
+        lane: Lane,
+        /// What it said.
+        words: String,
+    },
+}
+
+/// What a loop of the engine does, as told to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane(Role);
+
+impl Lane {
+    /// Its name in the pulse.
+    fn name(self) -> &'static str {
+        match self.0 {
+            Role::Worker => "worker",
+            Role::Verifier => "verify",
+            Role::Publisher => "publish",
+            Role::Archiver => "archive",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Role::Worker => "transcode",
+            Role::Verifier | Role::Publisher | Role::Archiver => self.name(),
+        })
+    }
 }
 
 /// Takes titles through their life. Cheap to clone; clones are the same engine.
@@ -170,6 +231,7 @@ pub struct Engine {
     ports: Ports,
     config: Arc<Config>,
     masters: Retrieved,
+    pulse: Pulse,
     /// Changes whenever there may be new work.
     wake: watch::Sender<()>,
 }
@@ -177,8 +239,14 @@ pub struct Engine {
 impl Engine {
     /// An engine that does nothing yet.
     pub fn new(ports: Ports, config: Config) -> Self {
-        let masters = Retrieved::new(config.retrieved.clone());
-        Self { ports, config: Arc::new(config), masters, wake: watch::Sender::new(()) }
+        let masters = Retrieved::new(config.retrieved.join(&config.worker));
+        let (config, pulse, wake) = (Arc::new(config), Pulse::default(), watch::Sender::new(()));
+        Self { ports, config, masters, pulse, wake }
+    }
+
+    /// Whether its loops turn; other loops of the process may beat there too.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     pub(crate) fn ports(&self) -> &Ports {
@@ -214,14 +282,19 @@ impl Engine {
         Ok(queued)
     }
 
-    /// Works on tasks of `roles` until `shutdown`; then drops what is under way, gives the claims back and ends.
+    /// Works on tasks of `roles` until `shutdown`; then finishes what is under way, or gives it back, and ends.
     ///
     /// Dropping the returned future is like killing the process: leases stay until they run out.
-    pub async fn run(&self, roles: &[Role], shutdown: CancellationToken) -> Result<(), SpoolError> {
+    ///
+    /// # Errors
+    /// When there is no place to work in, and when one of its loops fails: the others give back what they have first.
+    pub async fn run(&self, roles: &[Role], shutdown: impl Into<Shutdown>) -> Result<(), RunError> {
+        let shutdown = shutdown.into();
         let _spool = if roles.contains(&Role::Worker) {
-            let spool = Spool::take(&self.config.spool).await?;
-            self.masters.sweep().await;
-            Some(spool)
+            let Config { spool, worker, .. } = &*self.config;
+            let taken = Spool::take(spool, worker).await?;
+            self.masters.sweep(spool).await;
+            Some(taken)
         } else {
             None
         };
@@ -232,16 +305,47 @@ impl Engine {
             (Role::Archiver, ARCHIVINGS),
         ];
         let lanes = lanes.into_iter().filter(|(role, _)| roles.contains(role));
-        join_all(lanes.map(|(role, bound)| self.lane(role, bound, &shutdown))).await;
-        Ok(())
+        let turning = lanes.map(|(role, bound)| {
+            let (lane, shutdown) = (Lane(role), &shutdown);
+            async move {
+                let turns = self.pulse.beating(lane.name(), self.lane(role, bound, shutdown));
+                let ended = AssertUnwindSafe(turns).catch_unwind().await;
+                ended.map_err(|panic| {
+                    shutdown.stop();
+                    RunError::Loop { lane, words: in_words(&*panic) }
+                })
+            }
+        });
+        tokio::select! {
+            ended = join_all(turning) => ended.into_iter().collect(),
+            () = self.patience_with(&shutdown) => {
+                warn!("the catalog took not everything back: the rest is free when its leases run out");
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until nothing that is under way may stay any longer. Gives the order to stop when the time for draining is
+    /// over.
+    async fn patience_with(&self, shutdown: &Shutdown) {
+        shutdown.ending().cancelled().await;
+        let drain = self.config.drain;
+        tokio::select! {
+            () = shutdown.now().cancelled() => {}
+            () = sleep(drain) => {
+                info!(drain_s = drain.as_secs_f64(), "what is not finished by now is given back");
+                shutdown.stop();
+            }
+        }
+        sleep(GIVE_BACK).await;
     }
 
     /// Claims tasks of one role and works on at most `bound` of them at once.
-    async fn lane(&self, role: Role, bound: usize, shutdown: &CancellationToken) {
+    async fn lane(&self, role: Role, bound: usize, shutdown: &Shutdown) {
         let mut wake = self.wake.subscribe();
         let mut running = JoinSet::new();
         let mut trouble = false;
-        while !shutdown.is_cancelled() {
+        while !shutdown.is_draining() {
             // Before the claim: what is queued while the catalog looks must wake the wait below.
             wake.mark_unchanged();
             if running.len() < bound {
@@ -249,7 +353,12 @@ impl Engine {
                     Ok(Some(claimed)) => {
                         let span =
                             info_span!("task", package = %claimed.package, kind = %claimed.kind);
-                        let work = self.clone().attend(claimed, shutdown.clone());
+                        // What comes in answer to a question from before the end goes back as it is.
+                        let stop = match shutdown.is_draining() {
+                            true => shutdown.ending(),
+                            false => shutdown.now(),
+                        };
+                        let work = self.clone().attend(claimed, stop.clone());
                         running.spawn(work.instrument(span));
                         trouble = false;
                         continue;
@@ -264,7 +373,7 @@ impl Engine {
                 }
             }
             tokio::select! {
-                () = shutdown.cancelled() => {}
+                () = shutdown.ending().cancelled() => {}
                 Some(ended) = running.join_next() => log_panic(ended),
                 _ = wake.changed() => {}
                 () = sleep(POLL) => {}
@@ -280,15 +389,16 @@ impl Engine {
         self.ports.catalog.claim(worker, &[role], millis(*lease)).await
     }
 
-    /// Works on one task and hands in what came of it.
-    async fn attend(self, claimed: Claimed, shutdown: CancellationToken) {
+    /// Works on one task and hands in what came of it, or gives it back when `stop` says so.
+    async fn attend(self, claimed: Claimed, stop: CancellationToken) {
         info!(attempt = claimed.attempt, "started");
-        let spool = spool::folder_of(&self.config.spool, &claimed.lease);
+        let Config { spool, worker, .. } = &*self.config;
+        let spool = spool::folder_of(spool, worker, &claimed.lease);
         let hold = Hold::new(self.ports.catalog.clone(), claimed.lease.clone(), self.config.lease);
         // Whichever ends first drops the others, and dropping the work kills its child.
         let end = tokio::select! {
             biased;
-            () = shutdown.cancelled() => End::Shutdown,
+            () = stop.cancelled() => End::Stopped,
             result = AssertUnwindSafe(self.work(&hold, &claimed, &spool)).catch_unwind() => match result {
                 Ok(Ok(outcome)) => End::Done(outcome),
                 Ok(Err(halt)) => End::Halted(halt),
@@ -332,7 +442,7 @@ impl Engine {
         let catalog = &self.ports.catalog;
         let patience = match end {
             End::Done(_) | End::Halted(_) => self.config.lease,
-            End::Shutdown => Duration::ZERO,
+            End::Stopped => Duration::ZERO,
         };
         let until = Instant::now() + patience;
         loop {
@@ -352,7 +462,7 @@ impl Engine {
                     catalog.fail(&lease, failure).await
                 }
                 End::Halted(Halt::LeaseLost) => return,
-                End::Shutdown => catalog.release(&lease).await,
+                End::Stopped => catalog.release(&lease).await,
             };
             match told {
                 Ok(()) => return info!("handed in"),
@@ -373,7 +483,7 @@ impl Engine {
 enum End {
     Done(Outcome),
     Halted(Halt),
-    Shutdown,
+    Stopped,
 }
 
 fn log_panic(ended: Result<(), JoinError>) {

@@ -24,7 +24,7 @@ use crate::failure::{Halt, later, never, of_origin, of_spool};
 use crate::lease::Hold;
 use crate::life::Ports;
 use crate::retrieved::Retrieved;
-use crate::{hash, master, mend, parts, spool, verify};
+use crate::{hash, mend, parts, spool, verify};
 
 /// Reports that wait to be taken. A child that finishes files faster than the origin takes them stops here, so the
 /// spool holds at most this many files more than are going up.
@@ -66,7 +66,7 @@ pub(crate) async fn make(
     let (sender, receiver) = mpsc::channel(REPORTS);
     let making = async {
         let made = plan.to_make();
-        let done = ports.transcoder.make(&source.path, &made, part, folder, sender).await;
+        let done = ports.transcoder.make(&source.master.input, &made, part, folder, sender).await;
         done.map_err(TranscodeError::into_failure)
     };
     let target = Target::of(ports, claimed).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn make(
     let worked = tokio::try_join!(making, storing);
     // Asked before the child's word counts: a master that vanished or was replaced explains any failure, and spoils
     // any success.
-    if let Err(failure) = master::check_unchanged(&source.path, source.stamp).await {
+    if let Err(failure) = source.master.check_unchanged(&*ports.masters).await {
         return Err(masters.or_later(ports, claimed, plan.master, failure).await?.into());
     }
     let (done, stored) = worked?;

@@ -1,14 +1,17 @@
-//! The master as a file: whether it is one, whether it is still the same, and what it hashes to. Opened for reading
-//! only, never touched (R9).
+//! The master, as a file or far away: whether it is there, whether it is still the same, and what it hashes to. Opened
+//! for reading only, never touched (R9).
 
-use std::fs::{self, File, Metadata};
+use std::fmt;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use headwater_model::address::Address;
 use headwater_model::id::Sha256;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure};
+use headwater_ports::masters::{Input, MasterError, MasterErrorKind, Masters, Seen};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +23,8 @@ use crate::hash;
 pub(crate) struct Stamp {
     /// Size in bytes.
     pub(crate) bytes: u64,
-    /// Modification time, nanoseconds since 1970; 0 where the file system keeps none.
+    /// Modification time, nanoseconds since 1970; 0 where the file system keeps none. Of a master far away, a number made
+    /// of its ETag or of the time of its last change ([`Seen::stamp`]).
     pub(crate) modified_ns: i64,
 }
 
@@ -33,64 +37,133 @@ impl Stamp {
     }
 }
 
-/// Looks at the file without opening it.
-pub(crate) async fn look(path: &Path) -> Result<Stamp, Failure> {
-    off_runtime(path, look_blocking).await
+impl From<Seen> for Stamp {
+    fn from(seen: Seen) -> Self {
+        Self { bytes: seen.bytes, modified_ns: seen.stamp }
+    }
 }
 
-/// Reads the file once and gives its stamp and SHA-256; fails when it changed meanwhile.
-pub(crate) async fn hash(path: &Path) -> Result<(Stamp, Sha256), Failure> {
+/// A master that was looked at, to read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    /// Where it lies.
+    pub(crate) at: Address,
+    /// What it was like.
+    pub(crate) stamp: Stamp,
+    /// How to read it.
+    pub(crate) input: Input,
+}
+
+impl Opened {
+    /// A file that was looked at.
+    pub(crate) fn file(path: &Path, stamp: Stamp) -> Self {
+        let path = path.to_owned();
+        Self { at: Address::File(path.clone()), stamp, input: Input::File(path) }
+    }
+
+    /// Fails unless it still is what it was when it was opened.
+    pub(crate) async fn check_unchanged(&self, masters: &dyn Masters) -> Result<(), Failure> {
+        let now = match &self.input {
+            Input::File(_) => open(masters, &self.at).await?.stamp,
+            Input::Remote(_) => match masters.open(&self.at).await {
+                Ok(now) => now.seen().into(),
+                // Each read of it has made sure that it is the same, so that what is made of it need not be thrown away.
+                Err(error) if error.kind == MasterErrorKind::Unavailable => return Ok(()),
+                Err(error) => return Err(error.into_failure()),
+            },
+        };
+        if now == self.stamp { Ok(()) } else { Err(changed(&self.at, self.stamp, now)) }
+    }
+}
+
+/// Looks at a master without reading it.
+pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, Failure> {
+    if let Address::File(path) = at {
+        let stamp = off_runtime(path, look_blocking).await?;
+        return Ok(Opened::file(path, stamp));
+    }
+    let master = masters.open(at).await.map_err(MasterError::into_failure)?;
+    let stamp = Stamp::from(master.seen());
+    if stamp.bytes == 0 {
+        return Err(empty(at));
+    }
+    Ok(Opened { at: at.clone(), stamp, input: Input::Remote(master) })
+}
+
+/// Reads the master once and gives its SHA-256; fails when it changed meanwhile.
+pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened, Sha256), Failure> {
+    let opened = open(masters, at).await?;
     let stop = CancellationToken::new();
     // When the task is cancelled, the reading thread must not go on through the rest of 100 GB.
     let _stop_when_dropped = stop.clone().drop_guard();
-    off_runtime(path, move |path| hash_blocking(path, &stop)).await
+    let (input, shown) = (opened.input.clone(), at.clone());
+    let read = spawn_blocking(move || {
+        let reader = input.open().map_err(|e| refuse(&shown, e))?;
+        hash::read_through(reader, &stop).map_err(|e| refuse(&shown, e))
+    });
+    let (bytes, sha256) = read.await.unwrap_or_else(|error| Err(ended_early(&error)))?;
+    opened.check_unchanged(masters).await?;
+    if bytes != opened.stamp.bytes {
+        return Err(changed(at, opened.stamp, Stamp { bytes, ..opened.stamp }));
+    }
+    Ok((opened, sha256))
 }
 
-/// Fails unless the file of a package has the content that its plan was made from. Size and time as its own `Prepare` noted
-/// them settle it, since a newer version may have been made of another file at the same path; when they differ, the content is hashed again, since a copy put back after a mishap is as good as the file
-/// was.
-pub(crate) async fn same(claimed: &Claimed, expected: Sha256) -> Result<Stamp, Failure> {
+/// Where the master of a package lies.
+pub(crate) fn address(path: &str) -> Result<Address, Failure> {
+    path.parse().map_err(|error| {
+        never(Code::Unreadable, format!("the address of the master makes no sense: {error}"))
+    })
+}
+
+/// Fails unless the master of a package has the content that its plan was made from. Size and time as its own `Prepare`
+/// noted them settle it, since a newer version may have been made of another one at the same place; when they differ, the
+/// content is hashed again, since a copy put back after a mishap is as good as the master was.
+pub(crate) async fn same(
+    masters: &dyn Masters,
+    claimed: &Claimed,
+    expected: Sha256,
+) -> Result<Opened, Failure> {
     if claimed.master_path.is_empty() {
         let text = format!(
             "the catalog was rebuilt from an origin, and no origin says where the master is: its SHA-256 is {expected}"
         );
         return Err(never(Code::MasterGone, text));
     }
-    let path = Path::new(&claimed.master_path);
-    let stamp = look(path).await?;
+    let at = address(&claimed.master_path)?;
+    let opened = open(masters, &at).await?;
     let noted = claimed.facts.as_ref();
     let noted = noted.map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
-    if noted == Some(stamp) {
-        return Ok(stamp);
+    if noted == Some(opened.stamp) {
+        return Ok(opened);
     }
-    let (stamp, sha256) = hash(path).await?;
+    let (opened, sha256) = hash(masters, &at).await?;
     if sha256 == expected {
-        return Ok(stamp);
+        return Ok(opened);
     }
     let text = format!(
-        "the master `{}` is not the file that the plan was made from: its SHA-256 is {sha256} instead of {expected}",
-        path.display()
+        "the master `{at}` is not the file that the plan was made from: its SHA-256 is {sha256} instead of {expected}"
     );
     Err(never(Code::MasterChanged, text))
 }
 
-/// Fails unless the file still has this stamp.
-pub(crate) async fn check_unchanged(path: &Path, stamp: Stamp) -> Result<(), Failure> {
-    let now = look(path).await?;
-    if now == stamp { Ok(()) } else { Err(changed(path, stamp.bytes, now.bytes)) }
-}
-
 /// The refusal of a master that did not stand still.
-pub(crate) fn changed(path: &Path, before: u64, after: u64) -> Failure {
+pub(crate) fn changed(at: &Address, before: Stamp, after: Stamp) -> Failure {
+    let (before, after) = (before.bytes, after.bytes);
     let what = if before == after {
         format!("still has {after} bytes, but was written to")
     } else {
         format!("had {before} bytes and has {after} now")
     };
-    never(
-        Code::MasterChanged,
-        format!("the master `{}` changed while it was read: it {what}", path.display()),
-    )
+    never(Code::MasterChanged, format!("the master `{at}` changed while it was read: it {what}"))
+}
+
+fn empty(at: &dyn fmt::Display) -> Failure {
+    never(Code::EmptyFile, format!("the master `{at}` is empty: it has 0 bytes"))
+}
+
+fn ended_early(error: &tokio::task::JoinError) -> Failure {
+    later(Code::Internal, format!("reading the master ended early: {error}"))
 }
 
 async fn off_runtime<T: Send + 'static>(
@@ -98,17 +171,12 @@ async fn off_runtime<T: Send + 'static>(
     work: impl FnOnce(&Path) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let path: PathBuf = path.to_owned();
-    match spawn_blocking(move || work(&path)).await {
-        Ok(result) => result,
-        Err(error) => {
-            Err(later(Code::Internal, format!("reading the master ended early: {error}")))
-        }
-    }
+    spawn_blocking(move || work(&path)).await.unwrap_or_else(|error| Err(ended_early(&error)))
 }
 
 fn look_blocking(path: &Path) -> Result<Stamp, Failure> {
-    let metadata = fs::metadata(path).map_err(|e| refuse(path, &e))?;
     let shown = path.display();
+    let metadata = fs::metadata(path).map_err(|e| refuse(&shown, e))?;
     if metadata.is_dir() {
         Err(never(Code::NotAFile, format!("`{shown}` is a folder, not a media file")))
     } else if !metadata.is_file() {
@@ -117,26 +185,18 @@ fn look_blocking(path: &Path) -> Result<Stamp, Failure> {
             format!("`{shown}` is a device, pipe or socket, not a media file"),
         ))
     } else if metadata.len() == 0 {
-        Err(never(Code::EmptyFile, format!("the master `{shown}` is empty: it has 0 bytes")))
+        Err(empty(&shown))
     } else {
         Ok(Stamp::of(&metadata))
     }
 }
 
-fn hash_blocking(path: &Path, stop: &CancellationToken) -> Result<(Stamp, Sha256), Failure> {
-    let stamp = look_blocking(path)?;
-    let file = File::open(path).map_err(|e| refuse(path, &e))?;
-    let (bytes, sha256) = hash::read_through(file, stop).map_err(|e| refuse(path, &e))?;
-    let after = look_blocking(path)?;
-    if after != stamp || bytes != stamp.bytes {
-        return Err(changed(path, stamp.bytes, after.bytes));
-    }
-    Ok((stamp, sha256))
-}
-
-/// What an error of the file system says about the master.
-fn refuse(path: &Path, error: &io::Error) -> Failure {
-    let shown = path.display();
+/// What an error of the file system, or of whoever holds a master far away, says about the master.
+fn refuse(shown: &dyn fmt::Display, error: io::Error) -> Failure {
+    let error = match error.downcast::<MasterError>() {
+        Ok(error) => return error.into_failure(),
+        Err(error) => error,
+    };
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             never(Code::MasterGone, format!("there is no file `{shown}` any more"))

@@ -1,8 +1,6 @@
 //! Looks at a master for the first time: hash, duplicates, probe, index, plan. Nothing is transcoded here, and the
 //! file is read to its end twice at most: once for its hash, once for its index.
 
-use std::path::Path;
-
 use headwater_model::id::{Sha256, TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::master::MasterFacts;
@@ -16,6 +14,7 @@ use tracing::info;
 
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
+use crate::master::Opened;
 use crate::retrieved::{Retrieved, Source};
 use crate::{hash, master};
 
@@ -41,7 +40,7 @@ pub(crate) async fn prepare(
         return Err(never(Code::PipelineMismatch, message).into());
     }
     let (source, sha256) = source(ports, masters, claimed).await?;
-    let (path, stamp) = (&source.path, source.stamp);
+    let (master, stamp) = (&source.master, source.master.stamp);
     info!(bytes = stamp.bytes, %sha256, "master read");
 
     if let Some((remake, plan)) = &older
@@ -58,9 +57,9 @@ pub(crate) async fn prepare(
     }
 
     let engine = ports.transcoder.engine().await.map_err(TranscodeError::into_failure)?;
-    let inspected = ports.transcoder.inspect(path).await;
+    let inspected = ports.transcoder.inspect(&master.input).await;
     // Asked before the probe's word counts: that a file vanished or grew explains whatever the probe thinks of it.
-    master::check_unchanged(path, stamp).await?;
+    master.check_unchanged(&*ports.masters).await?;
     let inspection = inspected.map_err(TranscodeError::into_failure)?;
     let cpu_ms = inspection.cpu_ms;
     let mut facts = inspection.facts;
@@ -108,13 +107,12 @@ async fn source(
     masters: &Retrieved,
     claimed: &Claimed,
 ) -> Result<(Source, Sha256), Halt> {
-    let path = Path::new(&claimed.master_path);
     let known = claimed.known_master.filter(|_| claimed.again || claimed.remake.is_some());
     let read = if claimed.master_path.is_empty() {
         let text = "the catalog was rebuilt from an origin, and no origin says where the master is";
         Err(never(Code::MasterGone, text))
     } else {
-        master::hash(path).await
+        read(ports, claimed).await
     };
     match (read, known) {
         (Ok((_, found)), Some(known)) if found != known && claimed.remake.is_some() => {
@@ -122,12 +120,17 @@ async fn source(
             let changed = another_master(claimed, base, known, found);
             Ok((masters.instead(ports, claimed, known, changed).await?, known))
         }
-        (Ok((stamp, found)), _) => Ok((Source::own(path, stamp), found)),
+        (Ok((master, found)), _) => Ok((Source::own(master), found)),
         (Err(failure), Some(known)) => {
             Ok((masters.instead(ports, claimed, known, failure).await?, known))
         }
         (Err(failure), None) => Err(failure.into()),
     }
+}
+
+async fn read(ports: &Ports, claimed: &Claimed) -> Result<(Opened, Sha256), Failure> {
+    let at = master::address(&claimed.master_path)?;
+    master::hash(&*ports.masters, &at).await
 }
 
 /// The plan of the version that a part of the title goes back to.

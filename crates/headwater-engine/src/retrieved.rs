@@ -2,8 +2,8 @@
 //! work needs them.
 //!
 //! A copy is fetched once however many parts wait for it, written aside, and used only when it has the SHA-256 that its
-//! plan was made for. It is removed when no package that used it has work left in the queue. What a killed process left
-//! is removed by the next start: it costs another fetch, and what is in the folder is never in doubt.
+//! plan was made for. It is removed when no package that used it has work left in the queue. Each process has a folder of
+//! its own. What a killed process left is removed by the next start: it costs another fetch, and what is in the folder is never in doubt.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -27,7 +27,8 @@ use tracing::{info, warn};
 use crate::blocks::{self, Hasher};
 use crate::failure::{Halt, later, never, of_origin};
 use crate::life::Ports;
-use crate::master::{self, Stamp};
+use crate::master::{self, Opened, Stamp};
+use crate::spool;
 
 /// Bytes that stay free beside a copy that is fetched: transcoders and the catalog need the same disk.
 const SPARE: u64 = 1 << 30;
@@ -52,16 +53,15 @@ struct Fetched {
 
 /// A master to read from.
 pub(crate) struct Source {
-    pub(crate) path: PathBuf,
-    pub(crate) stamp: Stamp,
+    pub(crate) master: Opened,
     /// Keeps a copy where it is.
     _in_use: Option<Arc<()>>,
 }
 
 impl Source {
-    /// The master's own file.
-    pub(crate) fn own(path: &Path, stamp: Stamp) -> Self {
-        Self { path: path.to_owned(), stamp, _in_use: None }
+    /// The master itself.
+    pub(crate) fn own(master: Opened) -> Self {
+        Self { master, _in_use: None }
     }
 }
 
@@ -72,23 +72,31 @@ fn is_lost(failure: &Failure) -> bool {
 }
 
 impl Retrieved {
-    /// Keeps copies in `folder`.
+    /// Keeps copies in `folder`, which no other process uses.
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder, slots: Arc::default() }
     }
 
-    /// Removes what an earlier process left: files that are named like copies, and nothing else that somebody may have
-    /// put there.
-    pub(crate) async fn sweep(&self) {
-        let Ok(mut entries) = fs::read_dir(&self.folder).await else { return };
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            let name = entry.file_name();
-            if !is_copy(&name.to_string_lossy()) {
-                continue;
+    /// Removes what processes left that are dead by what their folders in `spool` say: files that are named like copies,
+    /// and nothing else that somebody may have put there.
+    pub(crate) async fn sweep(&self, spool: &Path) {
+        let (own, spool) = (self.folder.clone(), spool.to_owned());
+        let swept = spawn_blocking(move || {
+            let Some(root) = own.parent() else { return };
+            // Of a release that had no folder for each process.
+            sweep_folder(root);
+            for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+                let (path, name) = (entry.path(), entry.file_name());
+                let is_ours = path == own;
+                if path.is_dir() && (is_ours || !spool::is_alive(&spool, &name.to_string_lossy())) {
+                    sweep_folder(&path);
+                    // What somebody else put there keeps it.
+                    let _ = std::fs::remove_dir(&path);
+                }
             }
-            if let Err(error) = fs::remove_file(entry.path()).await {
-                warn!(file = %entry.path().display(), %error, "a master's copy was not removed");
-            }
+        });
+        if let Err(error) = swept.await {
+            warn!(%error, "copies of masters were not swept");
         }
     }
 
@@ -99,8 +107,8 @@ impl Retrieved {
         claimed: &Claimed,
         sha256: Sha256,
     ) -> Result<Source, Halt> {
-        match master::same(claimed, sha256).await {
-            Ok(stamp) => Ok(Source::own(Path::new(&claimed.master_path), stamp)),
+        match master::same(&*ports.masters, claimed, sha256).await {
+            Ok(master) => Ok(Source::own(master)),
             Err(failure) => self.instead(ports, claimed, sha256, failure).await,
         }
     }
@@ -137,8 +145,8 @@ impl Retrieved {
             }
         };
         fetched.packages.insert(claimed.package.clone());
-        let (path, stamp) = (fetched.path.clone(), fetched.stamp);
-        let source = Source { path, stamp, _in_use: Some(fetched.in_use.clone()) };
+        let master = Opened::file(&fetched.path, fetched.stamp);
+        let source = Source { master, _in_use: Some(fetched.in_use.clone()) };
         *slot = Some(fetched);
         Ok(source)
     }
@@ -204,6 +212,19 @@ impl Retrieved {
         slots.retain(|_, slot| {
             Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|slot| slot.is_some())
         });
+    }
+}
+
+/// Removes the copies in a folder. Blocks: not for the runtime.
+fn sweep_folder(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || !is_copy(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        if let Err(error) = std::fs::remove_file(entry.path()) {
+            warn!(file = %entry.path().display(), %error, "a master's copy was not removed");
+        }
     }
 }
 

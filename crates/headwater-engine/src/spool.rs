@@ -1,4 +1,7 @@
 //! The spool: where transcoder children put their files, one private folder per claim, empty before and after.
+//!
+//! Several processes share it. Each has a folder of its name in it, with a lock that says that it is alive; whoever
+//! starts removes the folders of the dead.
 
 use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
@@ -11,15 +14,22 @@ use thiserror::Error;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
-/// Name of the file whose lock says that the process that sweeps here is alive. The kernel lets go of it when the
-/// process ends, however it ends.
+/// Name of the files whose locks say, in a process's folder, that the process is alive, and beside these folders, that
+/// somebody starts and sweeps. The kernel lets go of a lock when the process ends, however it ends.
 const LOCK_NAME: &str = ".lock";
 
 /// How often a folder is swept into which somebody still writes: for a second, longer than a killed process lives.
 const SWEEPS: u32 = 20;
 
-/// Time from one sweep to the next.
+/// Time from one sweep to the next, and from one look at a lock to the next.
 const BETWEEN_SWEEPS: Duration = Duration::from_millis(50);
+
+/// How often a process that starts asks whether it is its turn: for ten seconds, in which others remove what the dead
+/// left.
+const TURNS: u32 = 200;
+
+/// How often a process asks for its own folder. Somebody who looks whether it is in use holds it for a moment.
+const LOOKS: u32 = 4;
 
 /// Why the spool cannot be used.
 #[derive(Debug, Error)]
@@ -38,19 +48,19 @@ pub enum SpoolError {
     },
 }
 
-/// A spool folder that belongs to this process until the value is dropped.
+/// A folder in the spool that belongs to this process until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Spool {
     _lock: File,
 }
 
 impl Spool {
-    /// Takes `root` for this process and removes what dead runs left in it.
-    pub(crate) async fn take(root: &Path) -> Result<Self, SpoolError> {
-        let folder = root.to_owned();
+    /// Takes the folder `name` in `root` for this process and removes what dead runs left in `root`.
+    pub(crate) async fn take(root: &Path, name: &str) -> Result<Self, SpoolError> {
+        let (folder, name) = (root.to_owned(), name.to_owned());
         let taken = spawn_blocking({
             let folder = folder.clone();
-            move || take_blocking(&folder)
+            move || take_blocking(&folder, &name)
         });
         match taken.await {
             Ok(result) => result,
@@ -59,21 +69,62 @@ impl Spool {
     }
 }
 
-fn take_blocking(root: &Path) -> Result<Spool, SpoolError> {
+fn take_blocking(root: &Path, name: &str) -> Result<Spool, SpoolError> {
+    fs::create_dir_all(root)
+        .map_err(|source| SpoolError::Io { folder: root.to_owned(), source })?;
+    // One after the other: a folder whose process has not locked it yet looks like one of the dead.
+    let _turn = lock(root, TURNS)?;
+    let own = root.join(name);
+    fs::create_dir_all(&own).map_err(|source| SpoolError::Io { folder: own.clone(), source })?;
+    let held = lock(&own, LOOKS)?;
     let io = |source| SpoolError::Io { folder: root.to_owned(), source };
-    fs::create_dir_all(root).map_err(io)?;
-    let lock = File::create(root.join(LOCK_NAME)).map_err(io)?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => SpoolError::InUse(root.to_owned()),
-        TryLockError::Error(source) => io(source),
-    })?;
     for entry in fs::read_dir(root).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let entry_name = entry.file_name();
+        if entry_name != LOCK_NAME && entry_name != name && !is_locked(&entry.path()) {
+            sweep(&entry).map_err(io)?;
+        }
+    }
+    for entry in fs::read_dir(&own).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.file_name() != LOCK_NAME {
             sweep(&entry).map_err(io)?;
         }
     }
-    Ok(Spool { _lock: lock })
+    Ok(Spool { _lock: held })
+}
+
+/// Locks a folder, asking for it that many times.
+fn lock(folder: &Path, times: u32) -> Result<File, SpoolError> {
+    let io = |source| SpoolError::Io { folder: folder.to_owned(), source };
+    let lock = File::create(folder.join(LOCK_NAME)).map_err(io)?;
+    let mut tries = 1;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if tries < times => {
+                tries += 1;
+                thread::sleep(BETWEEN_SWEEPS);
+            }
+            Err(TryLockError::WouldBlock) => return Err(SpoolError::InUse(folder.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+    }
+}
+
+/// Whether the folder is that of a process that is alive. One that cannot be told counts as such.
+fn is_locked(folder: &Path) -> bool {
+    match File::open(folder.join(LOCK_NAME)) {
+        Ok(lock) => lock.try_lock().is_err(),
+        Err(error) => {
+            !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        }
+    }
+}
+
+/// Whether a process of this name is alive that has a folder in `root`. Blocks: not for the runtime.
+pub(crate) fn is_alive(root: &Path, name: &str) -> bool {
+    is_locked(&root.join(name))
 }
 
 fn sweep(leftover: &DirEntry) -> io::Result<()> {
@@ -93,10 +144,10 @@ fn sweep(leftover: &DirEntry) -> io::Result<()> {
     }
 }
 
-/// The folder of one claim. The token is in its name: a child of an older claim of the same task that is still dying
-/// writes elsewhere.
-pub(crate) fn folder_of(root: &Path, lease: &Lease) -> PathBuf {
-    root.join(format!("task-{}-{}", lease.task, lease.token))
+/// The folder of one claim, in that of the process `name`. The token is in its name: a child of an older claim of the
+/// same task that is still dying writes elsewhere.
+pub(crate) fn folder_of(root: &Path, name: &str, lease: &Lease) -> PathBuf {
+    root.join(name).join(format!("task-{}-{}", lease.task, lease.token))
 }
 
 /// Makes the folder, empty.

@@ -18,13 +18,14 @@ use headwater_ports::clock::Clock;
 use headwater_ports::origin::{Origin, ProofGrade};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::memory_edge::MemoryEdge;
+use headwater_testkit::memory_masters::MemoryMasters;
 use headwater_testkit::memory_origin::MemoryOrigin;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Engine, Ports, Stores};
+use crate::{Config, Engine, Ports, RunError, Shutdown, Stores};
 
 mod one_title;
 
@@ -52,9 +53,13 @@ mod replacing;
 
 mod leases;
 
+mod draining;
+
 mod crashes;
 
 mod drop_folder;
+
+mod far_away;
 
 pub(crate) mod gated_catalog;
 pub(crate) mod gated_origin;
@@ -76,8 +81,10 @@ pub(crate) struct Lab {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) origin: Arc<MemoryOrigin>,
+    masters: MemoryMasters,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
+    drain: Duration,
     verify: Verify,
     /// What the pipeline asks for of the origins.
     publish: PublishRules,
@@ -95,8 +102,10 @@ impl Lab {
             catalog: Arc::new(MemoryCatalog::new(clock.clone())),
             clock,
             origin: Arc::new(MemoryOrigin::new("lab").with_grade(grade).with_page(7)),
+            masters: MemoryMasters::default(),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
+            drain: Duration::from_secs(20),
             verify: Verify::Listing,
             publish: PublishRules::default(),
         }
@@ -133,6 +142,7 @@ impl Lab {
         let ports = Ports {
             catalog,
             stores,
+            masters: Arc::new(self.masters.clone()),
             transcoder: self.transcoder.clone(),
             pipelines: Arc::new({
                 let publish = self.publish.clone();
@@ -144,16 +154,19 @@ impl Lab {
         };
         let config = Config {
             worker: "w1".to_owned(),
-            spool: self.spool(),
+            pool: "cpu".to_owned(),
+            spool: self.folder.path().join("spool"),
             retrieved: self.folder.path().join("retrieved"),
             slots: self.slots,
+            drain: self.drain,
             lease: Duration::from_secs(30),
         };
         Engine::new(ports, config)
     }
 
+    /// The folder of the process in the spool.
     fn spool(&self) -> PathBuf {
-        self.folder.path().join("spool")
+        self.folder.path().join("spool/w1")
     }
 
     /// A master of this content, and the request to make a title of it.
@@ -254,8 +267,8 @@ fn package(title: &str, version: u32) -> PackageId {
 
 /// An engine at work in the background.
 pub(crate) struct Service {
-    shutdown: CancellationToken,
-    running: JoinHandle<()>,
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), RunError>>,
 }
 
 impl Service {
@@ -264,15 +277,21 @@ impl Service {
     }
 
     fn start_as(engine: &Engine, roles: &'static [Role]) -> Self {
-        let (engine, shutdown) = (engine.clone(), CancellationToken::new());
+        let (engine, shutdown) = (engine.clone(), Shutdown::new());
         let stop = shutdown.clone();
-        let running = tokio::spawn(async move { engine.run(roles, stop).await.unwrap() });
+        let running = tokio::spawn(async move { engine.run(roles, stop).await });
         Self { shutdown, running }
     }
 
+    /// Has it give back at once what is under way.
     pub(crate) async fn stop(self) {
-        self.shutdown.cancel();
-        self.running.await.unwrap();
+        self.shutdown.stop();
+        self.ended().await.unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    async fn ended(self) -> Result<(), RunError> {
+        self.running.await.unwrap()
     }
 
     /// As SIGKILL would: nothing is given back, nothing tidied up.

@@ -3,6 +3,8 @@
 //! The file system's notifications only say when to look: every decision comes from a look at the whole folder, since
 //! notifications get lost under load and do not exist on most network file systems.
 
+mod bucket;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+
+pub use bucket::DropBucket;
 
 use crate::life::Engine;
 use crate::master::Stamp;
@@ -113,7 +117,7 @@ impl Engine {
         };
         let mut fine = true;
         for Sighting { path, stamp } in settling.look(started.elapsed(), sightings) {
-            match self.deliver(folder, &path, stamp).await {
+            match self.deliver_file(folder, &path, stamp).await {
                 Ok(()) => settling.hand_on(&path),
                 Err(error) => {
                     warn!(file = %path.display(), %error, "delivery not queued yet");
@@ -124,7 +128,7 @@ impl Engine {
         fine
     }
 
-    async fn deliver(
+    async fn deliver_file(
         &self,
         folder: &DropFolder,
         path: &Path,
@@ -135,27 +139,45 @@ impl Engine {
             warn!(file = %path.display(), "ignored: the file's name is not UTF-8; rename it");
             return Ok(());
         };
+        let (tenant, pipeline, path) = (&folder.tenant, &folder.pipeline, text.to_owned());
+        self.deliver(Delivery { tenant, pipeline, name, path, stamp }).await
+    }
+
+    /// Queues a master that has arrived whole, unless that was done before.
+    async fn deliver(&self, delivery: Delivery<'_>) -> Result<(), CatalogError> {
+        let Delivery { tenant, pipeline, name, path, stamp } = delivery;
         let file =
-            SeenFile { path: text.to_owned(), bytes: stamp.bytes, modified_ns: stamp.modified_ns };
+            SeenFile { path: path.clone(), bytes: stamp.bytes, modified_ns: stamp.modified_ns };
         let catalog = &self.ports().catalog;
         if catalog.knows_file(&file).await? {
             return Ok(());
         }
         let new = NewTitle {
-            tenant: folder.tenant.clone(),
+            tenant: tenant.clone(),
             title: TitleId::from_file_name(name),
-            master_path: text.to_owned(),
-            pipeline: folder.pipeline.clone(),
+            master_path: path,
+            pipeline: pipeline.to_owned(),
             again: false,
             remake: None,
             reason: None,
         };
         let submitted = self.submit(&new).await?;
-        info!(title = %new.title, file = %path.display(), ?submitted, "delivery");
+        info!(title = %new.title, file = new.master_path, ?submitted, "delivery");
         // After the submission: a crash in between submits twice, which does no harm, and never forgets a delivery.
         catalog.remember_file(&file).await?;
         Ok(())
     }
+}
+
+/// A master that has arrived.
+struct Delivery<'d> {
+    tenant: &'d Tenant,
+    pipeline: &'d str,
+    /// What its title is named after.
+    name: &'d str,
+    /// Where it lies, as the catalog keeps it.
+    path: String,
+    stamp: Stamp,
 }
 
 /// Wakes `moved` whenever something happens in the folder; `None` where the system cannot tell.

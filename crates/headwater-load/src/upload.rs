@@ -22,6 +22,7 @@ use headwater_model::time::Timestamp;
 use headwater_packaging::inventory;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::{FilesOnly, Input};
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::{Done, Inspection, Part, Report, TranscodeError, Transcoder};
 use serde_json::{Value, json};
@@ -121,14 +122,17 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
     let ports = Ports {
         catalog: Arc::new(catalog),
         stores,
+        masters: Arc::new(FilesOnly),
         transcoder: Arc::new(Nothing),
         pipelines: Arc::new(no_pipelines),
     };
     let config = Config {
         worker: "load".to_owned(),
+        pool: "cpu".to_owned(),
         spool: work.join("spool"),
         retrieved: work.join("retrieved"),
         slots: 1,
+        drain: std::time::Duration::ZERO,
         lease: std::time::Duration::from_secs(30),
     };
     Engine::new(ports, config)
@@ -160,13 +164,13 @@ impl Transcoder for Nothing {
         Self::refusal()
     }
 
-    async fn inspect(&self, _master: &Path) -> Result<Inspection, TranscodeError> {
+    async fn inspect(&self, _master: &Input) -> Result<Inspection, TranscodeError> {
         Self::refusal()
     }
 
     async fn make(
         &self,
-        _master: &Path,
+        _master: &Input,
         _plan: &Plan,
         _part: Part,
         _spool: &Path,

@@ -10,11 +10,13 @@ mod lies;
 mod s3;
 mod server;
 mod store;
+mod web;
 
 pub use edge::{EdgeLie, LyingEdge};
 pub use lies::{Call, Lie, What};
 pub use server::{Conditions, LyingOrigin, Manners};
 pub use store::Checksums;
+pub use web::{WebManners, WebServer};
 
 #[cfg(test)]
 mod tests;

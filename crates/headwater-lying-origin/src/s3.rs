@@ -240,6 +240,9 @@ impl S3 for LyingS3 {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = &request.input;
         self.enter(Call::Get, &request, &input.bucket, &input.key).await?;
+        if self.0.manners.conditions == Conditions::Honoured {
+            self.conditions(&input.key, input.if_match.as_ref(), None)?;
+        }
         let object = self.see(&input.key)?;
         if object.is_cold() {
             let mut error = S3Error::with_message(
@@ -263,6 +266,7 @@ impl S3 for LyingS3 {
             Some(range) => object.body.slice(range.start as usize..range.end as usize),
             None => object.body.clone(),
         };
+        self.0.given.fetch_add(body.len() as u64, Ordering::Relaxed);
         let reset = |what| (what == What::Reset(Call::Get)).then_some(());
         let output = GetObjectOutput {
             content_length: Some(length(&body)),
@@ -573,6 +577,21 @@ fn flipped(body: &[u8]) -> Bytes {
 )]
 fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// An object that somebody else has put there.
+pub(crate) fn stored(body: Bytes) -> Stored {
+    Stored {
+        etag: md5_hex(&body),
+        body,
+        checksum: Checksum::default(),
+        modified: now(),
+        cache_control: None,
+        content_type: None,
+        storage_class: None,
+        is_restored: false,
+        previous: None,
+    }
 }
 
 fn length(body: &Bytes) -> i64 {

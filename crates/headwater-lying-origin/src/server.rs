@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) calls: Calls,
     pub(crate) limiter: Mutex<Limiter>,
+    /// Bytes of objects that were given.
+    pub(crate) given: AtomicU64,
 }
 
 /// How often each call was made.
@@ -158,6 +160,7 @@ impl LyingOrigin {
             store: Store::default(),
             calls: Calls::default(),
             limiter: Mutex::new(Limiter { tokens: 0.0, filled: Instant::now() }),
+            given: AtomicU64::new(0),
         });
         let mut builder = S3ServiceBuilder::new(LyingS3(shared.clone()));
         if checks_signatures {
@@ -233,6 +236,17 @@ impl LyingOrigin {
         let Some(object) = objects.get_mut(key) else { return false };
         object.is_restored = true;
         true
+    }
+
+    /// Puts an object there, as somebody else does.
+    pub fn place(&self, key: &str, body: impl Into<Bytes>) {
+        let body = body.into();
+        self.shared.store.put(key, crate::s3::stored(body));
+    }
+
+    /// Bytes of objects that were given to whoever asked for them.
+    pub fn given(&self) -> u64 {
+        self.shared.given.load(Ordering::Relaxed)
     }
 
     /// Takes an object away behind everybody's back.

@@ -9,11 +9,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
+use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{Done, Inspection, Part, Report, TranscodeError, Transcoder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc};
+use tracing::info;
 
+use crate::feed::{Feed, Fetched};
 use crate::protocol::{Job, Line, PARENT, SUBCOMMAND};
 
 /// A child that says nothing for this long hangs. The slowest honest silence is a minute of 1080p through a slow preset
@@ -63,14 +66,18 @@ impl ChildTranscoder {
     async fn run(
         &self,
         job: &Job,
-        master: Option<&Path>,
+        master: Option<&Input>,
         spool: &Path,
         reports: Option<mpsc::Sender<Report>>,
     ) -> Result<Line, TranscodeError> {
         job.write(spool).map_err(|e| start_error(e, "the spool folder"))?;
-        let stdin = match master {
-            Some(path) => Stdio::from(open(path)?),
-            None => Stdio::null(),
+        let (stdin, feed) = match master {
+            Some(Input::File(path)) => (Stdio::from(open(path)?), None),
+            Some(Input::Remote(master)) => {
+                let (stdin, feed) = Feed::start(master.clone()).map_err(TranscodeError::Start)?;
+                (stdin, Some(feed))
+            }
+            None => (Stdio::null(), None),
         };
         let mut running = Running::start(&self.executable, &self.folder, spool, stdin)?;
         let stderr = running.child.stderr.take();
@@ -87,6 +94,13 @@ impl ChildTranscoder {
             String::from_utf8_lossy(&tail).trim().to_owned()
         });
         let outcome = running.listen(reports).await;
+        if let Some(feed) = feed {
+            let size = feed.bytes();
+            // Whatever the child makes of it: it had no more of its master.
+            let Fetched { reads, given, requests, bytes } =
+                feed.finish().map_err(TranscodeError::Master)?;
+            info!(bytes, of = size, requests, given, reads, "fetched of the master");
+        }
         let crashed = |how: String, last_words: String| TranscodeError::Crashed { how, last_words };
         match outcome {
             Ok(Some(Line::Refused(refusal))) => Err(TranscodeError::Refused(refusal)),
@@ -116,7 +130,7 @@ impl Transcoder for ChildTranscoder {
         self.engine.get_or_try_init(ask).await.cloned()
     }
 
-    async fn inspect(&self, master: &Path) -> Result<Inspection, TranscodeError> {
+    async fn inspect(&self, master: &Input) -> Result<Inspection, TranscodeError> {
         let scratch = self.scratch()?;
         match self.run(&Job::Inspect, Some(master), &scratch.0, None).await? {
             Line::Inspected(inspection) => Ok(*inspection),
@@ -126,7 +140,7 @@ impl Transcoder for ChildTranscoder {
 
     async fn make(
         &self,
-        master: &Path,
+        master: &Input,
         plan: &Plan,
         part: Part,
         spool: &Path,

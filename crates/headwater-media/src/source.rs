@@ -1,9 +1,7 @@
 //! Feeds a master into a pipeline: an `appsrc` in random-access mode over an open file descriptor, so that a child needs
 //! no path, no network and no credentials (R4).
 
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +9,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use crate::edits::{self, Edit, Patch};
+use crate::remote::Bytes;
 
 /// Most bytes handed over at once when an element reads on without saying how much it wants.
 const BLOCK: u32 = 256 * 1024;
@@ -39,7 +38,7 @@ pub(crate) enum Times {
 /// An open master.
 #[derive(Debug, Clone)]
 pub(crate) struct Master {
-    file: Arc<File>,
+    file: Arc<Bytes>,
     bytes: u64,
     edits: Arc<[Edit]>,
     /// Matroska and WebM: time stamps are presentation times as they are. Its demuxer sends a segment that says otherwise
@@ -52,12 +51,12 @@ pub(crate) struct Master {
 impl Master {
     /// The master that the parent put on standard input.
     pub(crate) fn from_stdin() -> std::io::Result<Self> {
-        Self::new(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
+        Self::new(std::io::stdin().as_fd().try_clone_to_owned()?)
     }
 
-    /// An open file.
-    pub(crate) fn new(file: File) -> std::io::Result<Self> {
-        let bytes = file.metadata()?.len();
+    /// An open file, or a socket on which a worker gives what is asked for.
+    pub(crate) fn new(file: impl Into<OwnedFd>) -> std::io::Result<Self> {
+        let (file, bytes) = Bytes::of(file.into())?;
         let mut magic = [0; 4];
         // A file of less than four bytes is no media; whoever parses it will say so.
         let plain_times = file.read_exact_at(&mut magic, 0).is_ok() && magic == EBML;
@@ -187,7 +186,7 @@ impl Master {
 }
 
 /// The `moov` box of an ISO base media file and where it stands; none in other files.
-fn movie_header(file: &File, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>)>> {
+fn movie_header(file: &Bytes, bytes: u64) -> std::io::Result<Option<(u64, Vec<u8>)>> {
     for found in (Boxes { file, bytes, at: 0 }).take(MAX_TOP_LEVEL) {
         let TopBox { kind, at, end } = found?;
         if end > bytes {
@@ -215,7 +214,7 @@ struct TopBox {
 
 /// The boxes of a file, up to the first that is none or that ends behind the file's end. No boxes in other files.
 struct Boxes<'a> {
-    file: &'a File,
+    file: &'a Bytes,
     bytes: u64,
     at: u64,
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing in this crate is async, opens a file, reads a clock or draws a random number. Time and ids
 //! arrive as arguments.
 
+pub mod address;
 pub mod archive;
 pub mod audit;
 pub mod cost;
@@ -20,6 +21,7 @@ pub mod master;
 pub mod origin;
 pub mod pipeline;
 pub mod plan;
+pub mod process;
 pub mod queue;
 pub mod refusal;
 pub mod steering;

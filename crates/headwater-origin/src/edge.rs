@@ -200,7 +200,7 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// An error with its causes, and without the address: who has that knows it already.
-fn in_words(error: &reqwest::Error) -> String {
+pub(crate) fn in_words(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {

@@ -8,17 +8,17 @@
 //!
 //! **Cancellation.** Dropping a call closes its connection. An upload that was dropped may be there or not.
 
-mod body;
-mod calls;
-mod client;
-mod error;
+pub(crate) mod body;
+pub(crate) mod calls;
+pub(crate) mod client;
+pub(crate) mod error;
 mod file;
 mod gate;
-mod listing;
+pub(crate) mod listing;
 mod pace;
 mod probe;
 mod reach;
-mod retry;
+pub(crate) mod retry;
 mod series;
 
 use std::ops::Range;
@@ -47,14 +47,14 @@ use error::Failed;
 use listing::{Listed, Unlisted};
 
 /// Time that a call without a body may take.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Time more for each started MB of a body: 100 kB/s, a link on which nobody would publish films.
 const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 
 /// Time that reading an object in one piece, or a part of one, may take: as much as 16 MB need at that rate, where a
 /// segment has 10 MB at the very most.
-const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
+pub(crate) const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
 
 /// Objects of a page of a listing, at most
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).
@@ -372,7 +372,7 @@ fn sha256_of(header: &str) -> Option<Sha256> {
     aws_smithy_types::base64::decode(header).ok()?.try_into().ok().map(Sha256)
 }
 
-fn header_of(range: &Range<u64>) -> String {
+pub(crate) fn header_of(range: &Range<u64>) -> String {
     match range.end {
         u64::MAX => format!("bytes={}-", range.start),
         end => format!("bytes={}-{}", range.start, end - 1),

@@ -1,7 +1,6 @@
 //! Storage that holds packages.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,6 +8,8 @@ use headwater_model::id::{Md5, Sha256};
 use headwater_model::key::ObjectKey;
 pub use headwater_model::origin::ProofGrade;
 use thiserror::Error;
+
+use crate::masters::Input;
 
 /// An object to store.
 #[derive(Debug, Clone)]
@@ -32,8 +33,8 @@ pub struct Put {
 pub struct PutFile {
     /// Where.
     pub key: ObjectKey,
-    /// The file. It is only ever opened for reading.
-    pub path: PathBuf,
+    /// The file, or a master far away. It is only ever opened for reading.
+    pub file: Input,
     /// Its size in bytes.
     pub bytes: u64,
     /// Its SHA-256: what is stored is this content or nothing.

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::masters::{Input, MasterError};
+
 /// What a look at a master found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
@@ -83,6 +85,9 @@ pub enum TranscodeError {
         /// Last lines of its log and the last message of every pipeline.
         last_words: String,
     },
+    /// The master, which lies far away, could not be read on.
+    #[error("the master {0}")]
+    Master(MasterError),
     /// It could not be started.
     #[error("failed to start the transcoder: {0}")]
     Start(#[source] std::io::Error),
@@ -103,6 +108,7 @@ impl TranscodeError {
                 retry: Retry::Later,
                 last_words: Some(last_words),
             },
+            TranscodeError::Master(error) => error.into_failure(),
             TranscodeError::Start(_) => Failure {
                 refusal: Refusal::new(Code::TranscoderFailed, message),
                 retry: Retry::Later,
@@ -119,13 +125,13 @@ pub trait Transcoder: Send + Sync {
     async fn engine(&self) -> Result<String, TranscodeError>;
 
     /// Looks at a master: tracks and index.
-    async fn inspect(&self, master: &Path) -> Result<Inspection, TranscodeError>;
+    async fn inspect(&self, master: &Input) -> Result<Inspection, TranscodeError>;
 
     /// Makes one part of a plan in the empty folder `spool`. Reports come through `reports`, whose bound holds the
     /// child back when nobody takes its files away.
     async fn make(
         &self,
-        master: &Path,
+        master: &Input,
         plan: &Plan,
         part: Part,
         spool: &Path,

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod flaky;
 pub mod memory_catalog;
 pub mod memory_edge;
+pub mod memory_masters;
 pub mod memory_origin;
 pub mod origin_suite;
 pub mod postgres;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headwater_model::key::{CACHE_NEVER, ObjectKey};
+use headwater_ports::masters::Input;
 use headwater_ports::origin::{Origin, OriginErrorKind, ProofGrade, PutFile};
 
 use crate::digest::{key, md5, put, sha256};
@@ -158,7 +159,7 @@ async fn a_file_is_stored_whole_or_not_at_all(o: &dyn Origin) {
     std::fs::write(&path, &body).expect("write");
     let file = |at: &str, sha256| PutFile {
         key: key(at),
-        path: path.clone(),
+        file: Input::File(path.clone()),
         bytes: body.len() as u64,
         sha256,
         cache_control: CACHE_NEVER,

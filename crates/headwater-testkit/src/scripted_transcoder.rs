@@ -22,6 +22,7 @@ use headwater_model::time::{FrameRate, NS};
 use headwater_packaging::cmaf::{
     AudioInit, Sample, VideoInit, codec_string_aac, codec_string_avc, segment_head,
 };
+use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{
     Done, Inspection, Made, Part, Report, TranscodeError, Transcoder,
 };
@@ -215,7 +216,7 @@ impl Transcoder for ScriptedTranscoder {
         Ok(format!("scripted {}", self.build.load(Ordering::Relaxed)))
     }
 
-    async fn inspect(&self, _master: &Path) -> Result<Inspection, TranscodeError> {
+    async fn inspect(&self, _master: &Input) -> Result<Inspection, TranscodeError> {
         self.inspected.fetch_add(1, Ordering::Relaxed);
         if let Some(error) = lock(&self.failing).pop() {
             return Err(error);
@@ -225,7 +226,7 @@ impl Transcoder for ScriptedTranscoder {
 
     async fn make(
         &self,
-        master: &Path,
+        master: &Input,
         plan: &Plan,
         part: Part,
         spool: &Path,
@@ -240,7 +241,9 @@ impl Transcoder for ScriptedTranscoder {
         match mishap {
             Some(Mishap::Refuse(refusal)) => return Err(TranscodeError::Refused(refusal)),
             Some(Mishap::MasterVanishes(refusal)) => {
-                tokio::fs::remove_file(master).await.map_err(TranscodeError::Start)?;
+                if let Input::File(path) = master {
+                    tokio::fs::remove_file(path).await.map_err(TranscodeError::Start)?;
+                }
                 return Err(TranscodeError::Refused(refusal));
             }
             _ => {}

@@ -5,29 +5,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use headwater_catalog::SqliteCatalog;
 use headwater_engine::{Config as EngineConfig, Engine, Ports, Stores};
 use headwater_media::ChildTranscoder;
 use headwater_model::key::ObjectKey;
 use headwater_model::pipeline::Pipeline;
+use headwater_model::process::Role;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
+use headwater_origin::{RemoteMasters, S3Settings};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::Masters;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 use rustix::fs::FlockOperation;
 
-use crate::config::Config;
+use crate::config::{Config, OriginKind};
+use crate::machine;
 use crate::origins::{self, Need, Opened};
 
-/// How long a claim lasts unless it is renewed. Within one process a crash ends all claims at the next start, so this
-/// only has to outlast a pause of the machine.
+/// How long a claim lasts unless it is renewed. It has to outlast a pause of the machine; what a process had that was
+/// killed is done by others when it is over, and at once when no other process is alive and one starts.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// For longer than this no look at the lock takes.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a service waits for one that has the data folder to itself: others that start have it while they end the
+/// claims of the dead.
+const JOIN: Duration = Duration::from_secs(10);
 
 /// Everything that commands work with.
 pub(crate) struct App {
@@ -36,11 +44,14 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Vec<Opened>,
     pub(crate) stores: Stores,
+    pub(crate) masters: Arc<dyn Masters>,
     pub(crate) transcoder: Arc<dyn Transcoder>,
     pub(crate) engine: Engine,
+    /// What this process is called in the catalog.
+    pub(crate) worker: String,
 }
 
-/// The right to work on this data folder, which one process has at a time. Given back when it goes, even by SIGKILL.
+/// The right to work on this data folder, beside others or alone. Given back when it goes, even by SIGKILL.
 #[derive(Debug)]
 pub(crate) struct Workplace {
     _lock: File,
@@ -73,26 +84,31 @@ impl App {
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
+        let masters = masters(&config);
         let executable = std::env::current_exe().context("find this program")?;
         let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
             stores: stores.clone(),
+            masters: masters.clone(),
             transcoder: transcoder.clone(),
             pipelines: Arc::new(move |name: &str| pipeline(folder.as_deref(), name)),
         };
+        let worker = config.worker.name.clone().unwrap_or_else(machine::worker_name);
         let engine = Engine::new(
             ports,
             EngineConfig {
-                worker: format!("worker-{}", std::process::id()),
+                worker: worker.clone(),
+                pool: config.worker.pool.clone(),
                 spool: data.join("spool"),
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
+                drain: config.worker.drain,
                 lease: LEASE,
             },
         );
-        Ok(Self { config, clock, catalog, origins, stores, transcoder, engine })
+        Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
     }
 
     /// Where players find an object: on the origin that the policy names first.
@@ -100,11 +116,39 @@ impl App {
         self.stores.iter().next().map(|origin| origin.address(key))
     }
 
-    /// Takes the right to work here, or `None` when another process has it. Whoever had it before is dead, so its
-    /// claims end now.
+    /// Takes the right to work here beside others. Whoever comes first ends the claims of the dead.
+    pub(crate) async fn join_workplace(&self) -> anyhow::Result<Workplace> {
+        let began = tokio::time::Instant::now();
+        loop {
+            if let Some(workplace) = self.take_workplace().await? {
+                return Ok(workplace);
+            }
+            let (lock, path) = self.open_lock()?;
+            if is_locked(&lock, &path, FlockOperation::NonBlockingLockShared)? {
+                return Ok(Workplace { _lock: lock });
+            }
+            if began.elapsed() > JOIN {
+                bail!(
+                    "another headwater has `{}` to itself, as one does that rebuilds the catalog\nhint: try again when it is done",
+                    self.config.data_dir.display()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Takes the right to work here, or `None` when another process has it. Others may join later.
     pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
-        let path = self.lock_path();
-        let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
+        let Some(workplace) = self.take_workplace_alone().await? else { return Ok(None) };
+        // The kernel may let somebody else in between, who then is as alone as we were.
+        let (lock, path) = (&workplace._lock, self.lock_path());
+        let stays = is_locked(lock, &path, FlockOperation::NonBlockingLockShared)?;
+        Ok(stays.then_some(workplace))
+    }
+
+    /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now.
+    pub(crate) async fn take_workplace_alone(&self) -> anyhow::Result<Option<Workplace>> {
+        let (lock, path) = self.open_lock()?;
         if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
             // Somebody works here, or only looks whether anybody does.
             tokio::time::sleep(LOOK).await;
@@ -116,11 +160,19 @@ impl App {
         Ok(Some(Workplace { _lock: lock }))
     }
 
+    /// Takes a role that one process has at a time, or `None` when another one has it.
+    pub(crate) fn take_role(&self, role: Role) -> anyhow::Result<Option<Workplace>> {
+        let path = self.config.data_dir.join(format!("{role}.lock"));
+        let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
+        let taken = is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(taken.then_some(Workplace { _lock: lock }))
+    }
+
     /// Whether some process works in this data folder. Changes nothing.
     pub(crate) fn is_workplace_taken(&self) -> anyhow::Result<bool> {
         let path = self.lock_path();
         match File::open(&path) {
-            Ok(lock) => Ok(!is_locked(&lock, &path, FlockOperation::NonBlockingLockShared)?),
+            Ok(lock) => Ok(!is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error).with_context(|| format!("open `{}`", path.display())),
         }
@@ -129,6 +181,23 @@ impl App {
     fn lock_path(&self) -> PathBuf {
         self.config.data_dir.join("service.lock")
     }
+
+    fn open_lock(&self) -> anyhow::Result<(File, PathBuf)> {
+        let path = self.lock_path();
+        let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
+        Ok((lock, path))
+    }
+}
+
+/// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,
+/// and web servers. Asks nobody.
+pub(crate) fn masters(config: &Config) -> Arc<dyn Masters> {
+    let others = config.origins.iter().filter_map(|origin| match &origin.kind {
+        OriginKind::S3(settings) => Some(settings),
+        OriginKind::Directory { .. } => None,
+    });
+    let buckets: Vec<S3Settings> = config.masters.iter().chain(others).cloned().collect();
+    Arc::new(RemoteMasters::new(buckets))
 }
 
 /// Locks the file for as long as it is open, unless another process keeps that from being done.

@@ -1,18 +1,22 @@
 //! The command line: what can be asked for, and which exit code an answer gets.
 
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{ArgGroup, Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::origin::Verify;
+use headwater_model::process::{Role, Roles, is_pool_name, is_worker_name};
 
 use crate::commands::{
     audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, retranscode, rollback,
     status, up, verify,
 };
-use crate::config::{Config, Flags};
+use crate::config::{Config, DRAIN_SECONDS, Flags, NAME_RULE, POOL_RULE, SLOTS};
 use crate::{env_vars, terminal};
 
 /// Turns source masters into HLS and DASH packages, and never publishes one with a hole in it.
@@ -20,7 +24,7 @@ use crate::{env_vars, terminal};
 #[command(
     name = "headwater",
     version,
-    after_help = "Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration."
+    after_help = "Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration; 130 or 143 if a second SIGINT or SIGTERM ended it at once."
 )]
 struct Cli {
     /// Configuration file [default: headwater.toml, if there is one]
@@ -39,7 +43,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run everything in one process: drop folder, workers, verifier, publisher and web page
-    Up,
+    Up(UpArgs),
+    /// Run transcoders only, beside a service that does the rest
+    Worker(WorkerArgs),
     /// Queue a master
     Ingest(IngestArgs),
     /// Show titles and what happened to them
@@ -103,7 +109,7 @@ enum Command {
     Pipelines(PipelinesCommand),
     /// Show what is in a master
     Probe {
-        /// The master
+        /// The master: a path, `s3://bucket/key`, or an address that begins with `https://` or `http://`
         file: PathBuf,
     },
     /// What a worker starts for each piece of work
@@ -114,10 +120,76 @@ enum Command {
     },
 }
 
+/// `headwater up`.
+#[derive(Debug, clap::Args)]
+struct UpArgs {
+    /// What this process is there for: some of watch, worker, verify (which seals, heals and publishes too), archive, audit and http, with commas between them [default: all of them]
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<Roles>,
+    #[command(flatten)]
+    worker: WorkerArgs,
+}
+
+/// `headwater worker`.
+#[derive(Debug, Default, clap::Args)]
+struct WorkerArgs {
+    /// Pool of workers that this one belongs to [default: cpu, unless configured otherwise]
+    #[arg(long, value_name = "NAME", value_parser = pool)]
+    pool: Option<String>,
+    /// Transcoders at a time [default: what cores and memory allow, unless configured otherwise]
+    #[arg(long, value_name = "N", value_parser = slots)]
+    slots: Option<NonZeroUsize>,
+    /// What it is called in the catalog [default: another name at every start, unless configured otherwise]
+    #[arg(long, value_name = "NAME", value_parser = worker_name)]
+    name: Option<String>,
+    /// How long work under way may go on after SIGTERM before it is given back [default: 20, unless configured otherwise]
+    #[arg(long, value_name = "SECONDS", value_parser = drain_seconds)]
+    drain_timeout: Option<Duration>,
+    /// Answer /livez and /readyz here too, whatever the roles
+    #[arg(long, value_name = "ADDRESS")]
+    health: Option<SocketAddr>,
+}
+
+impl WorkerArgs {
+    /// What goes over the configuration.
+    fn over(&self, flags: Flags) -> Flags {
+        Flags {
+            slots: self.slots,
+            pool: self.pool.clone(),
+            name: self.name.clone(),
+            drain: self.drain_timeout,
+            health_listen: self.health,
+            ..flags
+        }
+    }
+}
+
+fn pool(text: &str) -> Result<String, String> {
+    if is_pool_name(text) { Ok(text.to_owned()) } else { Err(POOL_RULE.to_owned()) }
+}
+
+fn worker_name(text: &str) -> Result<String, String> {
+    if is_worker_name(text) { Ok(text.to_owned()) } else { Err(NAME_RULE.to_owned()) }
+}
+
+fn slots(text: &str) -> Result<NonZeroUsize, String> {
+    let (least, most) = (SLOTS.start(), SLOTS.end());
+    let number = text.parse::<u32>().ok().filter(|n| SLOTS.contains(n));
+    let number = number.and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?));
+    number.ok_or_else(|| format!("`{text}` is not a whole number from {least} to {most}"))
+}
+
+fn drain_seconds(text: &str) -> Result<Duration, String> {
+    let (least, most) = (DRAIN_SECONDS.start(), DRAIN_SECONDS.end());
+    let number = text.parse::<f64>().ok().filter(|n| DRAIN_SECONDS.contains(n));
+    let number = number.map(Duration::from_secs_f64);
+    number.ok_or_else(|| format!("`{text}` is not a number of seconds from {least} to {most}"))
+}
+
 /// `headwater ingest`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IngestArgs {
-    /// The master
+    /// The master: a path, `s3://bucket/key`, or an address that begins with `https://` or `http://`
     pub(crate) file: PathBuf,
     /// Title to make of it [default: the file's name]
     #[arg(long, value_name = "ID")]
@@ -309,7 +381,11 @@ pub(crate) fn run() -> ExitCode {
     if let Command::TranscoderChild { spool } = &cli.command {
         return headwater_media::child::main(spool);
     }
-    let flags = Flags { config: cli.config, data_dir: cli.data_dir };
+    let flags = Flags { config: cli.config, data_dir: cli.data_dir, ..Flags::default() };
+    let flags = match &cli.command {
+        Command::Up(UpArgs { worker, .. }) | Command::Worker(worker) => worker.over(flags),
+        _ => flags,
+    };
     let config = env_vars::ours(std::env::vars_os())
         .map_err(|name| format!("the environment variable `{name}` is not UTF-8"))
         .and_then(|environment| Config::load(&flags, &environment).map_err(|e| e.to_string()));
@@ -349,14 +425,15 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
     // A service is read about later; a command is watched, and says itself what matters.
     // What keeps the SDK of S3 from its credentials is said by us, and once.
     let filter = match command {
-        Command::Up => "warn,aws=error,headwater=info",
+        Command::Up(_) | Command::Worker(_) => "warn,aws=error,headwater=info",
         _ => "warn,aws=error",
     };
     terminal::start_log(&config.log, filter)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Up => up::up(config).await,
+            Command::Up(args) => up::up(config, args.roles.unwrap_or_else(Roles::all)).await,
+            Command::Worker(_) => up::up(config, Roles::only(Role::Worker)).await,
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
             Command::Verify { title, policy } => {

@@ -20,14 +20,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
 use headwater_origin::S3Settings;
 use headwater_spec::document::Document;
 
 use self::raw::Layer;
+pub(crate) use self::raw::{DRAIN_SECONDS, NAME_RULE, POOL_RULE, SLOTS};
 use self::value::Complaints;
-use crate::env_vars;
+use crate::{env_vars, machine};
 
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "headwater.toml";
@@ -47,8 +49,10 @@ pub(crate) struct Config {
     pub(crate) watch: Watch,
     /// The workers of this process.
     pub(crate) worker: Worker,
-    /// Where packages and masters are held, by name.
+    /// Where packages are held, and copies of masters, by name.
     pub(crate) origins: Vec<Origin>,
+    /// Where masters come from, by name: only ever read.
+    pub(crate) masters: Vec<S3Settings>,
     /// What has to be proven on them before viewers get a package.
     pub(crate) policy: Policy,
     /// How what is live is looked after.
@@ -70,6 +74,10 @@ pub(crate) struct Watch {
     pub(crate) settle: Duration,
     /// How often the folder is listed whether or not anything was heard of it.
     pub(crate) rescan: Duration,
+    /// Folders of buckets that are watched like it.
+    pub(crate) buckets: Vec<Folder>,
+    /// How often those are listed.
+    pub(crate) poll: Duration,
 }
 
 /// The workers of this process.
@@ -77,6 +85,12 @@ pub(crate) struct Watch {
 pub(crate) struct Worker {
     /// Transcoder children at a time.
     pub(crate) slots: NonZeroUsize,
+    /// The pool that they belong to.
+    pub(crate) pool: String,
+    /// What the process is called in the catalog; it finds a name by itself when there is none.
+    pub(crate) name: Option<String>,
+    /// How long work under way may go on once the process is told to end.
+    pub(crate) drain: Duration,
 }
 
 /// A place that holds packages, or masters.
@@ -174,6 +188,8 @@ pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
     /// Address by which others reach the service, without a slash at its end.
     pub(crate) public_url: Option<String>,
+    /// Another address and port, where nothing is served but the answers to probes.
+    pub(crate) health_listen: Option<SocketAddr>,
 }
 
 /// What is logged and how.
@@ -201,6 +217,16 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     /// `--data-dir`.
     pub(crate) data_dir: Option<PathBuf>,
+    /// `--slots`.
+    pub(crate) slots: Option<NonZeroUsize>,
+    /// `--pool`.
+    pub(crate) pool: Option<String>,
+    /// `--name`.
+    pub(crate) name: Option<String>,
+    /// `--drain-timeout`.
+    pub(crate) drain: Option<Duration>,
+    /// `--health`.
+    pub(crate) health_listen: Option<SocketAddr>,
 }
 
 /// Why there is no configuration.
@@ -295,17 +321,16 @@ impl Config {
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         let file = text.as_deref().map(|text| (path.as_path(), text));
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        resolve(file, environment, flags.data_dir.as_deref(), cores).map_err(ConfigError::Invalid)
+        resolve(file, environment, flags, machine::slots()).map_err(ConfigError::Invalid)
     }
 }
 
-/// Puts the sources together: `file` is its path and text, `data_dir` the flag.
+/// Puts the sources together: `file` is its path and text, `slots` what the machine has room for.
 fn resolve(
     file: Option<(&Path, &str)>,
     environment: &BTreeMap<String, String>,
-    data_dir: Option<&Path>,
-    cores: NonZeroUsize,
+    flags: &Flags,
+    slots: NonZeroUsize,
 ) -> Result<Config, Vec<Complaint>> {
     // A file that is not there says as much as an empty one.
     let (path, text) = file.unwrap_or((Path::new(""), ""));
@@ -314,8 +339,8 @@ fn resolve(
     let complaints = Complaints::default();
     let config = match Document::parse(&name, text) {
         Ok(document) => {
-            let flags = Layer { data_dir: data_dir.map(Path::to_owned), ..Layer::default() };
-            let config = read(&document, folder, environment, &complaints, flags, cores);
+            let flags = flags.clone().into();
+            let config = read(&document, folder, environment, &complaints, flags, slots);
             document.finish(config)
         }
         Err(problems) => {
@@ -340,7 +365,7 @@ fn read<'s>(
     environment: &'s BTreeMap<String, String>,
     complaints: &'s Complaints,
     flags: Layer<'s>,
-    cores: NonZeroUsize,
+    slots: NonZeroUsize,
 ) -> Option<Config> {
     let good = || document.is_good() && complaints.borrow().is_empty();
     let from_file = raw::file(document, folder);
@@ -351,7 +376,7 @@ fn read<'s>(
     }
     let warnings = origins::leave_stray_secrets(&mut from_environment, &from_file);
     let said = flags.over(from_environment).over(from_file);
-    let config = Config { warnings, ..complete(said, cores) };
+    let config = Config { warnings, ..complete(said, slots) };
     if good() {
         complaints.borrow_mut().extend(conflicts(&config));
     }
@@ -359,11 +384,12 @@ fn read<'s>(
 }
 
 /// Fills in the defaults. Those that lie in the data folder follow it, whoever set it.
-fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
+fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
     let day = Duration::from_secs(86_400);
     let data_dir = said.data_dir.clone().unwrap_or_else(|| PathBuf::from("headwater-data"));
     Config {
         origins: origins::origins(&said, &data_dir),
+        masters: origins::masters(&said),
         policy: origins::policy(&said),
         tenant: said.tenant.unwrap_or_default(),
         pipeline: said.pipeline.unwrap_or_else(|| "vod-h264".to_owned()),
@@ -372,8 +398,15 @@ fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
             folder: said.watch_folder.unwrap_or_else(|| data_dir.join("drop")),
             settle: said.watch_settle.unwrap_or(Duration::from_secs(5)),
             rescan: said.watch_rescan.unwrap_or(Duration::from_secs(10)),
+            buckets: said.watch_buckets.unwrap_or_default(),
+            poll: said.watch_poll.unwrap_or(Duration::from_mins(1)),
         },
-        worker: Worker { slots: said.worker_slots.unwrap_or(cores) },
+        worker: Worker {
+            slots: said.worker_slots.unwrap_or(slots),
+            pool: said.worker_pool.unwrap_or_else(|| "cpu".to_owned()),
+            name: said.worker_name,
+            drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
+        },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),
             read: said.audit_read.unwrap_or(Some(90 * day)),
@@ -384,6 +417,7 @@ fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
         http: Http {
             listen: said.http_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: said.http_public_url,
+            health_listen: said.http_health_listen,
         },
         log: Log { filter: said.log_filter, format: said.log_format.unwrap_or(LogFormat::Text) },
         warnings: Vec::new(),
@@ -407,6 +441,13 @@ fn conflicts(config: &Config) -> Vec<Complaint> {
     let pairs = config.origins.iter().enumerate();
     let pairs = pairs.flat_map(|(n, one)| config.origins.iter().skip(n + 1).map(move |o| (one, o)));
     let shared = pairs.filter_map(|(one, other)| overlap(one, other));
+    let masters = config.masters.iter().map(|settings| {
+        let kind = OriginKind::S3(settings.clone());
+        Origin { name: settings.name.clone(), kind, edge: None }
+    });
+    mistaken.extend(
+        masters.flat_map(|from| config.origins.iter().filter_map(move |to| overlap(&from, to))),
+    );
 
     let conflict =
         |hint: &'static str| move |message| Complaint::Conflict { message, hint: hint.to_owned() };

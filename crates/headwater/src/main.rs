@@ -6,9 +6,11 @@ mod cli;
 mod commands;
 mod config;
 mod env_vars;
+mod machine;
 mod origins;
 mod progress;
 mod report;
+mod stopping;
 mod terminal;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use headwater_ports::masters::FilesOnly;
 
 use super::*;
 
@@ -13,15 +14,23 @@ fn check(result: Result<impl std::fmt::Debug, Failure>, folder: &Path, expected:
     expected.assert_eq(&text);
 }
 
+fn at(path: &Path) -> Address {
+    Address::File(path.to_owned())
+}
+
+async fn look(path: &Path) -> Result<Opened, Failure> {
+    open(&FilesOnly, &at(path)).await
+}
+
 #[tokio::test]
 async fn a_file_gets_its_stamp_and_hash() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
     fs::write(&path, b"abc").unwrap();
-    let (stamp, sha256) = hash(&path).await.unwrap();
-    assert_eq!((stamp.bytes, sha256), (3, hash::sha256(b"abc")));
-    assert_eq!(look(&path).await.unwrap(), stamp);
-    check_unchanged(&path, stamp).await.unwrap();
+    let (opened, sha256) = hash(&FilesOnly, &at(&path)).await.unwrap();
+    assert_eq!((opened.stamp.bytes, sha256), (3, hash::sha256(b"abc")));
+    assert_eq!(look(&path).await.unwrap().stamp, opened.stamp);
+    opened.check_unchanged(&FilesOnly).await.unwrap();
 }
 
 #[tokio::test]
@@ -56,7 +65,7 @@ async fn wrong_kinds_of_files_have_names() {
 #[test]
 fn rights_are_for_people_to_give_and_faults_may_pass() {
     let path = Path::new("/in/film.mp4");
-    let refused = |kind: io::ErrorKind| Err::<(), _>(refuse(path, &kind.into()));
+    let refused = |kind: io::ErrorKind| Err::<(), _>(refuse(&path.display(), kind.into()));
     check(
         refused(io::ErrorKind::PermissionDenied),
         Path::new("/in"),
@@ -76,11 +85,11 @@ async fn growth_and_rewriting_are_both_changes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
     fs::write(&path, b"abc").unwrap();
-    let stamp = look(&path).await.unwrap();
+    let opened = look(&path).await.unwrap();
 
     fs::write(&path, b"abcdef").unwrap();
     check(
-        check_unchanged(&path, stamp).await,
+        opened.check_unchanged(&FilesOnly).await,
         folder.path(),
         expect![
             "Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it had 3 bytes and has 6 now"
@@ -89,9 +98,9 @@ async fn growth_and_rewriting_are_both_changes() {
 
     fs::write(&path, b"xyz").unwrap();
     let earlier = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(earlier).unwrap();
     check(
-        check_unchanged(&path, stamp).await,
+        opened.check_unchanged(&FilesOnly).await,
         folder.path(),
         expect![
             "Never master-changed: the master `FOLDER/film.mp4` changed while it was read: it still has 3 bytes, but was written to"

@@ -1,12 +1,12 @@
 //! Says what healing would do, without doing it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use headwater_model::finding::{Finding, FindingKind};
 use headwater_model::id::{Sha256, Tenant, TitleId};
 use headwater_model::incident::At;
 use headwater_model::key::PackageId;
+use headwater_model::task::Failure;
 use headwater_ports::catalog::CatalogError;
 use headwater_ports::edge::Way;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::read_inventory_object;
 use super::sources::Sources;
 use crate::life::{Engine, Ports};
-use crate::master;
+use crate::master::{self, Opened};
 use crate::verify::{self, Pointers, VerifyError};
 
 /// What would be done about a finding.
@@ -107,7 +107,7 @@ async fn whence(
     let path = ports.catalog.making(package).await?.map(|it| it.master_path).unwrap_or_default();
     let gone = match path.is_empty() {
         true => "nobody knows where the master is, since the catalog was rebuilt".to_owned(),
-        false => match master::look(Path::new(&path)).await {
+        false => match look(ports, &path).await {
             Ok(_) => return Ok(Whence { from: "the master".to_owned(), missing: None }),
             Err(failure) => failure.refusal.message,
         },
@@ -129,6 +129,10 @@ async fn whence(
         },
     };
     Ok(Whence { from: format!("the master's copy on origin {name}"), missing })
+}
+
+async fn look(ports: &Ports, path: &str) -> Result<Opened, Failure> {
+    master::open(&*ports.masters, &master::address(path)?).await
 }
 
 /// What would be done about what an edge gives.

@@ -3,6 +3,7 @@
 use expect_test::{Expect, expect};
 use headwater_model::id::{Md5, Sha256};
 use headwater_model::plan::plan;
+use headwater_ports::masters::Input;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 
 use super::*;
@@ -11,7 +12,7 @@ use super::*;
 async fn short_plan() -> Plan {
     use headwater_ports::transcoder::Transcoder as _;
     let transcoder = ScriptedTranscoder::new(15);
-    let seen = transcoder.inspect("film.mp4".as_ref()).await.unwrap();
+    let seen = transcoder.inspect(&Input::File("film.mp4".into())).await.unwrap();
     let pipeline = ScriptedTranscoder::pipeline("vod");
     plan(Sha256([7; 32]), &pipeline, "test", &seen.facts, &seen.index, seen.zero_ns).unwrap()
 }

@@ -4,32 +4,56 @@ use headwater_model::time::Timestamp;
 
 use super::*;
 
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 #[tokio::test]
 async fn leftovers_of_dead_runs_are_swept_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("spool");
-    fs::create_dir_all(root.join("task-1-1/video-360p")).unwrap();
-    fs::write(root.join("task-1-1/video-360p/seg-00001.m4s"), b"half").unwrap();
-    let spool = Spool::take(&root).await.unwrap();
-    let left: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, [LOCK_NAME]);
+    // A run of the same name, one of another, and one of a release that had no folder for each process.
+    for dead in ["w1/task-1-1", "w2/task-2-1", "task-3-1"] {
+        fs::create_dir_all(root.join(dead).join("video-360p")).unwrap();
+        fs::write(root.join(dead).join("video-360p/seg-00001.m4s"), b"half").unwrap();
+    }
+    for dead in ["w1", "w2"] {
+        fs::write(root.join(dead).join(LOCK_NAME), b"").unwrap();
+    }
+    let spool = Spool::take(&root, "w1").await.unwrap();
+    assert_eq!(names_in(&root), [LOCK_NAME, "w1"]);
+    assert_eq!(names_in(&root.join("w1")), [LOCK_NAME]);
     drop(spool);
 }
 
 #[tokio::test]
-async fn a_spool_has_one_process() {
+async fn processes_share_the_spool_and_sweep_none_that_is_alive() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Spool::take(folder.path()).await.unwrap();
-    assert!(matches!(Spool::take(folder.path()).await, Err(SpoolError::InUse(_))));
+    let root = folder.path();
+    let first = Spool::take(root, "w1").await.unwrap();
+    fs::create_dir(root.join("w1/task-1-1")).unwrap();
+    let second = Spool::take(root, "w2").await.unwrap();
+    assert_eq!(names_in(root), [LOCK_NAME, "w1", "w2"]);
+    assert!(root.join("w1/task-1-1").is_dir());
+    assert!(is_alive(root, "w1") && is_alive(root, "w2") && !is_alive(root, "w3"));
+    assert!(matches!(Spool::take(root, "w1").await, Err(SpoolError::InUse(_))));
     drop(first);
-    Spool::take(folder.path()).await.unwrap();
+    assert!(!is_alive(root, "w1"));
+    let third = Spool::take(root, "w3").await.unwrap();
+    assert_eq!(names_in(root), [LOCK_NAME, "w2", "w3"]);
+    drop((second, third));
 }
 
 #[tokio::test]
 async fn a_claim_gets_an_empty_folder_and_leaves_none() {
     let root = tempfile::tempdir().unwrap();
     let lease = Lease { task: 7, token: 2, until: Timestamp(0) };
-    let folder = folder_of(root.path(), &lease);
+    let folder = folder_of(root.path(), "w1", &lease);
+    fs::create_dir(root.path().join("w1")).unwrap();
     make(&folder).await.unwrap();
     fs::write(folder.join("seg-00001.m4s"), b"half").unwrap();
     make(&folder).await.unwrap();

@@ -15,6 +15,7 @@ use headwater_testkit::scripted_transcoder::Mishap;
 
 use super::*;
 use crate::audit::{Budget, Method, News, Scope, Source};
+use crate::spool::Spool;
 
 const FILM: &str = "a film";
 
@@ -125,7 +126,7 @@ impl Vault {
     }
 
     fn came_back(&self) -> Vec<String> {
-        let folder = fs::read_dir(self.lab.folder.path().join("retrieved"));
+        let folder = fs::read_dir(self.lab.folder.path().join("retrieved/w1"));
         let entries = folder.into_iter().flatten().flatten();
         entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
     }
@@ -575,12 +576,26 @@ async fn a_kill_while_archiving_loses_nothing() {
 async fn copies_that_a_killed_process_fetched_are_swept() {
     let vault = Vault::new();
     vault.publish_and_delete().await;
-    let folder = vault.lab.folder.path().join("retrieved");
-    fs::create_dir_all(&folder).unwrap();
+    let root = vault.lab.folder.path().join("retrieved");
     let left = vault.key().name().to_owned();
-    for name in [left.as_str(), &format!("{left}.part"), "somebody's.mp4"] {
-        fs::write(folder.join(name), "left").unwrap();
+    // Of this process's name, of another, and of a release that had no folder for each.
+    for folder in [root.join("w1"), root.join("w2"), root.clone()] {
+        fs::create_dir_all(&folder).unwrap();
+        for name in [left.as_str(), &format!("{left}.part"), "somebody's.mp4"] {
+            fs::write(folder.join(name), "left").unwrap();
+        }
     }
+    let alive = Spool::take(&vault.lab.folder.path().join("spool"), "w3").await.unwrap();
+    fs::create_dir(root.join("w3")).unwrap();
+    fs::write(root.join("w3").join(&left), "in use").unwrap();
     vault.heal(&vault.engine()).await;
     assert_eq!(vault.came_back(), ["somebody's.mp4"]);
+    let mut others: Vec<String> = Vec::new();
+    for folder in ["", "w2", "w3"].map(|name| root.join(name)) {
+        let files = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path());
+        others.extend(files.filter(|p| p.is_file()).map(|p| p.display().to_string()));
+    }
+    let expected = ["somebody's.mp4".to_owned(), "w2/somebody's.mp4".into(), format!("w3/{left}")];
+    assert_eq!(others, expected.map(|name| root.join(name).display().to_string()));
+    drop(alive);
 }

@@ -30,6 +30,8 @@ pub(crate) enum Gate {
     Fails(&'static str, usize),
     /// Calls of this method are never answered.
     Hangs(&'static str),
+    /// Calls of this method panic.
+    Panics(&'static str),
     /// There is one connection. A call has it until whoever asked has heard the answer, which takes a moment.
     OneConnection(Mutex<()>),
 }
@@ -51,7 +53,8 @@ impl GatedCatalog {
             Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => !["claim", "renew"].contains(&method),
             Gate::Fails(failing, _) => *failing == method,
             Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
-            Gate::Hangs(_) | Gate::OneConnection(_) => false,
+            Gate::Panics(broken) if *broken == method => panic!("the catalog's fault"),
+            Gate::Hangs(_) | Gate::Panics(_) | Gate::OneConnection(_) => false,
         };
         if !counts {
             return Ok(usize::MAX);

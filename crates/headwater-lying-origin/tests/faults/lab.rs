@@ -14,6 +14,7 @@ use headwater_model::time::Timestamp;
 use headwater_origin::{Credentials, S3Origin, S3Settings};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
+use headwater_ports::masters::FilesOnly;
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use headwater_testkit::scripted_transcoder::ScriptedTranscoder;
 use tokio::task::JoinHandle;
@@ -117,14 +118,17 @@ impl Lab {
         let ports = Ports {
             catalog: catalog.clone(),
             stores: Stores::new(&[Arc::new(origin)], policy).unwrap(),
+            masters: Arc::new(FilesOnly),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             pipelines: Arc::new(|name: &str| Ok(ScriptedTranscoder::pipeline(name))),
         };
         let config = Config {
             worker: "w1".to_owned(),
+            pool: "cpu".to_owned(),
             spool: folder.path().join("spool"),
             retrieved: folder.path().join("retrieved"),
             slots: 2,
+            drain: LEASE,
             lease: LEASE,
         };
         let (engine, shutdown) = (Engine::new(ports, config), CancellationToken::new());

@@ -1,6 +1,5 @@
 //! The blocking side of the directory origin: keys to files, step by step below one open directory.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -70,21 +69,16 @@ impl Store {
 
     /// Stores a copy of a file while `is_wanted`, if it still is what it should be ([`io::ErrorKind::InvalidData`] else).
     pub(super) fn put_file(&self, put: &PutFile, is_wanted: &dyn Fn() -> bool) -> io::Result<()> {
-        let mut source = File::open(&put.path).map_err(io::Error::other)?;
-        if !source.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a plain file"));
-        }
-        let source = RefCell::new(&mut source);
         self.put_by(&put.key, &|file| {
-            let source = &mut **source.borrow_mut();
-            source.rewind()?;
+            // That the master's folder is gone must not be taken for the origin's.
+            let source = put.file.open().map_err(io::Error::other)?;
             let found = copy(source, file, is_wanted)?;
             if found == (put.bytes, put.sha256) {
                 return Ok(());
             }
-            let path = put.path.display();
+            let file = &put.file;
             let why = format!(
-                "the file `{path}` is not what it was when it was hashed: its SHA-256 is {} instead of {}",
+                "the file `{file}` is not what it was when it was hashed: its SHA-256 is {} instead of {}",
                 found.1, put.sha256
             );
             Err(io::Error::new(io::ErrorKind::InvalidData, why))
@@ -260,7 +254,11 @@ impl Store {
 }
 
 /// Copies a file block by block; gives its size in bytes and its SHA-256. Ends early when nobody wants it any more.
-fn copy(from: &mut File, to: &mut File, is_wanted: &dyn Fn() -> bool) -> io::Result<(u64, Sha256)> {
+fn copy(
+    mut from: impl Read,
+    to: &mut File,
+    is_wanted: &dyn Fn() -> bool,
+) -> io::Result<(u64, Sha256)> {
     let (mut block, mut bytes, mut hasher) = (vec![0; BLOCK], 0, sha2::Sha256::new());
     loop {
         if !is_wanted() {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use headwater_model::key::CACHE_NEVER;
+use headwater_ports::masters::Input;
 use headwater_ports::origin::{Origin, OriginErrorKind, PutFile};
 use headwater_testkit::digest::{key, put, sha256};
 use headwater_testkit::origin_suite::origin_suite;
@@ -63,7 +64,7 @@ fn a_copy_that_nobody_waits_for_stops_and_leaves_nothing() {
     fs::write(&path, &body).expect("write");
     let put = PutFile {
         key: key("main/masters/film.mxf"),
-        path,
+        file: Input::File(path),
         bytes: body.len() as u64,
         sha256: sha256(&body),
         cache_control: CACHE_NEVER,

@@ -13,22 +13,22 @@ const MOST_BESIDE: u64 = 32 * 1024 * 1024;
 
 /// Bytes of the largest object that is read in one piece. Segments have 10 MB at the very most, and the inventory of
 /// twenty renditions of three hours in segments of 2 s has 25 MB.
-pub(super) const MOST_WHOLE: u64 = 64 * 1024 * 1024;
+pub(crate) const MOST_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// Bytes of the largest page of a listing: 1,000 keys of a kilobyte each, every character of them escaped.
-pub(super) const MOST_LISTED: u64 = 16 * 1024 * 1024;
+pub(crate) const MOST_LISTED: u64 = 16 * 1024 * 1024;
 
 /// What an answer says about its body before that comes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Announced {
+pub(crate) struct Announced {
     /// How many bytes follow.
-    pub(super) length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// Which part of the object they are; nothing when they are all of it.
-    pub(super) part: Option<String>,
+    pub(crate) part: Option<String>,
 }
 
 /// The whole body, which has `most` bytes at most.
-pub(super) async fn whole(
+pub(crate) async fn whole(
     mut body: ByteStream,
     length: Option<u64>,
     most: u64,
@@ -48,7 +48,7 @@ pub(super) async fn whole(
 }
 
 /// The bytes of `range` (clipped to the object) from an answer to whoever asked for them.
-pub(super) async fn part(
+pub(crate) async fn part(
     body: ByteStream,
     announced: &Announced,
     range: &Range<u64>,
@@ -71,7 +71,7 @@ pub(super) async fn part(
 }
 
 /// Checks that a `Content-Range` with so many bytes behind it is `range`, clipped by nothing but the end of the object.
-fn check(told: &str, range: &Range<u64>, taken: u64) -> Result<(), String> {
+pub(crate) fn check(told: &str, range: &Range<u64>, taken: u64) -> Result<(), String> {
     let read = || {
         let (part, total) = told.strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = part.split_once('-')?;

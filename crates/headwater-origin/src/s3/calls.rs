@@ -13,7 +13,7 @@ use super::retry::{Failures, THROTTLED_LIMIT, Trouble};
 
 /// The calls to one origin. Clones wait at the same gate.
 #[derive(Debug, Clone)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     origin: String,
     gate: Gate,
     haste: u32,
@@ -21,18 +21,18 @@ pub(super) struct Calls {
 
 impl Calls {
     /// Calls to the origin of this name, `haste` times as impatient as they should be.
-    pub(super) fn new(origin: &str, haste: u32) -> Self {
+    pub(crate) fn new(origin: &str, haste: u32) -> Self {
         let haste = haste.max(1);
         Self { origin: origin.to_owned(), gate: Gate::new(haste), haste }
     }
 
     /// A limit as it counts here.
-    pub(super) fn hasten(&self, limit: Duration) -> Duration {
+    pub(crate) fn hasten(&self, limit: Duration) -> Duration {
         limit / self.haste
     }
 
     /// Makes `call` until it is answered, or failed in a way that another try cannot change. Each try has `limit`.
-    pub(super) async fn ask<T, F: Future<Output = Result<T, Failed>>>(
+    pub(crate) async fn ask<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         operation: &'static str,
         key: &str,
@@ -45,7 +45,7 @@ impl Calls {
     }
 
     /// The same, for callers that look closer at why it failed, or have no more time than for some tries.
-    pub(super) async fn answer<T, F: Future<Output = Result<T, Failed>>>(
+    pub(crate) async fn answer<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         operation: &'static str,
         key: &str,
@@ -91,11 +91,11 @@ impl Calls {
 
 /// For how long an answer is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// In one try.
-    pub(super) once: Duration,
+    pub(crate) once: Duration,
     /// In all of them, with what is waited in between; where nothing is said, the number of tries limits it.
-    pub(super) all: Option<Duration>,
+    pub(crate) all: Option<Duration>,
 }
 
 impl Patience {

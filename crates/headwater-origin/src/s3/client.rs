@@ -64,7 +64,7 @@ impl fmt::Debug for Credentials {
 
 impl S3Settings {
     /// Where players find the object `key`, prefix included.
-    pub(super) fn address(&self, key: &str) -> String {
+    pub(crate) fn address(&self, key: &str) -> String {
         if let Some(url) = &self.public_url {
             return format!("{url}/{key}");
         }
@@ -86,7 +86,7 @@ impl S3Settings {
 }
 
 /// A client that tries once, checks nothing by itself and asks at most as long as the caller waits.
-pub(super) async fn client(settings: &S3Settings) -> Client {
+pub(crate) async fn client(settings: &S3Settings) -> Client {
     let region = settings.region.clone().unwrap_or_else(|| ANY_REGION.to_owned());
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -121,10 +121,10 @@ pub(super) async fn client(settings: &S3Settings) -> Client {
 
 /// Puts a SHA-256 that is known already into the signature, so that the body is not hashed once more.
 #[derive(Debug)]
-pub(super) struct SignedHash(String);
+pub(crate) struct SignedHash(String);
 
 impl SignedHash {
-    pub(super) fn new(sha256: &Sha256) -> Self {
+    pub(crate) fn new(sha256: &Sha256) -> Self {
         Self(sha256.to_string())
     }
 }

@@ -38,15 +38,15 @@ const CORRUPT: [&str; 4] =
 
 /// A failed try.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) trouble: Trouble,
-    pub(super) kind: OriginErrorKind,
+pub(crate) struct Failed {
+    pub(crate) trouble: Trouble,
+    pub(crate) kind: OriginErrorKind,
     /// Status of the answer, if there was one.
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The origin's code, if it answered with one.
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
     /// Nothing was sent: whoever should give credentials to sign it with does not.
-    pub(super) lacks_credentials: bool,
+    pub(crate) lacks_credentials: bool,
     message: String,
 }
 
@@ -60,7 +60,7 @@ impl Error for Failed {}
 
 impl Failed {
     /// A failure without an answer.
-    fn new(trouble: Trouble, kind: OriginErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(trouble: Trouble, kind: OriginErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { trouble, kind, status: None, code: None, lacks_credentials: false, message }
     }
@@ -70,39 +70,39 @@ impl Failed {
     }
 
     /// No answer in time.
-    pub(super) fn too_late(limit: Duration) -> Self {
+    pub(crate) fn too_late(limit: Duration) -> Self {
         Self::passing(Trouble::Timeout, format!("no answer within {} s", limit.as_secs()))
     }
 
     /// More bytes than were asked for, or than anything has that is stored in one piece: the same again next time.
-    pub(super) fn too_long(most: u64) -> Self {
+    pub(crate) fn too_long(most: u64) -> Self {
         let message = format!("the origin sends more than {most} bytes");
         Self::new(Trouble::Lasting, OriginErrorKind::Corrupt, message)
     }
 
     /// It was never sent.
-    pub(super) fn no_turn() -> Self {
+    pub(crate) fn no_turn() -> Self {
         let why = "the origin lets in too few calls for this one to have had its turn";
         Self::passing(Trouble::Throttled(None), why)
     }
 
     /// The answer ended in the middle.
-    pub(super) fn cut(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn cut(error: &(dyn Error + 'static)) -> Self {
         Self::passing(Trouble::Reset, format!("the answer was cut off: {}", chain(error)))
     }
 
     /// What the origin says does not fit what was asked.
-    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Self::new(Trouble::Garbled, OriginErrorKind::Corrupt, message)
     }
 
     /// An answer whose status said that all was well, and that is an error of this code.
-    pub(super) fn after_all(code: &str, message: &str) -> Self {
+    pub(crate) fn after_all(code: &str, message: &str) -> Self {
         Self::told(200, (Some(code), Some(message)), None, String::new)
     }
 
     /// An answer of this status that says what is wrong.
-    fn told(
+    pub(crate) fn told(
         status: u16,
         (code, message): (Option<&str>, Option<&str>),
         pause: Option<Duration>,
@@ -120,19 +120,19 @@ impl Failed {
 
     /// The same, of a call that reads an object: there is none when the origin says so. A 404 without its code comes
     /// from something in front of it, such as an ingress without a backend, which knows nothing about objects.
-    pub(super) fn of_reading(self) -> Self {
+    pub(crate) fn of_reading(self) -> Self {
         if self.says_no_such_key() { self.not_found() } else { self }
     }
 
     /// The same, of a call whose answer has no body and so no code: the status has to do.
-    pub(super) fn of_looking(self) -> Self {
+    pub(crate) fn of_looking(self) -> Self {
         let any = self.code.as_deref().is_none_or(|code| code == "NotFound");
         let is_absence = self.says_no_such_key() || (self.status == Some(404) && any);
         if is_absence { self.not_found() } else { self }
     }
 
     /// The same, of a put that is to replace what is there: when nothing is there, that has changed.
-    pub(super) fn of_replacing(self) -> Self {
+    pub(crate) fn of_replacing(self) -> Self {
         if self.says_no_such_key() {
             Self { trouble: Trouble::Lasting, kind: OriginErrorKind::Changed, ..self }
         } else {
@@ -141,7 +141,7 @@ impl Failed {
     }
 
     /// That there is no such object, where that is an answer like any other.
-    pub(super) fn absent<T>(self) -> Result<Option<T>, Self> {
+    pub(crate) fn absent<T>(self) -> Result<Option<T>, Self> {
         if self.kind == OriginErrorKind::NotFound { Ok(None) } else { Err(self) }
     }
 
@@ -154,12 +154,12 @@ impl Failed {
     }
 
     /// Whether there is no upload in parts of that id any more.
-    pub(super) fn is_no_such_upload(&self) -> bool {
+    pub(crate) fn is_no_such_upload(&self) -> bool {
         self.code.as_deref() == Some("NoSuchUpload")
     }
 
     /// Whether the origin has said that it did not do it; else it may have, and its word was lost.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         match self.trouble {
             Trouble::Throttled(_) | Trouble::Lasting => true,
             Trouble::Fault | Trouble::Reset | Trouble::Timeout | Trouble::Garbled => false,
@@ -168,23 +168,23 @@ impl Failed {
 
     /// Whether it says that the body is not what was announced. A bad request may be about anything: it counts where
     /// the same request with the right announcement is taken.
-    pub(super) fn is_about_content(&self) -> bool {
+    pub(crate) fn is_about_content(&self) -> bool {
         self.kind == OriginErrorKind::Corrupt
             || (self.status == Some(400) && self.kind == OriginErrorKind::Denied)
     }
 
     /// The origin's own code, or all that is known.
-    pub(super) fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.code.clone().unwrap_or_else(|| self.message.clone())
     }
 
     /// Whether a range began behind the object's last byte.
-    pub(super) fn is_beyond_the_end(&self) -> bool {
+    pub(crate) fn is_beyond_the_end(&self) -> bool {
         self.status == Some(416) || self.code.as_deref() == Some("InvalidRange")
     }
 
     /// For callers of the port.
-    pub(super) fn into_error(self, operation: &'static str, key: &str) -> OriginError {
+    pub(crate) fn into_error(self, operation: &'static str, key: &str) -> OriginError {
         OriginError { kind: self.kind, operation, key: key.to_owned(), source: Box::new(self) }
     }
 }

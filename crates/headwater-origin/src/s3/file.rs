@@ -4,15 +4,14 @@
 //! the content that was asked for are the parts put together. Each part goes up with its own hash in the signature and
 //! its MD5 beside it, has its own tries, and waits at the same gate as every other call.
 //!
-//! **Memory.** [`IN_FLIGHT`] parts that are being sent and one that is being read.
+//! **Memory.** [`IN_FLIGHT`] parts that are being sent and one that is being read; and 32 MiB that are on their way here,
+//! of a master far away.
 //!
 //! **What is left behind.** Parts of an upload that is not finished are stored and paid for and seen in no listing. So it
 //! is given up on every way out but success, also when the call is dropped; and since a process can be killed, whoever
 //! begins an upload gives up those of the same key that were left before it.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -131,7 +130,7 @@ struct Part {
 struct Reader(Arc<Mutex<Reading>>);
 
 struct Reading {
-    file: File,
+    file: Box<dyn Read + Send>,
     left: u64,
     size: u64,
     whole: sha2::Sha256,
@@ -139,9 +138,9 @@ struct Reading {
 
 impl Reader {
     async fn open(put: &PutFile, size: u64) -> Result<Self, OriginError> {
-        let (path, left) = (put.path.clone(), put.bytes);
+        let (file, left) = (put.file.clone(), put.bytes);
         let opened = beside(move || {
-            let file = open(&path)?;
+            let file = file.open()?;
             Ok(Reading { file, left, size, whole: sha2::Sha256::new() })
         });
         let reading = opened.await.map_err(|error| unreadable(&put.key, error))?;
@@ -169,8 +168,7 @@ impl Reader {
         }
         let why = format!(
             "the file `{}` is not what it was when it was hashed: its SHA-256 is {found} instead of {}",
-            put.path.display(),
-            put.sha256
+            put.file, put.sha256
         );
         Err(Failed::corrupt(why).into_error("store", put.key.as_str()))
     }
@@ -202,15 +200,6 @@ impl Reading {
         self.whole.update(&body);
         let (sha256, md5) = (sha2::Sha256::digest(&body).into(), md5::Md5::digest(&body).into());
         Ok(Part { number, body: body.into(), sha256: Sha256(sha256), md5: Md5(md5) })
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::other("it is not a plain file"))
     }
 }
 

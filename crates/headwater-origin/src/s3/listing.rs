@@ -19,11 +19,11 @@ const NOTHING: &str = "<ListBucketResult/>";
 
 /// Takes the body of a listing out of the SDK's hands.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unread(Arc<Mutex<Option<SdkBody>>>);
+pub(crate) struct Unread(Arc<Mutex<Option<SdkBody>>>);
 
 impl Unread {
     /// The body, once the call has succeeded.
-    pub(super) fn take(&self) -> SdkBody {
+    pub(crate) fn take(&self) -> SdkBody {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         body.unwrap_or_else(SdkBody::empty)
     }
@@ -51,25 +51,27 @@ impl Intercept for Unread {
 
 /// An object as it is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listed<'t> {
-    pub(super) key: &'t str,
-    pub(super) bytes: u64,
-    pub(super) etag: Option<&'t str>,
-    pub(super) storage_class: Option<&'t str>,
+pub(crate) struct Listed<'t> {
+    pub(crate) key: &'t str,
+    pub(crate) bytes: u64,
+    pub(crate) etag: Option<&'t str>,
+    /// When it was stored, as it is written there.
+    pub(crate) modified: Option<&'t str>,
+    pub(crate) storage_class: Option<&'t str>,
 }
 
 /// What a listing says besides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// There are more objects.
-    pub(super) is_truncated: bool,
+    pub(crate) is_truncated: bool,
     /// The last key.
-    pub(super) last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 /// Why an answer is no listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unlisted {
+pub(crate) enum Unlisted {
     /// It is an error, after a status that said otherwise.
     Refused {
         /// Its code.
@@ -94,7 +96,7 @@ impl From<String> for Unlisted {
 /// # Errors
 ///
 /// Why it is no such answer, or not all of one.
-pub(super) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Told, Unlisted> {
+pub(crate) fn read(answer: &[u8], mut see: impl FnMut(Listed<'_>)) -> Result<Told, Unlisted> {
     let text = std::str::from_utf8(answer).map_err(|_| "the listing is not UTF-8".to_owned())?;
     let mut reader = Reader::from_str(text);
     let mut told = Told::default();
@@ -185,6 +187,7 @@ struct Fields {
     bytes: Option<u64>,
     /// Empty where there is none.
     etag: String,
+    modified: String,
     storage_class: String,
 }
 
@@ -193,6 +196,7 @@ impl Fields {
         self.key.clear();
         self.bytes = None;
         self.etag.clear();
+        self.modified.clear();
         self.storage_class.clear();
     }
 
@@ -200,6 +204,7 @@ impl Fields {
         match name {
             "Key" => word.clone_into(&mut self.key),
             "Size" => self.bytes = word.trim().parse().ok(),
+            "LastModified" => word.trim().clone_into(&mut self.modified),
             "ETag" => word.clone_into(&mut self.etag),
             "StorageClass" => word.trim().clone_into(&mut self.storage_class),
             _ => {}
@@ -207,14 +212,15 @@ impl Fields {
     }
 
     fn listed(&self) -> Result<Listed<'_>, String> {
-        let Self { key, bytes, etag, storage_class } = self;
+        let Self { key, bytes, etag, modified, storage_class } = self;
         let told = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        let (etag, storage_class) = (told(etag.as_str()), told(storage_class.as_str()));
+        let (etag, modified) = (told(etag.as_str()), told(modified.as_str()));
+        let storage_class = told(storage_class.as_str());
         match (key.as_str(), bytes) {
             ("", _) => Err("an object is listed without its key".to_owned()),
             // Taken for 0, it would be one that has lost its bytes.
             (key, None) => Err(format!("`{key}` is listed without a size that can be read")),
-            (key, Some(bytes)) => Ok(Listed { key, bytes: *bytes, etag, storage_class }),
+            (key, Some(bytes)) => Ok(Listed { key, bytes: *bytes, etag, modified, storage_class }),
         }
     }
 }

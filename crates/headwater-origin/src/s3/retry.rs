@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What went wrong with one try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// Too many calls: 429, or 503 with `SlowDown` and its like. With what `Retry-After` said.
     Throttled(Option<Duration>),
     /// Another 5xx.
@@ -29,7 +29,7 @@ const GARBLED_TRIES: u32 = 3;
 
 /// For how long a throttled call is tried again. The rate of all calls follows what is let in, so that this only runs out
 /// when the origin lets in next to nothing.
-pub(super) const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
+pub(crate) const THROTTLED_LIMIT: Duration = Duration::from_mins(5);
 
 /// Longest wait between two tries.
 const CAP: Duration = Duration::from_secs(20);
@@ -41,7 +41,7 @@ const THROTTLED_CAP: Duration = Duration::from_secs(1);
 /// How often a call has failed, and of what: a call that was throttled seven times has its tries for a lost connection
 /// still before it.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
+pub(crate) struct Failures {
     throttled: u32,
     fault: u32,
     reset: u32,
@@ -52,7 +52,7 @@ pub(super) struct Failures {
 impl Failures {
     /// Counts a failure of a call that was begun `elapsed` ago, and says how long to wait before the next try; `None` to
     /// give up. `jitter` is a random number from 0 to 1: calls that failed together must not come back together.
-    pub(super) fn again(
+    pub(crate) fn again(
         &mut self,
         trouble: Trouble,
         elapsed: Duration,

@@ -8,6 +8,7 @@ use headwater_engine::VerifyError;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::incident::{How, Incident};
 use headwater_model::key::PackageId;
+use headwater_model::process::Roles;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +16,11 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
-use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::commands::{turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
+use crate::stopping::stop_signal;
 use crate::terminal::{news, say};
 
 /// A wait that is worth a word.
@@ -84,7 +85,7 @@ pub(crate) async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<(
             () = tokio::time::sleep(REFRESH) => {}
         }
     };
-    app.engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from)
+    app.engine.run(&Roles::all().tasks(), stop).await.map_err(anyhow::Error::from)
 }
 
 /// Says what is wrong with a title and what would be done about it.

@@ -5,22 +5,25 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use headwater_model::address::{Address, BadAddress};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::life::{TitleRecord, TitleState};
+use headwater_model::process::Roles;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
+use headwater_ports::masters::MasterErrorKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
-use crate::commands::up::{ALL_ROLES, stop_signal};
 use crate::commands::{OR_WAIT, named, tell_if_nobody_works};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::{TitleReport, Verdict};
+use crate::stopping::stop_signal;
 use crate::terminal::{complain, news, say};
 
 /// Queues the master.
@@ -29,23 +32,17 @@ pub(crate) async fn ingest(
     args: IngestArgs,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let path = shown_path(&args.file)?;
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let at = address(&args.file)?;
+    let name = at.as_ref().map(Address::name).unwrap_or_default();
     let title = args.title.unwrap_or_else(|| TitleId::from_file_name(&name));
     // What cannot even be found is a slip of the pen: it gets an answer and no place in the catalog.
-    if let Err(error) = std::fs::metadata(&path) {
-        let message = match error.kind() {
-            ErrorKind::NotFound => format!("there is no file `{}`", path.display()),
-            _ => format!("`{}` cannot be found: {error}", path.display()),
-        };
-        return refuse(&title, &Refusal::new(Code::NoSuchFile, message), json);
-    }
-    let Some(master_path) = path.to_str().map(str::to_owned) else {
-        return refuse(
-            &title,
-            &Refusal::new(Code::Unreadable, "the path of the master is not UTF-8"),
-            json,
-        );
+    let found = match at {
+        Ok(at) => at_the_door(&config, &at).await.map(|()| at),
+        Err(refusal) => Err(refusal),
+    };
+    let master_path = match found {
+        Ok(at) => at.to_string(),
+        Err(refusal) => return refuse(&title, &refusal, json),
     };
     let pipeline = named(args.pipeline.unwrap_or_else(|| config.pipeline.clone()))?;
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
@@ -90,6 +87,40 @@ pub(crate) fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::
         news(&format!("hint: {}", refusal.code.next_step()));
     }
     Ok(Outcome::Refused)
+}
+
+/// Where the master lies, or why that is no address.
+pub(crate) fn address(file: &Path) -> anyhow::Result<Result<Address, Refusal>> {
+    if let Some(text) = file.to_str().filter(|text| Address::is_one(text)) {
+        let parsed = text.parse();
+        return Ok(parsed.map_err(|error: BadAddress| {
+            Refusal::new(Code::NoSuchFile, format!("the address cannot be used: {error}"))
+        }));
+    }
+    let path = shown_path(file)?;
+    Ok(match path.to_str() {
+        Some(_) => Ok(Address::File(path)),
+        None => Err(Refusal::new(Code::Unreadable, "the path of the master is not UTF-8")),
+    })
+}
+
+/// Looks whether there is a master at all.
+async fn at_the_door(config: &Config, at: &Address) -> Result<(), Refusal> {
+    let no = |message| Err(Refusal::new(Code::NoSuchFile, message));
+    let Address::File(path) = at else {
+        return match app::masters(config).open(at).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == MasterErrorKind::NotFound => {
+                no(format!("there is no {} `{at}`: {}", at.thing(), error.reason))
+            }
+            Err(error) => Err(error.into_failure().refusal),
+        };
+    };
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => no(format!("there is no file `{at}`")),
+        Err(error) => no(format!("`{at}` cannot be found: {error}")),
+    }
 }
 
 /// Where the master is, for people and for workers that start in another folder: absolute and, where it can be told,
@@ -138,7 +169,7 @@ pub(crate) async fn see_through(
                 () = tokio::time::sleep(REFRESH) => {}
             }
         };
-        engine.run(&ALL_ROLES, stop).await.map_err(anyhow::Error::from)
+        engine.run(&Roles::all().tasks(), stop).await.map_err(anyhow::Error::from)
     };
     let watch = async {
         let mut progress = Progress::default();

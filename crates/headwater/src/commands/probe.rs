@@ -2,24 +2,50 @@
 
 use std::path::Path;
 
+use headwater_model::address::Address;
 use headwater_model::history::counted;
 use headwater_model::index::Cadence;
 use headwater_model::index::{Basis, cadence};
-use headwater_ports::transcoder::TranscodeError;
+use headwater_model::refusal::Refusal;
+use headwater_ports::masters::Input;
+use headwater_ports::transcoder::{Inspection, TranscodeError};
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::commands::ingest::address;
 use crate::config::Config;
 use crate::origins::Need;
 use crate::terminal::{complain, say};
 
+/// What a transcoder child finds, or why the master cannot be used.
+async fn look(app: &App, file: &Path) -> anyhow::Result<Result<Inspection, Refusal>> {
+    let remote = match file.to_str().filter(|text| Address::is_one(text)) {
+        Some(_) => Some(address(file)?),
+        None => None,
+    };
+    let input = match remote {
+        None => Input::File(file.to_owned()),
+        Some(Err(refusal)) => return Ok(Err(refusal)),
+        Some(Ok(at)) => match app.masters.open(&at).await {
+            Ok(master) => Input::Remote(master),
+            Err(error) => return Ok(Err(error.into_failure().refusal)),
+        },
+    };
+    match app.transcoder.inspect(&input).await {
+        Ok(found) => Ok(Ok(found)),
+        Err(TranscodeError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(TranscodeError::Master(error)) => Ok(Err(error.into_failure().refusal)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Looks at the master the way `Prepare` does.
 pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Nothing).await?;
-    let found = match app.transcoder.inspect(file).await {
+    let found = match look(&app, file).await? {
         Ok(found) => found,
-        Err(TranscodeError::Refused(refusal)) => {
+        Err(refusal) => {
             if json {
                 say(&json!({ "file": file, "code": refusal.code, "message": refusal.message })
                     .to_string());
@@ -28,7 +54,6 @@ pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Re
             }
             return Ok(Outcome::Refused);
         }
-        Err(error) => return Err(error.into()),
     };
     let times = found.index.frame_times();
     let stated = found.facts.video.first().and_then(|v| v.stated_rate);

@@ -15,7 +15,7 @@ use crate::terminal::{news, say};
 /// Rebuilds the catalog.
 pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Only(origin.to_owned())).await?;
-    let Some(_workplace) = app.take_workplace().await? else {
+    let Some(_workplace) = app.take_workplace_alone().await? else {
         bail!("a headwater works in `{}`\nhint: stop it first", app.config.data_dir.display());
     };
     let rebuilt = match app.engine.rebuild(&app.config.tenant, origin).await {

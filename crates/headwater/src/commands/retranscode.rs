@@ -17,11 +17,11 @@ use self::choice::Senseless;
 use crate::app::{self, App};
 use crate::cli::{Outcome, RetranscodeArgs};
 use crate::commands::ingest::see_through;
-use crate::commands::up::stop_signal;
 use crate::commands::{OR_WAIT, misuse, named, tell_if_nobody_works, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::report::length;
+use crate::stopping::stop_signal;
 use crate::terminal::{news, say};
 
 /// Queues one title or all that match; with `dry_run`, says what that would take.

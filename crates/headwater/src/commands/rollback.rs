@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::heal::work;
-use crate::commands::up::stop_signal;
 use crate::commands::{turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
+use crate::stopping::stop_signal;
 use crate::terminal::say;
 
 /// Points back, and waits until that is done.

@@ -5,12 +5,12 @@ use headwater_model::life::TitleRecord;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::up::stop_signal;
 use crate::commands::{tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
 use crate::report::TitleReport;
+use crate::stopping::stop_signal;
 use crate::terminal::say;
 
 /// Titles in a list. A person reads no more; a program asks for each one by name.

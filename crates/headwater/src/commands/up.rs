@@ -1,14 +1,18 @@
-//! `headwater up`: all roles in one process.
+//! `headwater up` and `headwater worker`: all roles in one process, or some of them.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use headwater_api::{Api, router, serve};
-use headwater_engine::DropFolder;
+use anyhow::{Context, anyhow, bail};
+use futures_util::future::join_all;
+use headwater_api::{Api, Health, Vitals, router, serve};
 use headwater_engine::audit::{Budget, Schedule};
-use headwater_model::task::Role;
+use headwater_engine::{DropBucket, DropFolder, Shutdown};
+use headwater_model::address::Folder;
+use headwater_model::process::{Role, Roles};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -16,80 +20,269 @@ use crate::cli::Outcome;
 use crate::config::{Config, Heal};
 use crate::origins::{self, Need};
 use crate::progress::{Progress, REFRESH};
+use crate::stopping::orders;
 use crate::terminal::news;
 
 /// Titles whose progress is shown; the page and `headwater status` have all of them.
 const SHOWN: u32 = 50;
 
-/// Every role.
-pub(crate) const ALL_ROLES: [Role; 4] =
-    [Role::Worker, Role::Verifier, Role::Publisher, Role::Archiver];
+/// Longest time that answers under way may take once the process is told to end, unless it drains for longer. The time
+/// for draining and this end below the 30 s after which whatever runs containers kills them.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How much later than draining everything has to be over: what is given back is told to the catalog.
+const AFTER_DRAINING: Duration = Duration::from_secs(5);
+
+/// Roles that one process of a data folder has. Two that watch would queue what arrives twice; two audits would take
+/// each other's place.
+const ALONE: [Role; 2] = [Role::Watch, Role::Audit];
 
 /// Runs until it is told to stop.
-pub(crate) async fn up(config: Config) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Publishing).await?;
-    let Some(_workplace) = app.take_workplace().await? else {
-        bail!(
-            "another headwater already works in `{}`\nhint: stop it, or choose another folder with --data-dir",
-            app.config.data_dir.display()
-        );
+pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> {
+    let shutdown = orders()?;
+    let app = tokio::select! {
+        app = App::open(config, need(&roles)) => app?,
+        () = shutdown.ending().cancelled() => return Ok(Outcome::Done),
     };
-    let shutdown = stop_signal()?;
-    let listen = app.config.http.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("listen on {listen} (hint: set HEADWATER_HTTP_LISTEN to another address, such as 127.0.0.1:8081)")
-    })?;
-    // Port 0 asks for any free one.
-    let listen = listener.local_addr().context("learn the address that is listened on")?;
-    let address = listener.local_addr().unwrap_or(listen);
-    let page = app.config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let drop_folder =
-        std::path::absolute(&app.config.watch.folder).context("find the drop folder")?;
-    news(&format!("drop folder  {}", drop_folder.display()));
-    news(&format!("page         {page}/"));
+    let _workplace = app.join_workplace().await?;
+    let mut alone = Vec::new();
+    for role in ALONE.into_iter().filter(|role| roles.has(*role)) {
+        let Some(lock) = app.take_role(role)? else {
+            let folder = app.config.data_dir.display();
+            bail!(
+                "another headwater already has the role `{role}` in `{folder}`\nhint: `headwater worker` adds transcoders to it; else stop it, give this one other --roles, or choose another folder with --data-dir"
+            );
+        };
+        alone.push(lock);
+    }
+    let http = match roles.has(Role::Http) {
+        true => Some(listen(app.config.http.listen, "HEADWATER_HTTP_LISTEN").await?),
+        false => None,
+    };
+    let probed = match app.config.http.health_listen {
+        Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
+        None => None,
+    };
+    introduce(&app, &roles, http.as_ref(), probed.as_ref())?;
 
-    let api = router(Api {
-        catalog: app.catalog.clone(),
-        origins: app.stores.iter().cloned().collect(),
-        tenant: app.config.tenant.clone(),
+    // Probes are answered until nothing is under way any more.
+    let done = CancellationToken::new();
+    let (health, pulse) = (health(&app, &roles, &shutdown), app.engine.pulse());
+    let site = http.map(|listener| {
+        let api = Api {
+            catalog: app.catalog.clone(),
+            origins: app.stores.iter().cloned().collect(),
+            tenant: app.config.tenant.clone(),
+        };
+        (listener, router(api, health.clone()))
     });
-    let folder = DropFolder {
-        path: app.config.watch.folder.clone(),
-        tenant: app.config.tenant.clone(),
-        pipeline: app.config.pipeline.clone(),
-        settle: app.config.watch.settle,
-        rescan: app.config.watch.rescan,
+    let probes = probed.map(|listener| (listener, headwater_api::health(health)));
+    let serving = async |site: Option<(TcpListener, _)>| match site {
+        Some((listener, router)) => {
+            let served = serve(listener, router, done.clone().cancelled_owned()).await;
+            served.context("serve HTTP")
+        }
+        None => Ok(()),
     };
-    let [stop_watch, stop_http, stop_show, stop_probe, stop_audit] =
-        [(); 5].map(|()| shutdown.clone());
+    let ending = || shutdown.ending().clone();
+    let failed = Mutex::new(None);
     // Whichever fails takes the others down: half a service would look like a whole one.
-    let result = tokio::try_join!(
-        async { app.engine.run(&ALL_ROLES, shutdown.clone()).await.map_err(anyhow::Error::from) },
-        async { app.engine.watch(folder, stop_watch).await.map_err(anyhow::Error::from) },
-        async { serve(listener, api, stop_http.cancelled_owned()).await.context("serve HTTP") },
-        show(&app, stop_show),
-        async {
-            let audit = &app.config.audit;
-            let schedule = Schedule {
-                list: audit.list,
-                read: audit.read,
-                budget: Budget {
-                    requests: audit.requests_per_second,
-                    bytes: u64::from(audit.megabytes_per_second) * 1_000_000,
-                },
-                heals: audit.heal == Heal::Automatic,
-            };
-            let clock = app.clock.clone();
-            let now = Arc::new(move || clock.now().0);
-            app.engine.audit_for_ever(&app.config.tenant, schedule, now, stop_audit).await;
-            Ok(())
-        },
-        async {
-            origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, stop_probe).await;
-            Ok(())
-        },
+    let part = async |part: Part<'_>| {
+        if let Err(error) = part.await {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            shutdown.stop();
+        }
+    };
+    let working = async {
+        match roles.tasks() {
+            none if none.is_empty() => shutdown.ending().cancelled().await,
+            tasks => app.engine.run(&tasks, shutdown.clone()).await?,
+        }
+        Ok(())
+    };
+    let watching = async {
+        if roles.has(Role::Watch) {
+            pulse.beating("watch", watch(&app, ending())).await?;
+        }
+        Ok(())
+    };
+    let auditing = async {
+        if roles.has(Role::Audit) {
+            pulse.beating("audit", audit(&app, ending())).await;
+        }
+        Ok(())
+    };
+    let showing = async {
+        // Somebody who looks at one worker of many wants to know of that worker: its log tells.
+        if roles == Roles::only(Role::Worker) { Ok(()) } else { show(&app, done.clone()).await }
+    };
+    let parts = async {
+        tokio::join!(
+            async {
+                part(Box::pin(working)).await;
+                done.cancel();
+            },
+            part(Box::pin(watching)),
+            part(Box::pin(auditing)),
+            part(Box::pin(serving(site))),
+            part(Box::pin(serving(probes))),
+            part(Box::pin(showing)),
+            origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, ending()),
+        )
+    };
+    tokio::select! {
+        _ = parts => {}
+        // Whatever is not over by then waits for something that does not answer.
+        () = too_late(&shutdown, app.config.worker.drain) => {}
+    }
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(Outcome::Done),
+    }
+}
+
+/// What is done for one role.
+type Part<'p> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'p>>;
+
+/// What these roles need of the origins before they begin.
+fn need(roles: &Roles) -> Need {
+    if roles.has(Role::Worker) || roles.has(Role::Verify) {
+        Need::Publishing
+    } else if *roles == Roles::only(Role::Watch) {
+        Need::Nothing
+    } else {
+        Need::Whatever(Vec::new())
+    }
+}
+
+async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = format!("set {variable} to another address, such as 127.0.0.1:8081");
+        anyhow!("listen on {address} (hint: {hint}): {error}")
+    })
+}
+
+/// Waits until everything has to be over.
+async fn too_late(shutdown: &Shutdown, drain: Duration) {
+    shutdown.ending().cancelled().await;
+    let stopped = async {
+        shutdown.now().cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = tokio::time::sleep(LAST_ANSWERS.max(drain.saturating_add(AFTER_DRAINING))) => {}
+    }
+}
+
+/// Says where masters are put, where the page is, and what else somebody wants to know who has started this.
+fn introduce(
+    app: &App,
+    roles: &Roles,
+    http: Option<&TcpListener>,
+    probed: Option<&TcpListener>,
+) -> anyhow::Result<()> {
+    let Config { watch, worker, http: site, .. } = &app.config;
+    if *roles != Roles::all() {
+        news(&format!("roles        {roles}"));
+    }
+    if *roles == Roles::only(Role::Worker) {
+        let (name, slots, pool) = (&app.worker, worker.slots, &worker.pool);
+        news(&format!("worker       {name}: pool {pool}, {slots} at a time"));
+    }
+    if roles.has(Role::Watch) {
+        let folder = std::path::absolute(&watch.folder).context("find the drop folder")?;
+        news(&format!("drop folder  {}", folder.display()));
+        for folder in &watch.buckets {
+            news(&format!("bucket       {folder}"));
+        }
+    }
+    // Port 0 asks for any free one.
+    let address = |listener: &TcpListener| {
+        listener.local_addr().context("learn the address that is listened on")
+    };
+    if let Some(listener) = http {
+        let address = address(listener)?;
+        let page = site.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        news(&format!("page         {page}/"));
+    }
+    if let Some(listener) = probed {
+        news(&format!("health       http://{}/readyz", address(listener)?));
+    }
+    Ok(())
+}
+
+/// What probes are told.
+fn health(app: &App, roles: &Roles, shutdown: &Shutdown) -> Health {
+    let (pulse, shutdown) = (app.engine.pulse().clone(), shutdown.clone());
+    Health {
+        catalog: app.catalog.clone(),
+        roles: roles.iter().map(|role| (role.name(), loops(role))).collect(),
+        vitals: Arc::new(move || Vitals {
+            is_draining: shutdown.is_draining(),
+            loops: pulse.read(),
+        }),
+    }
+}
+
+/// The loops that a role needs, by their names in the engine's pulse.
+fn loops(role: Role) -> Vec<&'static str> {
+    match role {
+        Role::Watch => vec!["watch"],
+        Role::Worker => vec!["worker"],
+        Role::Verify => vec!["verify", "publish"],
+        Role::Archive => vec!["archive"],
+        Role::Audit => vec!["audit"],
+        // Who is answered knows.
+        Role::Http => vec![],
+    }
+}
+
+fn drop_folder(config: &Config) -> DropFolder {
+    DropFolder {
+        path: config.watch.folder.clone(),
+        tenant: config.tenant.clone(),
+        pipeline: config.pipeline.clone(),
+        settle: config.watch.settle,
+        rescan: config.watch.rescan,
+    }
+}
+
+fn drop_buckets(config: &Config) -> Vec<DropBucket> {
+    let bucket = |folder: &Folder| DropBucket {
+        folder: folder.clone(),
+        tenant: config.tenant.clone(),
+        pipeline: config.pipeline.clone(),
+        poll: config.watch.poll,
+    };
+    config.watch.buckets.iter().map(bucket).collect()
+}
+
+/// Watches the drop folder and the buckets until `stop`.
+async fn watch(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+    let buckets = drop_buckets(&app.config);
+    let (watched, _) = tokio::join!(
+        app.engine.watch(drop_folder(&app.config), stop.clone()),
+        join_all(buckets.iter().map(|bucket| app.engine.watch_bucket(bucket, &stop))),
     );
-    result.map(|_| Outcome::Done)
+    Ok(watched?)
+}
+
+/// Audits until `stop`.
+async fn audit(app: &App, stop: CancellationToken) {
+    let audit = &app.config.audit;
+    let schedule = Schedule {
+        list: audit.list,
+        read: audit.read,
+        budget: Budget {
+            requests: audit.requests_per_second,
+            bytes: u64::from(audit.megabytes_per_second) * 1_000_000,
+        },
+        heals: audit.heal == Heal::Automatic,
+    };
+    let clock = app.clock.clone();
+    let now = Arc::new(move || clock.now().0);
+    app.engine.audit_for_ever(&app.config.tenant, schedule, now, stop).await;
 }
 
 /// Shows progress until `stop`.
@@ -107,30 +300,4 @@ async fn show(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
             Err(error) => tracing::debug!(%error, "no progress to show"),
         }
     }
-}
-
-/// A token that SIGINT or SIGTERM cancels. A second signal ends the process at once: nothing is lost by that, what is
-/// not finished is done again.
-pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    tokio::spawn(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        news("stopping; work that is under way is given back (again to stop at once)");
-        token.cancel();
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        exit_now();
-    });
-    Ok(stop)
-}
-
-#[expect(
-    clippy::exit,
-    clippy::disallowed_methods,
-    reason = "a second Ctrl-C asks for exactly this; children die with their parent"
-)]
-fn exit_now() -> ! {
-    std::process::exit(130)
 }

@@ -59,11 +59,64 @@ pub(super) fn leave_stray_secrets(environment: &mut Layer<'_>, file: &Layer<'_>)
 
 /// All origins but those that were rejected, by name.
 pub(super) fn origins(said: &Layer<'_>, data_dir: &Path) -> Vec<Origin> {
-    if said.origins.is_empty() {
-        return origin(LOCAL, &OriginLayer::default(), said, data_dir).into_iter().collect();
+    let none = OriginLayer::default();
+    let layer = |name: &str| said.origins.get(name).unwrap_or(&none);
+    let names = holders(said).into_iter();
+    names.filter_map(|name| origin(name, layer(name), said, data_dir)).collect()
+}
+
+/// Names of the origins that hold packages or copies of masters.
+fn holders<'l>(said: &'l Layer<'_>) -> Vec<&'l str> {
+    let names = said.origins.keys().map(String::as_str);
+    let names: Vec<&str> = names.filter(|name| !holds_masters(said, name)).collect();
+    if names.is_empty() { vec![LOCAL] } else { names }
+}
+
+/// Whether masters lie there, and nothing is stored.
+fn holds_masters(said: &Layer<'_>, name: &str) -> bool {
+    // One that is the archive as well is told to be.
+    said.publish_archive.as_deref() != Some(name)
+        && said.masters_origins.iter().flatten().any(|master| master == name)
+}
+
+/// The buckets that masters are read from and nothing is stored in; and what does not go together about them.
+pub(super) fn masters(said: &Layer<'_>) -> Vec<S3Settings> {
+    let items = said.value("masters.origins").and_then(Value::items).unwrap_or_default();
+    let known: Vec<&str> = said.origins.keys().map(String::as_str).collect();
+    let mut masters: Vec<S3Settings> = Vec::new();
+    for (item, name) in items.iter().zip(said.masters_origins.iter().flatten()) {
+        let Some(layer) = said.origins.get(name) else {
+            item.reject_with(format!("there is no origin `{name}`"), did_you_mean(name, &known));
+            continue;
+        };
+        if layer.kind != Some(OriginType::S3) {
+            let message = format!("`{name}` is a folder, and masters in folders need no origin");
+            item.reject_with(message, "take it away: a master is read by its path".to_owned());
+        } else if said.publish_archive.as_ref() == Some(name) {
+            let message = format!("`{name}` is the archive, where copies of masters are stored");
+            item.reject_with(message, "take it away here, or from `publish.archive`".to_owned());
+        } else if masters.iter().all(|master| master.name != *name) {
+            masters.extend(s3(name, layer, said));
+        }
     }
-    let all = said.origins.iter();
-    all.filter_map(|(name, layer)| origin(name, layer, said, data_dir)).collect()
+    check_watched(said, &masters);
+    masters
+}
+
+fn check_watched(said: &Layer<'_>, masters: &[S3Settings]) {
+    let items = said.value("watch.buckets").and_then(Value::items).unwrap_or_default();
+    for (item, folder) in items.iter().zip(said.watch_buckets.iter().flatten()) {
+        let holds =
+            |s: &&S3Settings| s.bucket == folder.bucket && folder.prefix.starts_with(&s.prefix);
+        if masters.iter().find(holds).is_none() {
+            let message = format!("no origin of `masters.origins` holds `{folder}`");
+            let hint = format!(
+                "add an origin with `bucket = \"{}\"`, and its name to `masters.origins`",
+                folder.bucket
+            );
+            item.reject_with(message, hint);
+        }
+    }
 }
 
 fn origin(name: &str, layer: &OriginLayer, said: &Layer<'_>, data_dir: &Path) -> Option<Origin> {
@@ -145,10 +198,7 @@ fn s3(name: &str, layer: &OriginLayer, said: &Layer<'_>) -> Option<S3Settings> {
 
 /// What has to be proven, and where.
 pub(super) fn policy(said: &Layer<'_>) -> Policy {
-    let mut names: Vec<&str> = said.origins.keys().map(String::as_str).collect();
-    if names.is_empty() {
-        names.push(LOCAL);
-    }
+    let names = holders(said);
     let archive = said.publish_archive.as_deref();
     let packages: Vec<&str> = names.iter().copied().filter(|n| Some(*n) != archive).collect();
     check_archive(said, &names, &packages);
@@ -210,7 +260,10 @@ fn check_required(said: &Layer<'_>, names: &[&str]) {
     let items = said.value("publish.required").and_then(Value::items).unwrap_or_default();
     let mut seen = BTreeSet::new();
     for (item, name) in items.iter().zip(said.publish_required.iter().flatten()) {
-        if !names.contains(&name.as_str()) {
+        if holds_masters(said, name) {
+            let message = format!("`{name}` holds masters, and no packages");
+            item.reject_with(message, "take it away here, or from `masters.origins`".to_owned());
+        } else if !names.contains(&name.as_str()) {
             item.reject_with(format!("there is no origin `{name}`"), did_you_mean(name, names));
         } else if said.publish_archive.as_ref() == Some(name) {
             let message = format!("`{name}` is the archive, which holds no packages");

@@ -7,14 +7,16 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_model::address::{BadAddress, Folder};
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
+use headwater_model::process::{MAX_SLOTS, is_pool_name, is_worker_name};
 use headwater_spec::document::{Document, Field, Section};
 use headwater_spec::is_secret;
 use tracing_subscriber::EnvFilter;
 
 use super::value::{Complaints, Value};
-use super::{Complaint, Heal, LogFormat, Secret};
+use super::{Complaint, Flags, Heal, LogFormat, Secret};
 use crate::env_vars::{self, MAX_ORIGIN_NAME, ORIGIN, OTHERS, SECRETS, SETTINGS};
 
 /// Seconds for which a file must stand still. Less than a tenth is no proof that a transfer is over; after an hour,
@@ -24,8 +26,15 @@ const SETTLE_SECONDS: RangeInclusive<f64> = 0.1..=3600.0;
 /// Seconds from one listing of the drop folder to the next, up to a day.
 const RESCAN_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 
-/// Transcoder children at a time. A child takes a core or more and some hundred MB; no machine has room for more.
-const SLOTS: RangeInclusive<u32> = 1..=256;
+/// Seconds from one listing of a watched bucket to the next, up to a day: each is paid for.
+const POLL_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
+
+/// Transcoder children at a time.
+pub(crate) const SLOTS: RangeInclusive<u32> = 1..=MAX_SLOTS as u32;
+
+/// Seconds for which a process may drain, up to a day: a span takes minutes, and whoever waits for longer mistook the
+/// unit.
+pub(crate) const DRAIN_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
 const COPIES: RangeInclusive<u32> = 1..=100;
@@ -38,6 +47,14 @@ const READ_DAYS: RangeInclusive<f64> = 0.0..=3650.0;
 
 /// Requests or megabytes in a second. More than ten thousand no origin gives, and zero would audit nothing.
 const BUDGET: RangeInclusive<u32> = 1..=10_000;
+
+/// What [`is_pool_name`] asks for.
+pub(crate) const POOL_RULE: &str =
+    "use 1 to 64 of a-z, 0-9 and -, and start with a letter or digit";
+
+/// What [`is_worker_name`] asks for.
+pub(crate) const NAME_RULE: &str =
+    "use 1 to 64 of A-Z, a-z, 0-9, -, . and _, and start with a letter or digit";
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 
@@ -76,9 +93,15 @@ pub(super) struct Layer<'s> {
     pub(super) watch_folder: Option<PathBuf>,
     pub(super) watch_settle: Option<Duration>,
     pub(super) watch_rescan: Option<Duration>,
+    pub(super) watch_buckets: Option<Vec<Folder>>,
+    pub(super) watch_poll: Option<Duration>,
     pub(super) worker_slots: Option<NonZeroUsize>,
+    pub(super) worker_pool: Option<String>,
+    pub(super) worker_name: Option<String>,
+    pub(super) worker_drain: Option<Duration>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
+    pub(super) masters_origins: Option<Vec<String>>,
     pub(super) publish_required: Option<Vec<String>>,
     pub(super) publish_min_copies: Option<usize>,
     pub(super) publish_archive: Option<String>,
@@ -91,6 +114,7 @@ pub(super) struct Layer<'s> {
     pub(super) audit_heal: Option<Heal>,
     pub(super) http_listen: Option<SocketAddr>,
     pub(super) http_public_url: Option<String>,
+    pub(super) http_health_listen: Option<SocketAddr>,
     pub(super) log_filter: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     /// The same as it was said, for whoever finds later that values do not go together. What overrides comes first.
@@ -119,6 +143,21 @@ pub(super) struct OriginLayer {
     pub(super) purge_token: Option<Secret>,
 }
 
+/// What the command line says.
+impl From<Flags> for Layer<'_> {
+    fn from(flags: Flags) -> Self {
+        Self {
+            data_dir: flags.data_dir,
+            worker_slots: flags.slots,
+            worker_pool: flags.pool,
+            worker_name: flags.name,
+            worker_drain: flags.drain,
+            http_health_listen: flags.health_listen,
+            ..Self::default()
+        }
+    }
+}
+
 impl<'s> Layer<'s> {
     /// What this layer says, and where it says nothing, what `under` says.
     pub(super) fn over(self, under: Layer<'s>) -> Layer<'s> {
@@ -135,8 +174,14 @@ impl<'s> Layer<'s> {
             watch_folder: self.watch_folder.or(under.watch_folder),
             watch_settle: self.watch_settle.or(under.watch_settle),
             watch_rescan: self.watch_rescan.or(under.watch_rescan),
+            watch_buckets: self.watch_buckets.or(under.watch_buckets),
+            watch_poll: self.watch_poll.or(under.watch_poll),
             worker_slots: self.worker_slots.or(under.worker_slots),
+            worker_pool: self.worker_pool.or(under.worker_pool),
+            worker_name: self.worker_name.or(under.worker_name),
+            worker_drain: self.worker_drain.or(under.worker_drain),
             origins,
+            masters_origins: self.masters_origins.or(under.masters_origins),
             publish_required: self.publish_required.or(under.publish_required),
             publish_min_copies: self.publish_min_copies.or(under.publish_min_copies),
             publish_archive: self.publish_archive.or(under.publish_archive),
@@ -148,6 +193,7 @@ impl<'s> Layer<'s> {
             audit_heal: self.audit_heal.or(under.audit_heal),
             http_listen: self.http_listen.or(under.http_listen),
             http_public_url: self.http_public_url.or(under.http_public_url),
+            http_health_listen: self.http_health_listen.or(under.http_health_listen),
             log_filter: self.log_filter.or(under.log_filter),
             log_format: self.log_format.or(under.log_format),
             said: self.said.into_iter().chain(under.said).collect(),
@@ -312,7 +358,12 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         watch_folder: path("watch.folder"),
         watch_settle: seconds("watch.settle_seconds", SETTLE_SECONDS),
         watch_rescan: seconds("watch.rescan_seconds", RESCAN_SECONDS),
+        watch_buckets: value("watch.buckets").and_then(folders),
+        watch_poll: seconds("watch.poll_seconds", POLL_SECONDS),
         worker_slots: value("worker.slots").and_then(slots),
+        worker_pool: value("worker.pool").and_then(|v| named(v, POOL_RULE, is_pool_name)),
+        worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
+        worker_drain: seconds("worker.drain_seconds", DRAIN_SECONDS),
         origins: origins
             .into_iter()
             .map(|name| {
@@ -320,6 +371,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
                 (name, layer)
             })
             .collect(),
+        masters_origins: value("masters.origins").and_then(names),
         publish_required: value("publish.required").and_then(names),
         publish_min_copies: value("publish.min_copies")
             .and_then(|v| usize::try_from(v.whole(COPIES)?).ok()),
@@ -340,6 +392,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         }),
         http_listen: value("http.listen").and_then(listen),
         http_public_url: value("http.public_url").and_then(site),
+        http_health_listen: value("http.health_listen").and_then(listen),
         log_filter: value("log.filter").and_then(filter),
         log_format: value("log.format").and_then(|v| {
             v.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)], "log format")
@@ -391,6 +444,16 @@ fn pipeline(value: &Value<'_>) -> Option<String> {
 
 fn slots(value: &Value<'_>) -> Option<NonZeroUsize> {
     NonZeroUsize::new(usize::try_from(value.whole(SLOTS)?).ok()?)
+}
+
+/// A name for which `is_good`, which `rule` says in words.
+fn named(value: &Value<'_>, rule: &str, is_good: fn(&str) -> bool) -> Option<String> {
+    let text = value.text()?;
+    if !is_good(text) {
+        value.reject(format!("`{text}` is no such name: {rule}"));
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn listen(value: &Value<'_>) -> Option<SocketAddr> {
@@ -500,6 +563,15 @@ fn names(value: &Value<'_>) -> Option<Vec<String>> {
     let names: Vec<Option<String>> =
         items.iter().map(|item| Some(item.filled("the name of an origin")?.to_owned())).collect();
     names.into_iter().collect()
+}
+
+fn folders(value: &Value<'_>) -> Option<Vec<Folder>> {
+    let read = |item: &Value<'_>| {
+        let parsed = item.filled("a folder of a bucket")?.parse();
+        parsed.map_err(|error: BadAddress| item.reject(error.to_string())).ok()
+    };
+    let folders: Vec<Option<Folder>> = value.items()?.iter().map(read).collect();
+    folders.into_iter().collect()
 }
 
 /// How often everything is read; never when it is 0.

@@ -1,6 +1,9 @@
 //! Each source alone, each over the others, and every mistake that can be made in them.
 
+mod flags;
+mod masters;
 mod origins;
+mod places;
 mod publish;
 mod secrets;
 
@@ -10,15 +13,20 @@ use super::*;
 use crate::env_vars::OTHERS;
 use crate::env_vars::tests::{Example, example_file, examples};
 
-const CORES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const SLOTS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 fn try_config(file: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
-    resolve(Some((Path::new("/etc/hw/headwater.toml"), file)), &variables(pairs), None, CORES)
-        .map_err(|complaints| ConfigError::Invalid(complaints).to_string())
+    resolve(
+        Some((Path::new("/etc/hw/headwater.toml"), file)),
+        &variables(pairs),
+        &Flags::default(),
+        SLOTS,
+    )
+    .map_err(|complaints| ConfigError::Invalid(complaints).to_string())
 }
 
 fn config(file: &str, pairs: &[(&str, &str)]) -> Config {
@@ -46,7 +54,7 @@ fn shown(config: &Config) -> String {
 
 #[test]
 fn nothing_at_all_works_in_the_current_folder() {
-    let config = resolve(None, &BTreeMap::new(), None, CORES).unwrap();
+    let config = resolve(None, &BTreeMap::new(), &Flags::default(), SLOTS).unwrap();
     expect![[r#"
         Config {
             data_dir: "headwater-data",
@@ -59,9 +67,14 @@ fn nothing_at_all_works_in_the_current_folder() {
                 folder: "headwater-data/drop",
                 settle: 5s,
                 rescan: 10s,
+                buckets: [],
+                poll: 60s,
             },
             worker: Worker {
                 slots: 2,
+                pool: "cpu",
+                name: None,
+                drain: 20s,
             },
             origins: [
                 Origin {
@@ -73,6 +86,7 @@ fn nothing_at_all_works_in_the_current_folder() {
                     edge: None,
                 },
             ],
+            masters: [],
             policy: Policy {
                 origins: [
                     "local",
@@ -96,6 +110,7 @@ fn nothing_at_all_works_in_the_current_folder() {
             http: Http {
                 listen: 127.0.0.1:8080,
                 public_url: None,
+                health_listen: None,
             },
             log: Log {
                 filter: None,
@@ -109,7 +124,7 @@ fn nothing_at_all_works_in_the_current_folder() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    let nothing = shown(&resolve(None, &BTreeMap::new(), None, CORES).unwrap());
+    let nothing = shown(&resolve(None, &BTreeMap::new(), &Flags::default(), SLOTS).unwrap());
     assert_eq!(shown(&config("", &[])), nothing);
     assert_eq!(
         shown(&config("[watch]\n[log]\n[publish]\n[origins]\n[origins.local]\n", &[])),
@@ -133,9 +148,21 @@ fn the_file_sets_everything() {
                 folder: "/srv/aspera/incoming",
                 settle: 30s,
                 rescan: 60s,
+                buckets: [
+                    Folder {
+                        bucket: "inbox",
+                        prefix: "suppliers/",
+                    },
+                ],
+                poll: 300s,
             },
             worker: Worker {
                 slots: 4,
+                pool: "cpu-large",
+                name: Some(
+                    "render-3",
+                ),
+                drain: 120s,
             },
             origins: [
                 Origin {
@@ -207,6 +234,19 @@ fn the_file_sets_everything() {
                     edge: None,
                 },
             ],
+            masters: [
+                S3Settings {
+                    name: "inbox",
+                    bucket: "inbox",
+                    prefix: "",
+                    endpoint: None,
+                    region: None,
+                    path_style: false,
+                    storage_class: None,
+                    public_url: None,
+                    credentials: None,
+                },
+            ],
             policy: Policy {
                 origins: [
                     "basement",
@@ -235,6 +275,9 @@ fn the_file_sets_everything() {
                 listen: 0.0.0.0:8080,
                 public_url: Some(
                     "https://headwater.example.org",
+                ),
+                health_listen: Some(
+                    0.0.0.0:8081,
                 ),
             },
             log: Log {
@@ -291,7 +334,12 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_WATCH_FOLDER", "/other/drop"),
         ("HEADWATER_WATCH_SETTLE_SECONDS", "0.5"),
         ("HEADWATER_WATCH_RESCAN_SECONDS", "1.5"),
+        ("HEADWATER_WATCH_BUCKETS", "s3://other-inbox/, s3://other-inbox/a"),
+        ("HEADWATER_WATCH_POLL_SECONDS", "1"),
         ("HEADWATER_WORKER_SLOTS", "7"),
+        ("HEADWATER_WORKER_POOL", "other"),
+        ("HEADWATER_WORKER_NAME", "other"),
+        ("HEADWATER_WORKER_DRAIN_SECONDS", "0"),
         ("HEADWATER_ORIGINS_B2_KIND", "s3"),
         ("HEADWATER_ORIGINS_B2_BUCKET", "other"),
         ("HEADWATER_ORIGINS_B2_ENDPOINT", "http://other:9000"),
@@ -309,6 +357,9 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_ORIGINS_GLACIER_KIND", "s3"),
         ("HEADWATER_ORIGINS_GLACIER_BUCKET", "other-masters"),
         ("HEADWATER_ORIGINS_GLACIER_STORAGE_CLASS", "OTHER"),
+        ("HEADWATER_ORIGINS_INBOX_KIND", "s3"),
+        ("HEADWATER_ORIGINS_INBOX_BUCKET", "other-inbox"),
+        ("HEADWATER_MASTERS_ORIGINS", "inbox"),
         ("HEADWATER_PUBLISH_REQUIRED", "glacier"),
         ("HEADWATER_PUBLISH_MIN_COPIES", "1"),
         ("HEADWATER_PUBLISH_ARCHIVE", "b2"),
@@ -320,6 +371,7 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_AUDIT_HEAL", "automatic"),
         ("HEADWATER_HTTP_LISTEN", "[::1]:1"),
         ("HEADWATER_HTTP_PUBLIC_URL", "http://other"),
+        ("HEADWATER_HTTP_HEALTH_LISTEN", "[::1]:2"),
         ("HEADWATER_LOG_FILTER", "error"),
         ("HEADWATER_LOG_FORMAT", "text"),
     ];
@@ -336,6 +388,8 @@ fn one_variable_leaves_the_rest_of_the_file_alone() {
         folder: "/a".into(),
         settle: Duration::from_secs(9),
         rescan: Duration::from_secs(2),
+        buckets: Vec::new(),
+        poll: Duration::from_mins(1),
     };
     assert_eq!(config(file, &[("HEADWATER_WATCH_SETTLE_SECONDS", "9")]).watch, expected);
 }
@@ -345,15 +399,6 @@ fn an_empty_variable_does_not_clobber_the_file() {
     let file = "tenant = 'a'\n[worker]\nslots = 3\n";
     let pairs = [("HEADWATER_TENANT", ""), ("HEADWATER_WORKER_SLOTS", "")];
     assert_eq!(shown(&config(file, &pairs)), shown(&config(file, &[])));
-}
-
-#[test]
-fn the_flag_overrides_file_and_environment() {
-    let file = Some((Path::new("headwater.toml"), "data_dir = 'from-file'"));
-    let environment = variables(&[("HEADWATER_DATA_DIR", "from-environment")]);
-    let config = resolve(file, &environment, Some(Path::new("from-flag")), CORES).unwrap();
-    assert_eq!(config.data_dir, Path::new("from-flag"));
-    assert_eq!(path_of(&config, "local"), "from-flag/origin");
 }
 
 #[test]
@@ -400,7 +445,7 @@ fn unknown_keys_name_the_nearest() {
             /etc/hw/headwater.toml:1:1: unknown key `data_folder`
               1 | data_folder = '/d'
                 | ^^^^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`
 
             /etc/hw/headwater.toml:2:1: unknown key `tennant`
               2 | tennant = 'x'
@@ -428,7 +473,7 @@ fn unknown_keys_name_the_nearest() {
             /etc/hw/headwater.toml:1:2: unknown key `database`
               1 | [database]
                 |  ^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `publish`, `audit`, `http`, `log`"#]],
+            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`"#]],
     );
 }
 
@@ -439,7 +484,7 @@ fn unknown_variables_name_the_nearest() {
         &[("HEADWATER_WORKERS_SLOTS", "4"), ("HEADWATER_COLOUR", "red")],
         expect![[r#"
             HEADWATER_COLOUR: unknown environment variable
-            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WORKER_SLOTS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
+            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WATCH_BUCKETS, WATCH_POLL_SECONDS, WORKER_SLOTS, WORKER_POOL, WORKER_NAME, WORKER_DRAIN_SECONDS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, MASTERS_ORIGINS, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, HTTP_HEALTH_LISTEN, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
 
             HEADWATER_WORKERS_SLOTS: unknown environment variable
             hint: did you mean `HEADWATER_WORKER_SLOTS`?"#]],
@@ -489,7 +534,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:8:9: slots = 0 is outside 1 to 256
               8 | slots = 0
                 |         ^
-            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)"#]],
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)"#]],
     );
     check(
         "[http]\nlisten = 'localhost'\npublic_url = 'example.org'\n\
@@ -509,7 +554,7 @@ fn bad_values_in_the_file() {
             /etc/hw/headwater.toml:5:10: `headwater=loud` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
               5 | filter = 'headwater=loud'
                 |          ^^^^^^^^^^^^^^^^
-            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
+            hint: for example `filter = "warn,headwater=debug"` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up` and `worker`, `warn,aws=error` for all other commands)
 
             /etc/hw/headwater.toml:6:10: `jsno` is no log format
               6 | format = 'jsno'
@@ -567,7 +612,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_WATCH_RESCAN_SECONDS=60` (how often the drop folder is listed in case a notification got lost, 0.1 to 86400; when left out, 10)
 
             HEADWATER_WORKER_SLOTS: `all` is not a whole number from 1 to 256
-            hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+            hint: for example `HEADWATER_WORKER_SLOTS=4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)
 
             HEADWATER_HTTP_LISTEN: `8080` is not an IP address and a port
             hint: for example `HEADWATER_HTTP_LISTEN=0.0.0.0:8080` (IP address and port to listen on; `0.0.0.0:8080` is every interface, port 0 any free port; when left out, `127.0.0.1:8080`)
@@ -576,7 +621,7 @@ fn bad_values_in_the_environment() {
             hint: for example `HEADWATER_HTTP_PUBLIC_URL=https://headwater.example.org` (address by which others reach the service, for links that it prints; when left out, `http://` and the address it listens on)
 
             HEADWATER_LOG_FILTER: `a=b=c` is not a log filter: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
-            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up`, `warn,aws=error` for all other commands)
+            hint: for example `HEADWATER_LOG_FILTER=warn,headwater=debug` (what is logged: directives such as `info` or `headwater_engine=debug`, with commas between them; when left out, `warn,aws=error,headwater=info` for `up` and `worker`, `warn,aws=error` for all other commands)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
@@ -605,70 +650,9 @@ fn mistakes_of_file_and_environment_come_together() {
             /etc/hw/headwater.toml:2:9: slots = -1 is outside 1 to 256
               2 | slots = -1
                 |         ^^
-            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores)
+            hint: for example `slots = 4` (transcoder children at a time, 1 to 256; when left out, the number of cores, or fewer where memory does not give each 1 GiB and the process 0.5 GiB)
 
             HEADWATER_LOG_FORMAT: `xml` is no log format
             hint: known: `text`, `json`"#]],
     );
-}
-
-#[test]
-fn folders_that_lie_in_each_other() {
-    check(
-        "[watch]\nfolder = '/data'\n[origins.local]\npath = '/data/packages'\n",
-        &[],
-        expect![[r#"
-            `origins.local.path` (`/data/packages`) lies in `watch.folder` (`/data`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "[watch]\nfolder = '/srv/drop'\n[origins.local]\npath = '/srv'\n",
-        &[],
-        expect![[r#"
-            `watch.folder` (`/srv/drop`) lies in `origins.local.path` (`/srv`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "[watch]\nfolder = '/srv'\n[origins.local]\npath = '/srv'\n",
-        &[],
-        expect![[r#"
-            `origins.local.path` (`/srv`) lies in `watch.folder` (`/srv`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "data_dir = '/srv/drop/data'\n[watch]\nfolder = '/srv/drop'\n",
-        &[("HEADWATER_ORIGINS_LOCAL_PATH", "/o")],
-        expect![[r#"
-            `data_dir` (`/srv/drop/data`) lies in `watch.folder` (`/srv/drop`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-    check(
-        "",
-        &[("HEADWATER_WATCH_FOLDER", "./headwater-data")],
-        expect![[r#"
-            `origins.local.path` (`headwater-data/origin`) lies in `watch.folder` (`./headwater-data`)
-            hint: masters would be mistaken for packages, or packages for masters: keep the folders apart"#]],
-    );
-}
-
-#[test]
-fn a_file_that_was_named_must_be_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("named.toml");
-    let flags = Flags { config: Some(path.clone()), data_dir: None };
-    let error = Config::load(&flags, &BTreeMap::new()).unwrap_err();
-    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
-    let environment = variables(&[("HEADWATER_CONFIG", path.to_str().unwrap())]);
-    assert!(Config::load(&Flags::default(), &environment).is_err());
-
-    std::fs::write(&path, "tenant = 'a'\ndata_dir = 'd'").unwrap();
-    let config = Config::load(&flags, &BTreeMap::new()).unwrap();
-    assert_eq!((config.tenant.as_str(), config.data_dir), ("a", folder.path().join("d")));
-    assert_eq!(Config::load(&Flags::default(), &environment).unwrap().tenant.as_str(), "a");
-
-    let other = folder.path().join("other.toml");
-    std::fs::write(&other, "tenant = 'b'").unwrap();
-    let flags = Flags { config: Some(other), data_dir: None };
-    let config = Config::load(&flags, &environment).unwrap();
-    assert_eq!(config.tenant.as_str(), "b", "the flag names another file than the variable");
 }

@@ -173,7 +173,7 @@ the file, and a flag of the command line overrides both.
 
 **Origins** are the places that hold packages, and one of them masters. With none configured there is one: `local`, the
 folder `origin` in `data_dir`. Once there is a section `[origins.NAME]`, or a variable of an origin, there are only those
-that are configured. Secrets alone make no origin: what is taken out of the configuration is gone, whether or not its keys
+that are configured; where all of those hold masters only (`masters.origins`), `local` stays. Secrets alone make no origin: what is taken out of the configuration is gone, whether or not its keys
 are still exported, and a warning says so.
 
 - `NAME` is a name of your own, 1 to 64 of a-z, 0-9 and -, which starts with a letter or digit. In variables it is upper
@@ -200,7 +200,7 @@ impl Example {
     }
 }
 
-/// A value for every setting, in the order of the list; three origins, since no origin has them all.
+/// A value for every setting, in the order of the list; four origins, since no origin has them all.
 pub(crate) fn examples() -> Vec<Example> {
     let plain =
         |setting: &'static Setting| Example { setting, origin: None, value: setting.example };
@@ -220,6 +220,8 @@ fn example_origins() -> Vec<Example> {
         ("glacier", "kind", "s3"),
         ("glacier", "bucket", "masters"),
         ("glacier", "storage_class", "GLACIER_IR"),
+        ("inbox", "kind", "s3"),
+        ("inbox", "bucket", "inbox"),
     ];
     let others = others.into_iter().map(|(origin, name, value)| {
         let setting = all().find(|s| s.section_and_name().1 == name).unwrap();

@@ -32,6 +32,7 @@ fn help() {
 
             Commands:
               up           Run everything in one process: drop folder, workers, verifier, publisher and web page
+              worker       Run transcoders only, beside a service that does the rest
               ingest       Queue a master
               status       Show titles and what happened to them
               verify       Prove again that the origin holds every object of a published title
@@ -56,7 +57,8 @@ fn help() {
               -h, --help               Print help
               -V, --version            Print version
 
-            Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration.
+            Exit codes: 0 done, 1 the work failed or was refused, or the answer is no, 2 usage or configuration;
+            130 or 143 if a second SIGINT or SIGTERM ended it at once.
             --- stderr
         "#]],
     );
@@ -68,28 +70,29 @@ fn help_of_ingest() {
         &Site::new(),
         ["ingest", "--help"],
         expect![[r#"
-        exit code 0
-        --- stdout
-        Queue a master
+            exit code 0
+            --- stdout
+            Queue a master
 
-        Usage: headwater ingest [OPTIONS] <FILE>
+            Usage: headwater ingest [OPTIONS] <FILE>
 
-        Arguments:
-          <FILE>  The master
+            Arguments:
+              <FILE>  The master: a path, `s3://bucket/key`, or an address that begins with `https://` or
+                      `http://`
 
-        Options:
-              --config <FILE>      Configuration file [default: headwater.toml, if there is one]
-              --title <ID>         Title to make of it [default: the file's name]
-              --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
-              --pipeline <NAME>    Pipeline: a name, or a path to a .toml file [default: vod-h264, unless
-                                   configured otherwise]
-              --json               Print results as JSON
-              --wait               Wait until it is published or refused; with no service running, do the
-                                   work right here
-              --again              Transcode even if this master has been transcoded before
-          -h, --help               Print help
-        --- stderr
-    "#]],
+            Options:
+                  --config <FILE>      Configuration file [default: headwater.toml, if there is one]
+                  --title <ID>         Title to make of it [default: the file's name]
+                  --data-dir <FOLDER>  Folder for everything that the service keeps [default: headwater-data]
+                  --pipeline <NAME>    Pipeline: a name, or a path to a .toml file [default: vod-h264, unless
+                                       configured otherwise]
+                  --json               Print results as JSON
+                  --wait               Wait until it is published or refused; with no service running, do the
+                                       work right here
+                  --again              Transcode even if this master has been transcoded before
+              -h, --help               Print help
+            --- stderr
+        "#]],
     );
 }
 

@@ -18,9 +18,11 @@ mod archive;
 mod differs;
 mod kill;
 mod origins;
+mod remote;
 mod tamper;
 
 mod bad_input;
+mod roles;
 mod service;
 
 mod cli;

@@ -176,6 +176,14 @@ pub(crate) static MINUTE: Master = Master {
     sound: Sound::Tone { seconds: 64, late_ms: 0 },
     ..H264
 };
+/// Of 6 Mbit/s, whatever it shows: 30 MB.
+pub(crate) static HEAVY: Master = Master {
+    file: "heavy.mp4",
+    picture: Picture::Numbered { width: 320, height: 180, rate: "25", seconds: 40 },
+    sound: Sound::Tone { seconds: 40, late_ms: 0 },
+    made: "-c:v libx264 -preset veryfast -bf 3 -g 48 -pix_fmt yuv420p -b:v 6M -minrate 6M -maxrate 6M -bufsize 6M -x264-params nal-hrd=cbr:filler=1 -c:a aac -b:a 64k",
+    ..H264
+};
 /// Two rungs of the default ladder.
 pub(crate) static LARGER: Master = Master {
     file: "larger.mp4",

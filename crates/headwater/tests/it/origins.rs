@@ -60,7 +60,7 @@ impl Server {
 }
 
 /// Everything below a folder: path and bytes, in the order of keys.
-fn holds(root: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn holds(root: &Path) -> Vec<(String, Vec<u8>)> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -59,18 +59,7 @@ impl<'s> Service<'s> {
 
     /// Asks with more header lines, and gives the answer.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
-            self.address
-        )
-        .unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        let end = masters::find(&bytes, b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        Answer { head: head.to_lowercase(), body: bytes[end + 4..].to_vec() }
+        get(&self.address, path, headers)
     }
 
     /// Tells it to stop, and gives how it ended.
@@ -78,6 +67,18 @@ impl<'s> Service<'s> {
         self.running.signal(rustix::process::Signal::TERM);
         self.running.finish()
     }
+}
+
+/// Asks a host and port for a path with more header lines, and gives the answer.
+pub(crate) fn get(address: &str, path: &str, headers: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let close = "Connection: close";
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{close}\r\n{headers}\r\n").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let end = masters::find(&bytes, b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    Answer { head: head.to_lowercase(), body: bytes[end + 4..].to_vec() }
 }
 
 /// An HTTP answer.
@@ -89,7 +90,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
@@ -141,7 +142,10 @@ fn bad_deliveries_do_not_stop_the_service() {
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "somebody does it: {again}");
     let second = site.run(["up"]);
     assert_eq!(second.code, Some(1), "{second}");
-    assert!(second.stderr.contains("another headwater already works in"), "{second}");
+    assert!(
+        second.stderr.contains("another headwater already has the role `watch` in"),
+        "{second}"
+    );
     let ended = service.stop();
     assert_eq!(ended.code, Some(0), "{}", fs::read_to_string(site.path("log")).unwrap());
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use headwater_lying_origin::{Call, Checksums, Lie, LyingOrigin, Manners, What};
 use headwater_model::key::CACHE_NEVER;
 use headwater_model::origin::Profile;
+use headwater_ports::masters::Input;
 use headwater_ports::origin::{ObjectInfo, ProofGrade};
 use headwater_testkit::digest::{key, sha256};
 use tempfile::TempDir;
@@ -15,6 +16,11 @@ use super::*;
 
 /// Five parts of this size and a bit.
 const SMALL: u64 = MIB;
+
+fn path_of(put: &PutFile) -> &PathBuf {
+    let Input::File(path) = &put.file else { panic!("a file") };
+    path
+}
 
 struct Lab {
     server: LyingOrigin,
@@ -45,7 +51,7 @@ impl Lab {
         std::fs::write(&path, &body).unwrap();
         let put = PutFile {
             key: key("main/masters/film.mxf"),
-            path,
+            file: Input::File(path),
             bytes: body.len() as u64,
             sha256: sha256(&body),
             cache_control: CACHE_NEVER,
@@ -247,7 +253,7 @@ async fn a_file_that_is_not_what_was_hashed_is_not_put_together() {
         ("shorter", body[..body.len() - 5].to_vec()),
         ("longer", [&body[..], b"more"].concat()),
     ] {
-        std::fs::write(&film.path, bytes).unwrap();
+        std::fs::write(path_of(&film), bytes).unwrap();
         let error = lab.origin.put_file(film.clone()).await.unwrap_err();
         assert_eq!(error.kind, OriginErrorKind::Corrupt, "{what}: {error}");
         assert_eq!((lab.stored(), lab.server.unfinished().len()), (None, 0), "{what}");
@@ -260,7 +266,7 @@ async fn parts_in_memory_are_few_however_long_the_file_is() {
     let lab = Lab::new().await;
     let (film, _) = lab.film();
     let long = SMALL as usize * 40;
-    std::fs::write(&film.path, vec![7; long]).unwrap();
+    std::fs::write(path_of(&film), vec![7; long]).unwrap();
     let film = PutFile { bytes: long as u64, sha256: sha256(&vec![7; long]), ..film };
     let reader = Reader::open(&film, SMALL).await.unwrap();
     let held = reader

@@ -5,7 +5,7 @@ use super::*;
 /// The objects as `key bytes etag class`, and what is told besides.
 fn objects(answer: &str) -> Result<(Vec<String>, Told), Unlisted> {
     let mut objects = Vec::new();
-    let told = read(answer.as_bytes(), |Listed { key, bytes, etag, storage_class }| {
+    let told = read(answer.as_bytes(), |Listed { key, bytes, etag, storage_class, .. }| {
         let (etag, class) = (etag.unwrap_or("-"), storage_class.unwrap_or("-"));
         objects.push(format!("{key} {bytes} {etag} {class}"));
     })?;

@@ -1,0 +1,62 @@
+//! Which roles a text names, what they work on, and what a machine has room for.
+
+use super::*;
+
+#[test]
+fn roles_are_read_as_people_write_them() {
+    let read = |text: &str| text.parse::<Roles>();
+    assert_eq!(read("http, watch,http").unwrap().to_string(), "watch, http");
+    assert_eq!(read("watch,worker,verify,archive,audit,http"), Ok(Roles::all()));
+    assert_eq!(read("worker"), Ok(Roles::only(Role::Worker)));
+    assert_eq!(read("worker,htp"), Err(BadRoles::Unknown("htp".to_owned())));
+    assert_eq!(read(" ,"), Err(BadRoles::None));
+}
+
+#[test]
+fn all_roles_together_work_on_every_kind_of_task() {
+    use task::Role::{Archiver, Publisher, Verifier, Worker};
+    assert_eq!(Roles::all().tasks(), [Worker, Verifier, Publisher, Archiver]);
+    assert_eq!("verify".parse::<Roles>().unwrap().tasks(), [Verifier, Publisher]);
+    assert_eq!("watch,audit,http".parse::<Roles>().unwrap().tasks(), []);
+}
+
+#[test]
+fn slots_are_what_both_cores_and_memory_allow() {
+    for (cores, memory, expected) in [
+        (8, None, 8),
+        (8, Some(64 * 1024), 8),
+        (8, Some(4096), 3),
+        (8, Some(1536), 1),
+        // Too little for one: better slow than nothing.
+        (8, Some(256), 1),
+        (1, Some(64 * 1024), 1),
+        (1000, None, MAX_SLOTS),
+    ] {
+        let cores = NonZeroUsize::new(cores).unwrap();
+        assert_eq!(slots(cores, memory).get(), expected, "{cores} cores, {memory:?} MiB");
+    }
+}
+
+#[test]
+fn a_process_without_a_name_gets_one_that_can_be_used() {
+    for (host, expected) in [
+        ("render-3\n", "render-3-0000beef"),
+        ("node.example.org", "node.example.org-0000beef"),
+        ("../..", "worker-0000beef"),
+        ("", "worker-0000beef"),
+        ("größe", "gr--e-0000beef"),
+    ] {
+        let name = worker_name(host, 0xbeef);
+        assert_eq!(name, expected);
+        assert!(is_worker_name(&name));
+    }
+    assert!(is_worker_name(&worker_name(&"x".repeat(300), u32::MAX)));
+}
+
+#[test]
+fn names_are_no_paths() {
+    for bad in ["", ".", "..", "a/b", ".hidden", "a b", "-x", &"x".repeat(65)] {
+        assert!(!is_worker_name(bad), "{bad}");
+    }
+    assert!(is_pool_name("gpu-2") && !is_pool_name("GPU") && !is_pool_name("a.b"));
+}

@@ -1,0 +1,208 @@
+//! Several processes with different roles work on one catalog, and each leaves without a trace when it is told to.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::masters;
+use crate::run::{Ran, Running, Site, wait_until};
+use crate::service::get;
+
+/// What is needed of a service beside workers.
+const ALL_BUT_WORKER: &str = "watch,http,verify,archive,audit";
+
+/// A process of a site, whose probes are answered on a port of their own.
+#[derive(Debug)]
+struct Process<'s> {
+    site: &'s Site,
+    name: &'static str,
+    running: Running,
+    /// Host and port of the probes.
+    probes: String,
+}
+
+impl<'s> Process<'s> {
+    /// Starts it and waits until it answers probes. `name` is that of its log.
+    fn start(site: &'s Site, name: &'static str, arguments: &[&str]) -> Self {
+        let log = fs::File::create(site.path(name)).unwrap();
+        let mut command = site.command(arguments);
+        command
+            .arg("--health=127.0.0.1:0")
+            .env("HEADWATER_HTTP_LISTEN", "127.0.0.1:0")
+            .env("HEADWATER_WATCH_SETTLE_SECONDS", "0.5");
+        let running = Running::start_with_log(&mut command, log);
+        let mut process = Self { site, name, running, probes: String::new() };
+        wait_until("the process says where it answers probes", || {
+            let log = process.log();
+            assert!(process.running.is_alive(), "{log}");
+            let line = log.lines().find_map(|line| line.strip_prefix("health       http://"));
+            process.probes = line.unwrap_or_default().trim_end_matches("/readyz").to_owned();
+            !process.probes.is_empty()
+        });
+        wait_until("the process is ready", || process.probe("/readyz").0 == 200);
+        process
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.site.path(self.name)).unwrap()
+    }
+
+    /// Status and body of an answer.
+    fn probe(&self, path: &str) -> (u16, Value) {
+        let answer = get(&self.probes, path, "");
+        (answer.status(), serde_json::from_slice(&answer.body).unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.running.signal(signal);
+    }
+
+    /// Sends a signal and gives how it ended.
+    fn end(self, signal: Signal) -> Ran {
+        self.signal(signal);
+        self.running.finish()
+    }
+}
+
+/// Queues a master with a pipeline that takes two seconds and more for it.
+fn queue(site: &Site, title: &str, pipeline: &str) {
+    let master = masters::LARGER.path();
+    let master = master.to_str().unwrap();
+    let ran = site.run(["ingest", master, "--title", title, "--pipeline", pipeline]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}
+
+fn wait_for_children(site: &Site) {
+    wait_until("a child works", || !site.children().is_empty());
+}
+
+/// The numbers of tries that a title's history tells of, beyond the first.
+fn further_tries(site: &Site, title: &str) -> Vec<String> {
+    site.history(title).into_iter().filter(|line| line.contains("attempt ")).collect()
+}
+
+#[test]
+fn a_service_and_workers_share_one_catalog() {
+    let site = Site::new();
+    let service = Process::start(&site, "service.log", &["up", "--roles", ALL_BUT_WORKER]);
+    let (_, ready) = service.probe("/readyz");
+    let roles = |ready: &Value| -> Vec<String> {
+        let roles = ready["roles"].as_array().unwrap();
+        roles.iter().map(|role| role["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(roles(&ready), ["watch", "verify", "archive", "audit", "http"], "{ready}");
+    let master = masters::LARGER.path();
+    fs::copy(master, site.path("headwater-data/drop/film.mp4")).unwrap();
+    wait_until("the master is queued", || site.run(["status", "film"]).code == Some(0));
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(site.status("film")["state"], "queued", "nobody transcodes yet");
+
+    let first = Process::start(&site, "first.log", &["worker", "--name=first", "--slots=1"]);
+    assert_eq!(roles(&first.probe("/readyz").1), ["worker"]);
+    assert_eq!(get(&first.probes, "/", "").status(), 404, "a worker has no page");
+    assert!(first.log().contains("worker       first: pool cpu, 1 at a time"), "{}", first.log());
+    wait_for_children(&site);
+    // Whoever comes later takes nothing from those who are alive, neither claims nor files.
+    let second = Process::start(&site, "second.log", &["worker", "--slots=1", "--pool=spare"]);
+    let film = site.run(["--json", "status", "--follow", "film"]).last_line();
+    assert_eq!(film["state"], "published", "{film}");
+    assert_eq!(further_tries(&site, "film"), [""; 0]);
+    for process in [&first, &second, &service] {
+        let log = process.log();
+        assert!(!log.contains("dropped"), "somebody lost a claim: {log}");
+    }
+
+    let again = site.run(["worker", "--name=first"]);
+    assert_eq!(again.code, Some(1), "{again}");
+    assert!(again.stderr.contains("is used by another process"), "{again}");
+    for process in [first, second, service] {
+        let (name, ran) = (process.name, process.end(Signal::TERM));
+        assert_eq!(ran.code, Some(0), "{}", fs::read_to_string(site.path(name)).unwrap());
+    }
+}
+
+#[test]
+fn sigterm_lets_what_is_under_way_finish() {
+    let site = Site::new();
+    let arguments = ["worker", "--slots=1", "--drain-timeout=100"];
+    let worker = Process::start(&site, "worker.log", &arguments);
+    queue(&site, "film", "vod-h264");
+    wait_until("it transcodes", || site.status("film")["state"] == "transcoding");
+    wait_for_children(&site);
+    worker.signal(Signal::TERM);
+    wait_until("it is not ready", || worker.probe("/readyz").0 == 503);
+    let (_, ready) = worker.probe("/readyz");
+    assert_eq!(ready["status"], "draining", "{ready}");
+    assert_eq!(ready["checks"][1]["ok"], false, "{ready}");
+    let (status, live) = worker.probe("/livez");
+    assert_eq!((status, &live["status"]), (200, &Value::from("alive")), "{live}");
+    let log = site.path("worker.log");
+    let ran = worker.running.finish();
+    assert_eq!(ran.code, Some(0), "{}", fs::read_to_string(log).unwrap());
+    let history = site.history("film");
+    assert!(history.iter().any(|line| line.ends_with("done")), "something was done: {history:#?}");
+    assert_eq!(site.status("film")["state"], "transcoding", "and nothing else was begun");
+    assert!(site.children().is_empty());
+}
+
+#[test]
+fn what_takes_longer_goes_back_at_once_and_costs_no_try() {
+    let site = Site::new();
+    // Somebody is alive all the time, so that no claim ends but those that are given back.
+    let bystander = Process::start(&site, "bystander.log", &["up", "--roles=http"]);
+    let began = Process::start(&site, "began.log", &["up", "--drain-timeout=0.2"]);
+    queue(&site, "film", "vod-h264");
+    wait_until("it transcodes", || site.status("film")["state"] == "transcoding");
+    wait_for_children(&site);
+    let told = Instant::now();
+    let ran = began.end(Signal::TERM);
+    assert_eq!(ran.code, Some(0), "{}", fs::read_to_string(site.path("began.log")).unwrap());
+    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
+    assert!(site.children().is_empty());
+    let other = Process::start(&site, "other.log", &["up"]);
+    let film = site.run(["--json", "status", "--follow", "film"]).last_line();
+    assert_eq!(film["state"], "published", "{film}");
+    assert_eq!(further_tries(&site, "film"), [""; 0]);
+    assert_eq!(other.end(Signal::INT).code, Some(0));
+    assert_eq!(bystander.end(Signal::TERM).code, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    for (first, second, code) in
+        [(Signal::TERM, Signal::TERM, 143), (Signal::TERM, Signal::INT, 130)]
+    {
+        let site = Site::new();
+        let worker = Process::start(&site, "worker.log", &["worker", "--drain-timeout=100"]);
+        queue(&site, "film", "vod-h264");
+        wait_until("it transcodes", || site.status("film")["state"] == "transcoding");
+        wait_for_children(&site);
+        worker.signal(first);
+        wait_until("it drains", || worker.log().contains("draining: "));
+        let told = Instant::now();
+        let ran = worker.end(second);
+        assert_eq!(ran.code, Some(code), "{ran}");
+        assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+        wait_until("its children are dead", || site.children().is_empty());
+    }
+}
+
+#[test]
+fn a_part_that_fails_ends_the_process_with_a_sentence() {
+    let site = Site::new();
+    site.write("drop", b"a file where a folder should be");
+    let drop = site.path("drop");
+    let mut command = site.command(["up", "--roles=watch,worker,verify"]);
+    let ran = Ran::of(command.env("HEADWATER_WATCH_FOLDER", &drop));
+    assert_eq!(ran.code, Some(1), "{ran}");
+    let said = format!("error: failed to open the drop folder `{}`", drop.display());
+    assert!(ran.stderr.contains(&said), "{ran}");
+
+    let misspelt = site.run(["up", "--roles=watch,wroker"]);
+    assert_eq!(misspelt.code, Some(2), "{misspelt}");
+    assert!(misspelt.stderr.contains("there is no role `wroker`: there are"), "{misspelt}");
+    let none = site.run(["worker", "--slots=0"]);
+    assert_eq!(none.code, Some(2), "{none}");
+}
