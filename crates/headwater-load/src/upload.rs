@@ -132,6 +132,7 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
         spool: work.join("spool"),
         retrieved: work.join("retrieved"),
         slots: 1,
+        memory_mb: None,
         drain: std::time::Duration::ZERO,
         lease: std::time::Duration::from_secs(30),
     };

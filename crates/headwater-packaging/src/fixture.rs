@@ -75,6 +75,7 @@ pub(crate) fn plan() -> Plan {
             span_segments: 10,
             video: Video::Copy,
             audio: Audio::Copy,
+            pool: None,
             publish: PublishRules::default(),
         },
         engine: "test".to_owned(),

@@ -146,6 +146,7 @@ impl ScriptedTranscoder {
                 sample_rate: 48_000,
                 channels: 2,
             }),
+            pool: None,
             publish: PublishRules::default(),
         }
     }

@@ -104,6 +104,7 @@ impl App {
                 spool: data.join("spool"),
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
+                memory_mb: None,
                 drain: config.worker.drain,
                 lease: LEASE,
             },

@@ -34,6 +34,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48000,
             channels: 2,
         }),
+        pool: None,
         publish: PublishRules::default(),
     }
 }

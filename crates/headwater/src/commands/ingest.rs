@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headwater_model::address::{Address, BadAddress};
 use headwater_model::id::{TitleId, Version};
+use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::process::Roles;
 use headwater_model::refusal::{Code, Refusal};
@@ -55,6 +56,8 @@ pub(crate) async fn ingest(
         title: title.clone(),
         master_path,
         pipeline,
+        pool: DEFAULT_POOL.to_owned(),
+        priority: None,
         again: args.again,
         remake: None,
         reason: None,

@@ -6,6 +6,7 @@ use headwater_model::cost::{Cost, Past, cost};
 use headwater_model::history::counted;
 use headwater_model::id::Version;
 use headwater_model::key::PackageId;
+use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::life::{Making, TitleRecord};
 use headwater_model::plan::{Base, Plan, again, video_renditions};
 use headwater_model::task::{NewTitle, Remake};
@@ -220,6 +221,8 @@ impl<'a> Request<'a> {
             title: title.clone(),
             master_path: self.master_path().to_owned(),
             pipeline: self.args.pipeline.as_ref().unwrap_or(&self.making.pipeline).clone(),
+            pool: DEFAULT_POOL.to_owned(),
+            priority: None,
             again: true,
             remake: self.remake.clone(),
             reason: self.args.reason.clone().filter(|_| self.remake.is_none()),
