@@ -5,6 +5,7 @@
 //! `for update skip locked`, each by one; everything else is single rows. Locks and leases die with their connection or
 //! by the server's clock, which is the only one that counts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,12 @@ pub struct PostgresOptions {
     connect: PgConnectOptions,
     connections: u32,
     clock: Option<Arc<dyn Clock>>,
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresOptions({})", self.place())
+    }
 }
 
 impl PostgresOptions {

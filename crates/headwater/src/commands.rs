@@ -72,9 +72,13 @@ pub(crate) async fn unknown_title(
 }
 
 /// Says so when nobody works on what is queued, and what `or` could be done about it here.
-pub(crate) fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<()> {
-    if !app.is_workplace_taken()? {
-        news(&format!("hint: no service is running in this data folder: start `headwater up`{or}"));
+pub(crate) async fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<()> {
+    if !app.is_workplace_taken().await? {
+        let place = match app.config.database {
+            Some(_) => "works on this database",
+            None => "is running in this data folder",
+        };
+        news(&format!("hint: no service {place}: start `headwater up`{or}"));
     }
     Ok(())
 }

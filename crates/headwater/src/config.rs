@@ -20,6 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_catalog::PostgresOptions;
 use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
@@ -39,6 +40,8 @@ const DEFAULT_FILE: &str = "headwater.toml";
 pub(crate) struct Config {
     /// Folder for everything that the service keeps.
     pub(crate) data_dir: PathBuf,
+    /// The database that holds the catalog; a file in that folder when there is none.
+    pub(crate) database: Option<PostgresOptions>,
     /// Tenant that titles belong to.
     pub(crate) tenant: Tenant,
     /// Name of the pipeline for masters that come without one.
@@ -391,6 +394,10 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
         origins: origins::origins(&said, &data_dir),
         masters: origins::masters(&said),
         policy: origins::policy(&said),
+        database: match (said.database, said.database_password) {
+            (Some(database), Some(password)) => Some(database.password(password.expose())),
+            (database, _) => database,
+        },
         tenant: said.tenant.unwrap_or_default(),
         pipeline: said.pipeline.unwrap_or_else(|| "vod-h264".to_owned()),
         pipelines_dir: said.pipelines_dir,

@@ -115,6 +115,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "/var/lib/headwater",
     },
     Setting {
+        key: "database",
+        variable: "HEADWATER_DATABASE",
+        form: Form::Text,
+        what: "PostgreSQL database that holds the catalog, for several machines; its password belongs into `HEADWATER_DATABASE_PASSWORD`",
+        default: "a SQLite file in `data_dir`",
+        example: "postgres://headwater@db.internal/headwater",
+    },
+    Setting {
         key: "tenant",
         variable: "HEADWATER_TENANT",
         form: Form::Text,
@@ -438,6 +446,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
 
 /// Settings that are variables only, since secrets have no place in the file. Their keys are no keys of the file.
 pub(crate) const SECRETS: &[Setting] = &[
+    Setting {
+        key: "database_password",
+        variable: "HEADWATER_DATABASE_PASSWORD",
+        form: Form::Text,
+        what: "password for the database",
+        default: "what its address says, or the file that PGPASSFILE names",
+        example: "…",
+    },
     Setting {
         key: "origins.NAME.access_key_id",
         variable: "HEADWATER_ORIGINS_NAME_ACCESS_KEY_ID",

@@ -1,6 +1,7 @@
 //! Leases, shutdown and what goes wrong in transcoders and spools.
 
 use expect_test::expect;
+use headwater_model::lane::Offer;
 use headwater_model::refusal::Code;
 use headwater_ports::transcoder::Part;
 use headwater_testkit::flaky::{Fail, Flaky};

@@ -77,7 +77,7 @@ pub(crate) async fn ingest(
                 say(&format!("{title}  is being worked on already, as {version}"))
             }
         }
-        tell_if_nobody_works(&app, OR_WAIT)?;
+        tell_if_nobody_works(&app, OR_WAIT).await?;
     }
     Ok(Outcome::Done)
 }

@@ -101,7 +101,7 @@ pub(crate) async fn retranscode(
         tell("all of them", &sum, json);
     }
     if is_queued && !args.wait && !json {
-        tell_if_nobody_works(&app, OR_WAIT)?;
+        tell_if_nobody_works(&app, OR_WAIT).await?;
     }
     Ok(outcome)
 }

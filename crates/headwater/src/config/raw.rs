@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_catalog::PostgresOptions;
 use headwater_model::address::{BadAddress, Folder};
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
@@ -87,6 +88,8 @@ impl OriginType {
 #[derive(Default)]
 pub(super) struct Layer<'s> {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Option<PostgresOptions>,
+    pub(super) database_password: Option<Secret>,
     pub(super) tenant: Option<Tenant>,
     pub(super) pipeline: Option<String>,
     pub(super) pipelines_dir: Option<PathBuf>,
@@ -168,6 +171,8 @@ impl<'s> Layer<'s> {
         }
         Layer {
             data_dir: self.data_dir.or(under.data_dir),
+            database: self.database.or(under.database),
+            database_password: self.database_password.or(under.database_password),
             tenant: self.tenant.or(under.tenant),
             pipeline: self.pipeline.or(under.pipeline),
             pipelines_dir: self.pipelines_dir.or(under.pipelines_dir),
@@ -352,6 +357,8 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
     let budget = |key: &str| value(key)?.whole(BUDGET);
     Layer {
         data_dir: path("data_dir"),
+        database: value("database").and_then(database),
+        database_password: value("database_password").and_then(secret),
         tenant: value("tenant").and_then(tenant),
         pipeline: value("pipeline").and_then(pipeline),
         pipelines_dir: path("pipelines_dir"),
@@ -426,6 +433,20 @@ fn read_origin(said: &[Value<'_>], origin: &str, folder: &Path) -> OriginLayer {
         session_token: value("session_token").and_then(secret),
         purge_token: value("purge_token").and_then(secret),
     }
+}
+
+/// The address of a database, which may hold a password: nothing of it is shown. In the file it must not.
+fn database(value: &Value<'_>) -> Option<PostgresOptions> {
+    let address = value.filled("the address of a database")?;
+    let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+    if value.is_in_file() && login.is_some_and(|(login, _)| login.contains(':')) {
+        value.reject_setting(
+            "holds a password",
+            "secrets have no place in the file; `HEADWATER_DATABASE_PASSWORD` holds it".to_owned(),
+        );
+        return None;
+    }
+    PostgresOptions::parse(address).map_err(|why| value.reject(why)).ok()
 }
 
 fn tenant(value: &Value<'_>) -> Option<Tenant> {
