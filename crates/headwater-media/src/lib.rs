@@ -6,12 +6,16 @@
 //! the spool folder, and JSON lines on standard output.
 
 pub mod child;
+mod confine;
 mod copy;
 mod edits;
 mod encode;
 mod error;
 mod frames;
 mod inspect;
+mod leash;
+#[cfg(debug_assertions)]
+mod mischief;
 mod process;
 mod protocol;
 mod running;
@@ -20,10 +24,12 @@ mod segmenter;
 mod sound;
 mod source;
 mod span;
+mod stages;
 mod tracks;
 mod turns;
 mod units;
+mod watch;
 mod words;
 
-pub use process::ChildTranscoder;
+pub use process::{ChildTranscoder, Limits};
 pub use protocol::SUBCOMMAND;

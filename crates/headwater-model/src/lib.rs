@@ -3,6 +3,7 @@
 //! Invariant: nothing in this crate is async, opens a file, reads a clock or draws a random number. Time and ids
 //! arrive as arguments.
 
+pub mod allowance;
 pub mod archive;
 pub mod audit;
 pub mod cost;

@@ -20,6 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_media::Limits;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
 use headwater_origin::S3Settings;
@@ -77,6 +78,8 @@ pub(crate) struct Watch {
 pub(crate) struct Worker {
     /// Transcoder children at a time.
     pub(crate) slots: NonZeroUsize,
+    /// What each of them may take.
+    pub(crate) transcoder: Limits,
 }
 
 /// A place that holds packages, or masters.
@@ -373,7 +376,13 @@ fn complete(said: Layer<'_>, cores: NonZeroUsize) -> Config {
             settle: said.watch_settle.unwrap_or(Duration::from_secs(5)),
             rescan: said.watch_rescan.unwrap_or(Duration::from_secs(10)),
         },
-        worker: Worker { slots: said.worker_slots.unwrap_or(cores) },
+        worker: Worker {
+            slots: said.worker_slots.unwrap_or(cores),
+            transcoder: Limits {
+                silence: said.transcoder_silence.unwrap_or(Limits::default().silence),
+                memory_mb: said.transcoder_memory.map(u64::from),
+            },
+        },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),
             read: said.audit_read.unwrap_or(Some(90 * day)),

@@ -27,6 +27,12 @@ const RESCAN_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 /// Transcoder children at a time. A child takes a core or more and some hundred MB; no machine has room for more.
 const SLOTS: RangeInclusive<u32> = 1..=256;
 
+/// Seconds for which a transcoder child may report nothing, up to a day.
+const SILENCE_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
+
+/// Memory of a transcoder child in MB: less than 64 no child starts with, more than a TB no machine has.
+const TRANSCODER_MEMORY_MB: RangeInclusive<u32> = 64..=1_048_576;
+
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
 const COPIES: RangeInclusive<u32> = 1..=100;
 
@@ -77,6 +83,8 @@ pub(super) struct Layer<'s> {
     pub(super) watch_settle: Option<Duration>,
     pub(super) watch_rescan: Option<Duration>,
     pub(super) worker_slots: Option<NonZeroUsize>,
+    pub(super) transcoder_silence: Option<Duration>,
+    pub(super) transcoder_memory: Option<u32>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
     pub(super) publish_required: Option<Vec<String>>,
@@ -136,6 +144,8 @@ impl<'s> Layer<'s> {
             watch_settle: self.watch_settle.or(under.watch_settle),
             watch_rescan: self.watch_rescan.or(under.watch_rescan),
             worker_slots: self.worker_slots.or(under.worker_slots),
+            transcoder_silence: self.transcoder_silence.or(under.transcoder_silence),
+            transcoder_memory: self.transcoder_memory.or(under.transcoder_memory),
             origins,
             publish_required: self.publish_required.or(under.publish_required),
             publish_min_copies: self.publish_min_copies.or(under.publish_min_copies),
@@ -313,6 +323,9 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         watch_settle: seconds("watch.settle_seconds", SETTLE_SECONDS),
         watch_rescan: seconds("watch.rescan_seconds", RESCAN_SECONDS),
         worker_slots: value("worker.slots").and_then(slots),
+        transcoder_silence: seconds("worker.transcoder_silence_seconds", SILENCE_SECONDS),
+        transcoder_memory: value("worker.transcoder_memory_mb")
+            .and_then(|v| v.whole(TRANSCODER_MEMORY_MB)),
         origins: origins
             .into_iter()
             .map(|name| {
