@@ -82,3 +82,6 @@ pub(crate) const FOLDER_LISTS: [&str; 5] = [
     "GST_PLUGIN_SYSTEM_PATH",
     "GST_PLUGIN_SYSTEM_PATH_1_0",
 ];
+
+#[cfg(test)]
+mod tests;

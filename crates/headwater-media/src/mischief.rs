@@ -69,7 +69,7 @@ fn misbehave(what: &str, spool: &Path) {
         },
         "garbage" => drop(std::io::stdout().write_all(b"{\"segments\": all fine\n")),
         "lie" => drop(std::io::stdout().write_all(b"{\"engine\":\"the best\"}\n")),
-        "flee" => flee(),
+        "flee" => flee(spool),
         "break-out" => break_out(spool),
         _ => {}
     }
@@ -83,8 +83,8 @@ fn leave() -> ! {
 
 #[expect(unsafe_code, reason = "safe code does not crash")]
 fn crash() {
-    // SAFETY: ends the process.
-    unsafe { libc::raise(libc::SIGSEGV) };
+    // SAFETY: nothing is there, which ends the process.
+    unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(0) };
 }
 
 /// Takes memory and uses it, until somebody ends that.
@@ -108,9 +108,9 @@ fn shout(mut to: impl Write) {
     while to.write_all(&block).is_ok() {}
 }
 
-/// Tries to live on without the worker, and waits for its end.
+/// Tries to live on without the worker, leaves a word that it did, and waits for its end.
 #[expect(unsafe_code, reason = "what safe code cannot do")]
-fn flee() {
+fn flee(spool: &Path) {
     // SAFETY: none of these touches memory; a child that came into being would be a copy with this one thread.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, 0);
@@ -118,6 +118,7 @@ fn flee() {
         libc::setpgid(0, 0);
         libc::fork();
     }
+    let _ = fs::write(spool.join("fled"), "");
     loop {
         std::thread::park();
     }

@@ -96,14 +96,15 @@ impl ChildTranscoder {
         Ok(Scratch(path))
     }
 
-    /// Runs one job to its last line.
-    async fn run(
+    /// Runs one job to its last line, in which `find` has to find the answer to the job.
+    async fn run<T>(
         &self,
         job: Job,
+        find: impl FnOnce(Line) -> Option<T>,
         master: Option<&Path>,
         spool: &Path,
         reports: Option<mpsc::Sender<Report>>,
-    ) -> Result<Line, TranscodeError> {
+    ) -> Result<T, TranscodeError> {
         let bytes = master.and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
         let allowance = self.allowance(&job, bytes);
         let terms = Terms {
@@ -126,7 +127,10 @@ impl ChildTranscoder {
         self.warn_once(&missing);
         match ended {
             Ok(Line::Refused(refusal)) => Err(TranscodeError::Refused(refusal)),
-            Ok(line) => Ok(line),
+            Ok(line) => find(line).ok_or_else(|| {
+                let how = "gave an answer to another question".to_owned();
+                TranscodeError::Crashed { how, last_words }
+            }),
             Err(how) => Err(TranscodeError::Crashed { how, last_words }),
         }
     }
@@ -137,10 +141,8 @@ impl Transcoder for ChildTranscoder {
     async fn engine(&self) -> Result<String, TranscodeError> {
         let ask = || async {
             let scratch = self.scratch()?;
-            match self.run(Job::Engine, None, &scratch.0, None).await? {
-                Line::Engine(engine) => Ok(engine),
-                line => Err(unexpected(&line)),
-            }
+            let find = |line| if let Line::Engine(engine) = line { Some(engine) } else { None };
+            self.run(Job::Engine, find, None, &scratch.0, None).await
         };
         self.engine.get_or_try_init(ask).await.cloned()
     }
@@ -148,10 +150,8 @@ impl Transcoder for ChildTranscoder {
     async fn inspect(&self, master: &Path) -> Result<Inspection, TranscodeError> {
         self.engine().await?;
         let scratch = self.scratch()?;
-        match self.run(Job::Inspect, Some(master), &scratch.0, None).await? {
-            Line::Inspected(inspection) => Ok(*inspection),
-            line => Err(unexpected(&line)),
-        }
+        let find = |line| if let Line::Inspected(found) = line { Some(*found) } else { None };
+        self.run(Job::Inspect, find, Some(master), &scratch.0, None).await
     }
 
     async fn make(
@@ -165,16 +165,9 @@ impl Transcoder for ChildTranscoder {
         // Whoever has not asked for the engine's name yet has no list of plugins, and children cannot make one.
         self.engine().await?;
         let job = Job::Make { plan: Box::new(plan.clone()), part };
-        match self.run(job, Some(master), spool, Some(reports)).await? {
-            Line::Done(done) => Ok(done),
-            line => Err(unexpected(&line)),
-        }
+        let find = |line| if let Line::Done(done) = line { Some(done) } else { None };
+        self.run(job, find, Some(master), spool, Some(reports)).await
     }
-}
-
-fn unexpected(line: &Line) -> TranscodeError {
-    let how = format!("gave an answer to another question: {line:?}");
-    TranscodeError::Crashed { how: how.chars().take(200).collect(), last_words: String::new() }
 }
 
 fn open(master: &Path) -> Result<File, TranscodeError> {

@@ -21,8 +21,11 @@ use crate::watch::{LOOK_EVERY, look};
 /// Bytes of a child's log that are kept: its last words.
 const LAST_WORDS: usize = 4096;
 
-/// Bytes that a child may say beyond its longest line. A day of progress, told every second, is a tenth of it.
-const MORE_OUTPUT: u64 = 256 << 20;
+/// Bytes that a child may say beside its longest line. A day of stages, told every second, is a third of it.
+const MORE_OUTPUT: u64 = 64 << 20;
+
+/// Lines that a child may say: one for each 25 frames of ten hours, each segment, and each second of a day are a tenth.
+const MOST_LINES: u64 = 1_000_000;
 
 /// How long a child that has closed its output may take to end, and its log to end after it.
 const LAST_BREATH: Duration = Duration::from_secs(5);
@@ -225,7 +228,7 @@ async fn listen(
     said: &mut Said,
 ) -> Result<Option<Line>, String> {
     let mut stdout = BufReader::with_capacity(64 * 1024, stdout);
-    let mut left = terms.longest_line + MORE_OUTPUT;
+    let (mut left, mut lines) = (terms.longest_line + MORE_OUTPUT, 0);
     let mut deadline = Instant::now() + terms.silence;
     let mut text = Vec::new();
     loop {
@@ -247,9 +250,10 @@ async fn listen(
             // It was cut off by a crash.
             return Ok(None);
         }
+        lines += 1;
         left = match left.checked_sub(bytes) {
-            Some(left) => left,
-            None => return Err("talked without end".to_owned()),
+            Some(left) if lines <= MOST_LINES => left,
+            _ => return Err("talked without end".to_owned()),
         };
         match serde_json::from_slice(&text) {
             Ok(Line::Confined(missing)) => said.missing = missing,

@@ -21,6 +21,7 @@ mod origins;
 mod tamper;
 
 mod bad_input;
+mod sandbox;
 mod service;
 
 mod cli;
