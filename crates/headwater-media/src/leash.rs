@@ -9,7 +9,9 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Signal, getppid, kill_current_process_group, set_parent_process_death_signal,
+};
 
 use crate::protocol::PARENT;
 use crate::stages;
@@ -31,6 +33,8 @@ pub(crate) fn watch(tell: impl Fn(String) + Send + 'static) -> std::io::Result<(
         let mut told = String::new();
         loop {
             if nobody_listens() {
+                // The whole group where that is allowed; where it is not, there is nobody else in it.
+                let _ = kill_current_process_group(Signal::KILL);
                 std::process::abort();
             }
             let stages = stages::told();
