@@ -61,7 +61,7 @@ fn misbehave(what: &str, spool: &Path) {
         "memory" => eat(),
         "address-space" => drop(Vec::<u8>::with_capacity(1 << 44)),
         "write" => write_for_ever(&spool.join("large")),
-        "litter" => (0u64..).for_each(|n| drop(File::create(spool.join(format!("{n:09}"))))),
+        "litter" => (0..10_000_000).for_each(|n| drop(File::create(spool.join(format!("{n:09}"))))),
         "shout" => shout(std::io::stdout()),
         "log" => shout(std::io::stderr()),
         "babble" => loop {

@@ -123,7 +123,7 @@ impl ChildTranscoder {
             None => Stdio::null(),
         };
         let running = Running::start(&self.executable, terms, stdin)?;
-        let Heard { ended, last_words, missing } = running.to_the_end(reports).await;
+        let Heard { ended, last_words, missing } = running.finish(reports).await;
         self.warn_once(&missing);
         match ended {
             Ok(Line::Refused(refusal)) => Err(TranscodeError::Refused(refusal)),

@@ -109,7 +109,7 @@ impl Running {
     }
 
     /// Listens to the child until it is done, or until it has to be killed. It does not run any more then.
-    pub(super) async fn to_the_end(mut self, reports: Option<mpsc::Sender<Report>>) -> Heard {
+    pub(super) async fn finish(mut self, reports: Option<mpsc::Sender<Report>>) -> Heard {
         let log = self.child.stderr.take().map(|log| tokio::spawn(keep_end(log, self.log.clone())));
         let mut said = Said::default();
         let ended = match (self.child.stdout.take(), self.child.id()) {
