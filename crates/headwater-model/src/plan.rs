@@ -57,6 +57,10 @@ pub struct Plan {
     pub stream: String,
     /// How the master's picture has to be turned.
     pub orientation: Orientation,
+    /// Width and height of the master's picture as it is coded: what decoding takes. Plans from before it counted have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coded: Option<(u32, u32)>,
     /// Video renditions, largest first.
     pub video: Vec<VideoRendition>,
     /// Audio renditions, the default first.
@@ -186,10 +190,10 @@ impl Plan {
     }
 
     /// Whether the title is cut alike in both: the same frames, boundaries and renditions, whoever made the plans and
-    /// whatever they go back to.
+    /// whatever they go back to. Older plans do not know how the master is coded.
     pub fn cuts_like(&self, other: &Plan) -> bool {
         let (engine, base) = (other.engine.clone(), other.base.clone());
-        Plan { engine, base, ..self.clone() } == *other
+        Plan { engine, base, coded: other.coded, ..self.clone() } == *other
     }
 
     /// The plan without video renditions that are kept: what a transcoder has to make.
@@ -327,6 +331,7 @@ pub fn plan(
         spans,
         stream: track.stream.clone(),
         orientation: track.orientation,
+        coded: Some((track.width, track.height)),
         video,
         audio,
         base: None,

@@ -86,7 +86,8 @@ impl App {
         let stores = stores.with_edges(origins::edges(&config)?);
         let masters = masters(&config);
         let executable = std::env::current_exe().context("find this program")?;
-        let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
+        let transcoder: Arc<dyn Transcoder> =
+            Arc::new(ChildTranscoder::new(executable, jobs, config.worker.transcoder));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
