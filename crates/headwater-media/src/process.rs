@@ -136,11 +136,15 @@ impl ChildTranscoder {
         let Heard { ended, last_words, missing } = running.finish(reports).await;
         self.warn_once(&missing);
         if let Some(feed) = feed {
-            let size = feed.bytes();
+            let (size, overdue) = (feed.bytes(), feed.overdue(self.limits.silence / 2));
             // Whatever the child makes of it: it had no more of its master.
             let Fetched { reads, given, requests, bytes } =
                 feed.finish().map_err(TranscodeError::Master)?;
             info!(bytes, of = size, requests, given, reads, "fetched of the master");
+            // A silent child that waits does not hang: the master does, and that costs no try of the transcoder.
+            if let (Err(_) | Ok(Line::Refused(_)), Some(error)) = (&ended, overdue) {
+                return Err(TranscodeError::Master(error));
+            }
         }
         match ended {
             Ok(Line::Refused(refusal)) => Err(TranscodeError::Refused(refusal)),
