@@ -558,7 +558,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
 /// What a variable sets, and the name of the origin if it is about one: `HEADWATER_ORIGINS_B2_WEST_BUCKET` sets the
 /// bucket of `b2-west`.
 pub(crate) fn setting(variable: &str) -> Option<(&'static Setting, Option<String>)> {
-    if let Some(found) = SETTINGS.iter().find(|s| !s.is_of_origins() && s.variable == variable) {
+    let mut all = SETTINGS.iter().chain(SECRETS);
+    if let Some(found) = all.find(|s| !s.is_of_origins() && s.variable == variable) {
         return Some((found, None));
     }
     let origin_and_key = variable.strip_prefix("HEADWATER_ORIGINS_")?;
