@@ -12,8 +12,11 @@ pub(crate) mod rebuild;
 pub(crate) mod retranscode;
 pub(crate) mod rollback;
 pub(crate) mod status;
+pub(crate) mod tasks;
+pub(crate) mod title;
 pub(crate) mod up;
 pub(crate) mod verify;
+pub(crate) mod workers;
 
 use std::path::Path;
 
@@ -79,6 +82,17 @@ pub(crate) async fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<
             None => "is running in this data folder",
         };
         news(&format!("hint: no service {place}: start `headwater up`{or}"));
+    }
+    Ok(())
+}
+
+/// Says so when a title is held: whoever waits for it would not see why nothing happens.
+pub(crate) async fn tell_if_held(app: &App, title: &TitleId) -> anyhow::Result<()> {
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    if record.is_some_and(|record| record.held) {
+        news(&format!(
+            "hint: `{title}` is held, nothing of it is begun: `headwater title release {title}` lets it go on"
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ use self::choice::Senseless;
 use crate::app::{self, App};
 use crate::cli::{Outcome, RetranscodeArgs};
 use crate::commands::ingest::see_through;
-use crate::commands::{OR_WAIT, misuse, named, tell_if_nobody_works, turn_down, unknown_title};
+use crate::commands::{
+    OR_WAIT, misuse, named, tell_if_held, tell_if_nobody_works, turn_down, unknown_title,
+};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::report::length;
@@ -222,7 +224,7 @@ impl<'a> Request<'a> {
             master_path: self.master_path().to_owned(),
             pipeline: self.args.pipeline.as_ref().unwrap_or(&self.making.pipeline).clone(),
             pool: DEFAULT_POOL.to_owned(),
-            priority: None,
+            priority: self.args.priority,
             again: true,
             remake: self.remake.clone(),
             reason: self.args.reason.clone().filter(|_| self.remake.is_none()),
@@ -252,6 +254,7 @@ impl<'a> Request<'a> {
         } else {
             say(&format!("{title}  is being made already, as {version}"));
         }
+        tell_if_held(self.app, title).await?;
         Ok(Outcome::Done)
     }
 

@@ -5,7 +5,7 @@ use headwater_model::life::TitleRecord;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::{tell_if_nobody_works, unknown_title};
+use crate::commands::{tell_if_held, tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -35,6 +35,9 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
         return unknown_title(app, title, json).await;
     };
     tell_if_unattended(app, std::slice::from_ref(&record), json).await?;
+    if follow && !record.state.is_final() {
+        tell_if_held(app, title).await?;
+    }
     let mut progress = Progress::default();
     while follow && !record.state.is_final() {
         if !json {
