@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_catalog::PostgresOptions;
+use headwater_media::Limits;
 use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
@@ -94,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) name: Option<String>,
     /// How long work under way may go on once the process is told to end.
     pub(crate) drain: Duration,
+    /// What each of them may take.
+    pub(crate) transcoder: Limits,
 }
 
 /// A place that holds packages, or masters.
@@ -413,6 +416,10 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             pool: said.worker_pool.unwrap_or_else(|| "cpu".to_owned()),
             name: said.worker_name,
             drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
+            transcoder: Limits {
+                silence: said.transcoder_silence.unwrap_or(Limits::default().silence),
+                memory_mb: said.transcoder_memory.map(u64::from),
+            },
         },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),

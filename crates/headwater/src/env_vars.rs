@@ -219,6 +219,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "120",
     },
     Setting {
+        key: "worker.transcoder_silence_seconds",
+        variable: "HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS",
+        form: Form::Number,
+        what: "a transcoder child that reports no progress for this long is killed, 1 to 86400",
+        default: "120",
+        example: "600",
+    },
+    Setting {
+        key: "worker.transcoder_memory_mb",
+        variable: "HEADWATER_WORKER_TRANSCODER_MEMORY_MB",
+        form: Form::Number,
+        what: "memory that a transcoder child may use before it is killed, in MB, 64 to 1048576",
+        default: "what its work can come to, by the sizes of picture and ladder and by the preset",
+        example: "4096",
+    },
+    Setting {
         key: "origins.NAME.kind",
         variable: "HEADWATER_ORIGINS_NAME_KIND",
         form: Form::Text,
@@ -542,7 +558,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
 /// What a variable sets, and the name of the origin if it is about one: `HEADWATER_ORIGINS_B2_WEST_BUCKET` sets the
 /// bucket of `b2-west`.
 pub(crate) fn setting(variable: &str) -> Option<(&'static Setting, Option<String>)> {
-    if let Some(found) = SETTINGS.iter().find(|s| !s.is_of_origins() && s.variable == variable) {
+    let mut all = SETTINGS.iter().chain(SECRETS);
+    if let Some(found) = all.find(|s| !s.is_of_origins() && s.variable == variable) {
         return Some((found, None));
     }
     let origin_and_key = variable.strip_prefix("HEADWATER_ORIGINS_")?;
