@@ -79,6 +79,10 @@ fn held_titles_wait_and_urgent_ones_go_first() {
     queue(&site, "early", &[]);
     let held = is_done(&site, &["title", "hold", "held"]);
     assert!(held.stdout.starts_with("held  held: nothing more of it is begun"), "{held}");
+    let master = masters::SILENT.path();
+    let again = ["ingest", master.to_str().unwrap(), "--title=held", "--pipeline=quick-4.toml"];
+    let again = is_done(&site, &again);
+    assert!(again.stderr.contains("`held` is held, nothing of it is begun"), "{again}");
     is_done(&site, &["title", "priority", "early", "urgent"]);
 
     let of =
@@ -142,6 +146,8 @@ fn held_titles_wait_and_urgent_ones_go_first() {
     let film = site.run(["--json", "status", "--follow", "held"]).last_line();
     assert_eq!((&film["state"], &film["held"]), (&json!("published"), &Value::Null), "{film}");
     is_refused(&site, &["title", "cancel", "held"], "since nothing is being made of it");
+    is_done(&site, &["retranscode", "early", "--priority=normal"]);
+    assert_eq!(site.status("early")["priority"], Value::Null);
 
     assert_eq!(service.end(Signal::TERM).code, Some(0));
     let gone = worker(&site);

@@ -73,7 +73,14 @@ fn people_see_where_each_stands() {
         },
         task(15, TaskKind::Seal, TaskState::Held),
     ];
-    expect![[""]].assert_eq(&table(&tasks, NOW).join("\n"));
+    expect![[r#"
+        TASK  TITLE  VERSION  KIND     STATE    PRIORITY  WORKER  TRY  FRAMES    SINCE                   TROUBLE
+        9     film   v2       prepare  done                                      20 s ago
+        11    film   v2       audio 1  queued                                    for 10 s
+        12    film   v2       span 2   leased   urgent    first   1    125/1500  for 20 s
+        13    film   v2       span 3   waiting                    2    0/1500    next try in 1 min 05 s  transcoder-failed: the transcoder crashed
+        14    film   v2       span 4   silent             gone                   for 10 s
+        15    film   v2       seal     held"#]].assert_eq(&table(&tasks, NOW).join("\n"));
 }
 
 #[test]
@@ -85,8 +92,8 @@ fn what_is_as_usual_takes_no_room() {
 #[test]
 fn scripts_get_what_is_known() {
     let json = |task: &TaskRecord| serde_json::to_string(&TaskReport::from(task)).unwrap();
-    expect![[""]].assert_eq(&json(&leased()));
-    expect![[""]].assert_eq(&json(&waiting()));
+    expect![[r#"{"task":12,"title":"film","version":2,"kind":"span 2","state":"leased","priority":"urgent","needs":{"pool":"cpu","elements":[],"plan":0,"memory_mb":0},"worker":"first","tries":1,"failures":0,"losses":0,"due":1800000025000,"started":1799999980000,"updated":1799999980000,"frames":1500,"frames_done":125}"#]].assert_eq(&json(&leased()));
+    expect![[r#"{"task":13,"title":"film","version":2,"kind":"span 3","state":"waiting","priority":"normal","tries":2,"failures":1,"losses":1,"due":1800000065000,"updated":1799999980000,"frames":1500,"frames_done":0,"code":"transcoder-failed","message":"the transcoder crashed","last_words":"x264enc: no"}"#]].assert_eq(&json(&waiting()));
     let done = json(&task(9, TaskKind::Prepare, TaskState::Done));
     assert!(!done.contains("due"), "what is over is not due: {done}");
 }
