@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "benchmarks report to the terminal")]
 #![allow(clippy::disallowed_methods, reason = "measuring other programs takes starting them")]
 
+mod claims;
 mod ladder;
 mod origin;
 mod packaging;
@@ -25,6 +26,7 @@ use anyhow::Result;
 /// Fewer rounds have no median worth the name.
 const MIN_ROUNDS: usize = 3;
 
+pub use claims::Options as ClaimsOptions;
 pub use origin::{Options as OriginOptions, Part};
 
 /// A benchmark and its options.
@@ -36,6 +38,8 @@ pub enum Bench {
     Packaging(Options),
     /// Uploads, audits and healing against s5cmd, rclone and the servers' own limits.
     Origin(OriginOptions),
+    /// The queue on PostgreSQL against the bare statements of one.
+    Claims(ClaimsOptions),
 }
 
 /// What ladder and packaging benchmarks take.
@@ -57,6 +61,9 @@ impl Bench {
         let (name, args) = args.split_first()?;
         if *name == "origin" {
             return OriginOptions::parse(args).map(Bench::Origin);
+        }
+        if *name == "claims" {
+            return ClaimsOptions::parse(args).map(Bench::Claims);
         }
         let mut options = Options { master: None, pipeline: None, rounds: MIN_ROUNDS, vmaf: false };
         let mut args = args.iter();
@@ -83,6 +90,7 @@ impl Bench {
         match self {
             Bench::Ladder(_) | Bench::Packaging(_) => &["headwater"],
             Bench::Origin(_) => &["headwater", "headwater-load", "headwater-lying-origin"],
+            Bench::Claims(_) => &["headwater-crowd"],
         }
     }
 
@@ -107,6 +115,14 @@ impl Bench {
                 Ok(())
             }),
             Bench::Origin(options) => origin::run(&bench, options, &keep),
+            Bench::Claims(options) => {
+                let section = claims::run(&bench, options)?;
+                match options.quick {
+                    true => println!("\n{section}"),
+                    false => keep(section)?,
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ mod limiter;
 mod upload;
 
 mod clients;
-mod figures;
+pub(crate) mod figures;
 mod servers;
 
 use std::path::PathBuf;

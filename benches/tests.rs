@@ -36,6 +36,8 @@ fn what_makes_no_sense_is_refused() {
         &["packaging", "a.mov"],
         &["origin", "--rounds", "2"],
         &["origin", "--master", "a.mov"],
+        &["claims", "--rounds", "2"],
+        &["claims", "upload"],
         &["speed"],
         &[],
     ] {

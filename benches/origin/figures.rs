@@ -52,7 +52,7 @@ impl Work {
 }
 
 /// A figure that should be at least or at most something, in bold, and whether it is.
-pub(super) fn judged(figure: f64, goal: Goal) -> String {
+pub(crate) fn judged(figure: f64, goal: Goal) -> String {
     let (reached, words) = match goal {
         Goal::None => return format!("**{figure:.2}**"),
         Goal::AtLeast(least) => (figure >= least, format!("at least {least}")),
@@ -63,7 +63,7 @@ pub(super) fn judged(figure: f64, goal: Goal) -> String {
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Goal {
+pub(crate) enum Goal {
     None,
     AtLeast(f64),
     AtMost(f64),

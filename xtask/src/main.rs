@@ -30,6 +30,10 @@ cargo xtask COMMAND
   setup [build|run|demo|test|bench]
                              only install the system's packages (default: test)
   lying-origin [OPTIONS]     an S3 server that loses, alters and refuses on demand, to try Headwater against
+  simulate [--workers N] [--titles N] [--deaths-per-hour N] [--urgent-per-hour N] [--seed N] [--lease-seconds N]
+           [--minutes-of-real-time N]
+                             a library on a cluster, played through in compressed time on the real catalog and a
+                             PostgreSQL server of its own: makespan, busy share, urgent titles, query times
   bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
@@ -37,6 +41,9 @@ cargo xtask COMMAND
   bench origin [upload] [audit] [limiter] [heal] [--rounds N] [--quick]
                              S3 uploads with proof, audits, a limiter and healing, against s5cmd, rclone and the
                              servers' own limits; builds Garage at first; --quick is a tenth of it, not kept
+  bench claims [--rounds N] [--quick]
+                             the queue on PostgreSQL with 3 million tasks: 64 claimers against the bare statements
+                             under pgbench; --quick is small and short, not kept
                              (all of them add their results to benches/RESULTS.md)
 ";
 
@@ -48,6 +55,7 @@ enum Command {
     Tidy,
     Setup(packages::Need),
     LyingOrigin(Vec<String>),
+    Simulate(Vec<String>),
     Bench(Bench),
     Help,
 }
@@ -78,6 +86,9 @@ fn parse(args: &[&str]) -> Option<Command> {
         ["lying-origin", rest @ ..] => {
             Command::LyingOrigin(rest.iter().map(|arg| (*arg).to_owned()).collect())
         }
+        ["simulate", rest @ ..] => {
+            Command::Simulate(rest.iter().map(|arg| (*arg).to_owned()).collect())
+        }
         ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
         ["help" | "--help" | "-h"] => Command::Help,
         _ => return None,
@@ -91,6 +102,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run()?,
         Command::Setup(need) => packages::install(need)?,
         Command::LyingOrigin(options) => return lying_origin(&options),
+        Command::Simulate(options) => return simulate(&options),
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;
@@ -100,6 +112,15 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Help => print!("{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the crowd for release and has it play a library through.
+fn simulate(options: &[String]) -> Result<ExitCode> {
+    let program = workspace::build_packages(&["headwater-crowd"])?;
+    let crowd = program.with_file_name("headwater-crowd");
+    let mut crowd = std::process::Command::new(crowd);
+    let status = crowd.arg("simulate").args(options).status().context("run the crowd")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Builds and runs the lying origin, which is no part of xtask: a machine that only sets things up need not build it.

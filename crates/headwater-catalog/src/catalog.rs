@@ -19,6 +19,7 @@ use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use crate::db::Db;
 use crate::error::Fault;
 use crate::statements::lanes::Book;
+use crate::statements::tasks::AtOnce;
 use crate::statements::{
     archived, holdings, incidents, packages, profiles, results, steering, tasks, titles, workers,
 };
@@ -43,6 +44,16 @@ pub trait Store: Send + Sync {
     /// Starts reading: everything that is read through it is of one moment.
     async fn look(&self) -> Result<Db, Fault>;
 
+    /// Whether there are shorter ways for what is done a thousand times a second, by [`Store::each`].
+    fn has_short_ways(&self) -> bool {
+        false
+    }
+
+    /// Starts what is one statement, or several of which each may stay undone by itself.
+    async fn each(&self) -> Result<Db, Fault> {
+        self.change(Lock::None).await
+    }
+
     /// Keeps what a transaction changed.
     async fn commit(&self, tx: Db) -> Result<(), Fault>;
 
@@ -66,6 +77,10 @@ impl<S: Store> SqlCatalog<S> {
 
     async fn look(&self) -> Result<Db, Fault> {
         self.store.look().await
+    }
+
+    async fn each(&self) -> Result<Db, Fault> {
+        self.store.each().await
     }
 }
 
@@ -162,6 +177,15 @@ impl<S: Store> Catalog for SqlCatalog<S> {
     }
 
     async fn claim(&self, offer: &Offer, lease_ms: i64) -> Result<Option<Claimed>, CatalogError> {
+        if self.store.has_short_ways() {
+            let answer = transaction!(self.each(), "claim a task", |tx, _now| {
+                tasks::claim_at_once(tx, offer, lease_ms, &self.book)
+            })?;
+            match answer {
+                AtOnce::Done(claimed) => return Ok(claimed),
+                AtOnce::TakesMore => {}
+            }
+        }
         transaction!(self.change(Lock::None), "claim a task", |tx, _now| tasks::claim(
             tx, offer, lease_ms, &self.book
         ))
@@ -177,14 +201,23 @@ impl<S: Store> Catalog for SqlCatalog<S> {
         lease_ms: i64,
         frames_done: u64,
     ) -> Result<Lease, CatalogError> {
-        transaction!(
-            self.change(Lock::Task(lease.task)),
-            "renew the lease",
-            |tx, now| tasks::renew(tx, lease, lease_ms, frames_done, now)
-        )
+        transaction!(self.each(), "renew the lease", |tx, _now| {
+            tasks::renew(tx, lease, lease_ms, frames_done)
+        })
     }
 
     async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError> {
+        if let Outcome::Made { objects, codecs, cpu_ms } = outcome
+            && self.store.has_short_ways()
+        {
+            let answer = transaction!(self.each(), "accept the result", |tx, _now| {
+                results::complete_at_once(tx, lease, objects, codecs, *cpu_ms)
+            })?;
+            match answer {
+                AtOnce::Done(()) => return Ok(()),
+                AtOnce::TakesMore => {}
+            }
+        }
         transaction!(self.change(Lock::Task(lease.task)), "accept the result", |tx, now| {
             results::complete(tx, lease, outcome, now)
         })

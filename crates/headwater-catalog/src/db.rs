@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use headwater_model::time::Timestamp;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query as SqlxQuery;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Database, Decode, Postgres, Row as _, Sqlite, Transaction, Type};
@@ -24,13 +25,33 @@ pub struct Db {
     pub(crate) makes_plan: bool,
     /// Whether it queues anything: those who wait for work are told when it is committed.
     pub(crate) queues: bool,
-    /// The catalog's time when the transaction had its locks: changes of a title happen in the order of their times.
+    /// The catalog's time when the transaction had its locks: changes of a title happen in the order of their times. Where
+    /// each statement stands by itself, it is not known before the first has told it.
     pub(crate) now: Timestamp,
+    /// The time, where a test has given the catalog another clock than the server's.
+    pub(crate) given: Option<Timestamp>,
 }
 
 enum Inner {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Session),
+}
+
+/// Where statements of PostgreSQL go.
+enum Session {
+    /// They are one.
+    Together(Transaction<'static, Postgres>),
+    /// Each is kept as soon as it is carried out.
+    Each(PoolConnection<Postgres>),
+}
+
+impl Session {
+    fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Session::Together(tx) => tx,
+            Session::Each(connection) => connection,
+        }
+    }
 }
 
 impl Db {
@@ -39,15 +60,29 @@ impl Db {
         now: Timestamp,
         plans: Arc<Shelf>,
     ) -> Self {
-        Self { inner: Inner::Sqlite(tx), plans, makes_plan: false, queues: false, now }
+        let given = Some(now);
+        Self { inner: Inner::Sqlite(tx), plans, makes_plan: false, queues: false, now, given }
     }
 
     pub(crate) fn postgres(
         tx: Transaction<'static, Postgres>,
         now: Timestamp,
+        given: Option<Timestamp>,
         plans: Arc<Shelf>,
     ) -> Self {
-        Self { inner: Inner::Postgres(tx), plans, makes_plan: false, queues: false, now }
+        let inner = Inner::Postgres(Session::Together(tx));
+        Self { inner, plans, makes_plan: false, queues: false, now, given }
+    }
+
+    /// A connection each of whose statements stands by itself.
+    pub(crate) fn postgres_each(
+        connection: PoolConnection<Postgres>,
+        given: Option<Timestamp>,
+        plans: Arc<Shelf>,
+    ) -> Self {
+        let inner = Inner::Postgres(Session::Each(connection));
+        let now = given.unwrap_or(Timestamp(0));
+        Self { inner, plans, makes_plan: false, queues: false, now, given }
     }
 
     /// Whether others change things at the same time: SQLite has one writer, and a transaction that changes something
@@ -68,7 +103,8 @@ impl Db {
     pub(crate) async fn commit(self) -> Result<(), Fault> {
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await?,
-            Inner::Postgres(tx) => tx.commit().await?,
+            Inner::Postgres(Session::Together(tx)) => tx.commit().await?,
+            Inner::Postgres(Session::Each(_)) => {}
         }
         Ok(())
     }
@@ -194,8 +230,9 @@ impl<'q> Query<'q> {
             Inner::Sqlite(tx) => {
                 for_sqlite(self.sql, self.values).execute(&mut **tx).await?.rows_affected()
             }
-            Inner::Postgres(tx) => {
-                for_postgres(self.sql, self.values).execute(&mut **tx).await?.rows_affected()
+            Inner::Postgres(session) => {
+                let query = for_postgres(self.sql, self.values);
+                query.execute(session.connection()).await?.rows_affected()
             }
         })
     }
@@ -207,8 +244,9 @@ impl<'q> Query<'q> {
                 let rows = for_sqlite(self.sql, self.values).fetch_all(&mut **tx).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Inner::Postgres(tx) => {
-                let rows = for_postgres(self.sql, self.values).fetch_all(&mut **tx).await?;
+            Inner::Postgres(session) => {
+                let query = for_postgres(self.sql, self.values);
+                let rows = query.fetch_all(session.connection()).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -220,8 +258,8 @@ impl<'q> Query<'q> {
             Inner::Sqlite(tx) => {
                 for_sqlite(self.sql, self.values).fetch_optional(&mut **tx).await?.map(Row::Sqlite)
             }
-            Inner::Postgres(tx) => for_postgres(self.sql, self.values)
-                .fetch_optional(&mut **tx)
+            Inner::Postgres(session) => for_postgres(self.sql, self.values)
+                .fetch_optional(session.connection())
                 .await?
                 .map(Row::Postgres),
         })

@@ -4,6 +4,11 @@
 //! itself (an advisory lock on its name), and so counts what is left of it by what is committed; tasks are claimed with
 //! `for update skip locked`, each by one; everything else is single rows. Locks and leases die with their connection or
 //! by the server's clock, which is the only one that counts.
+//!
+//! What is done a thousand times a second, claiming a task, renewing its lease and completing a span, is one statement
+//! each, and completions of one title do not wait for each other (`complete_made_1` in the migrations says why the last of
+//! a package still knows that it is the last). Whatever such a statement does not know how to deal with it leaves alone,
+//! and a transaction with the title to itself does it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,6 +66,7 @@ pub struct PostgresOptions {
     connect: PgConnectOptions,
     connections: u32,
     clock: Option<Arc<dyn Clock>>,
+    book_lasts: Duration,
 }
 
 impl fmt::Debug for PostgresOptions {
@@ -86,7 +92,7 @@ impl PostgresOptions {
             .statement_cache_capacity(STATEMENTS)
             // What fails says which operation it was.
             .disable_statement_logging();
-        Ok(Self { connect, connections: CONNECTIONS, clock: None })
+        Ok(Self { connect, connections: CONNECTIONS, clock: None, book_lasts: BOOK_LASTS })
     }
 
     /// With this password.
@@ -103,6 +109,14 @@ impl PostgresOptions {
 
     /// By another clock than the server's, and with nothing remembered from claim to claim: for tests that move the time.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self.book_lasts = Duration::ZERO;
+        self
+    }
+
+    /// By another clock than the server's, and with what is remembered from claim to claim getting old by that clock: for
+    /// simulations.
+    pub fn clock_for_all(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
@@ -136,7 +150,7 @@ impl PostgresCatalog {
     }
 
     async fn try_connect(options: &PostgresOptions) -> Result<Self, Fault> {
-        let PostgresOptions { connect, connections, clock } = options.clone();
+        let PostgresOptions { connect, connections, clock, book_lasts } = options.clone();
         let mut first = connect.connect().await?;
         schema::bring_up_to_date(&mut first, &MIGRATIONS).await?;
         drop(first);
@@ -148,10 +162,10 @@ impl PostgresCatalog {
             .test_before_acquire(false)
             .connect_with(connect.clone())
             .await?;
-        let lasts = if clock.is_some() { Duration::ZERO } else { BOOK_LASTS };
+        let book = Book::new(book_lasts, clock.clone());
         let store =
             PostgresDatabase { pool, clock, plans: Arc::default(), news: News::of(connect) };
-        Ok(Self { store, book: Book::new(lasts) })
+        Ok(Self { store, book })
     }
 
     /// Waits for what is under way and closes all connections.
@@ -172,6 +186,10 @@ macro_rules! with_time {
 }
 
 impl PostgresDatabase {
+    fn given(&self) -> Option<Timestamp> {
+        self.clock.as_ref().map(|clock| clock.now())
+    }
+
     async fn lock(&self, tx: &mut PgConnection, lock: Lock<'_>) -> Result<Timestamp, Fault> {
         // Names and not rows: a title that is just being made has none yet.
         let time = match lock {
@@ -197,7 +215,7 @@ impl PostgresDatabase {
                 .await?
             }
         };
-        Ok(self.clock.as_ref().map_or(Timestamp(time), |clock| clock.now()))
+        Ok(self.given().unwrap_or(Timestamp(time)))
     }
 
     async fn begin(
@@ -216,13 +234,22 @@ impl Store for PostgresDatabase {
     async fn change(&self, lock: Lock<'_>) -> Result<Db, Fault> {
         // Each statement sees what was committed before it: what is counted after the lock is the truth.
         let (tx, now) = self.begin("begin isolation level read committed", lock).await?;
-        Ok(Db::postgres(tx, now, self.plans.clone()))
+        Ok(Db::postgres(tx, now, self.given(), self.plans.clone()))
     }
 
     async fn look(&self) -> Result<Db, Fault> {
         let statement = "begin isolation level repeatable read, read only";
         let (tx, now) = self.begin(statement, Lock::None).await?;
-        Ok(Db::postgres(tx, now, self.plans.clone()))
+        Ok(Db::postgres(tx, now, self.given(), self.plans.clone()))
+    }
+
+    fn has_short_ways(&self) -> bool {
+        true
+    }
+
+    async fn each(&self) -> Result<Db, Fault> {
+        let connection = self.pool.acquire().await?;
+        Ok(Db::postgres_each(connection, self.given(), self.plans.clone()))
     }
 
     async fn commit(&self, mut tx: Db) -> Result<(), Fault> {

@@ -16,6 +16,11 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 /// How long a server may take to come up on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What somebody sets who has a small machine for the database alone: memory, and checkpoints that are minutes apart. The
+/// rest is as it comes.
+const FOR_MEASURING: [&str; 3] =
+    ["shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min"];
+
 /// Nobody: the server refuses to run as root.
 const NOBODY: u32 = 65_534;
 
@@ -26,6 +31,8 @@ pub struct Server {
     port: u16,
     /// Whether what it answered survives that it is killed, and the machine with it.
     durable: bool,
+    /// Settings besides those that tests need.
+    settings: &'static [&'static str],
     running: Option<Child>,
     databases: AtomicU32,
 }
@@ -33,15 +40,20 @@ pub struct Server {
 impl Server {
     /// Starts a server that keeps nothing safe, which is fast.
     pub fn start() -> Self {
-        Self::new(false)
+        Self::new(false, &[])
     }
 
     /// Starts a server that keeps what it answered, as in production.
     pub fn start_durable() -> Self {
-        Self::new(true)
+        Self::new(true, &[])
     }
 
-    fn new(durable: bool) -> Self {
+    /// Starts a server that keeps what it answered and has the memory of a small one in production.
+    pub fn start_for_measuring() -> Self {
+        Self::new(true, &FOR_MEASURING)
+    }
+
+    fn new(durable: bool, settings: &'static [&'static str]) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("hw-pg-").tempdir().expect("a folder");
         let mut server = Self {
@@ -49,6 +61,7 @@ impl Server {
             folder,
             port: 0,
             durable,
+            settings,
             running: None,
             databases: AtomicU32::new(0),
         };
@@ -70,6 +83,11 @@ impl Server {
     /// The port that it listens on at 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where a program of its version is.
+    pub fn program_path(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// Its process, as long as it runs.
@@ -129,6 +147,9 @@ impl Server {
             format!("full_page_writes={safe}"),
         ] {
             program.args(["-c", &setting]);
+        }
+        for setting in self.settings {
+            program.args(["-c", setting]);
         }
         let log = std::fs::File::options()
             .create(true)

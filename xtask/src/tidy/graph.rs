@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// What each crate of the workspace may depend on within the workspace, tests aside. Adapters (`media`, `origin`,
 /// `catalog`) see neither each other nor the engine, the engine sees no adapter; they meet in the binary, and in the
-/// program that benchmarks measure. The testkit is nowhere: it is for tests.
+/// program that benchmarks measure. The testkit is for tests and for what is one in all but name.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("headwater-model", &[]),
     ("headwater-spec", &["headwater-model"]),
@@ -49,6 +49,11 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "headwater-engine",
         ],
     ),
+    // Measures and simulates, on servers and with films that the testkit makes; it is never installed.
+    (
+        "headwater-crowd",
+        &["headwater-model", "headwater-ports", "headwater-catalog", "headwater-testkit"],
+    ),
     ("headwater-benches", &["headwater-model"]),
     ("xtask", &["headwater-benches"]),
 ];
@@ -79,7 +84,7 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["headwater"], "command lines end at the binary"),
     (
         "anyhow",
-        &["headwater", "headwater-load", "headwater-benches", "xtask"],
+        &["headwater", "headwater-load", "headwater-crowd", "headwater-benches", "xtask"],
         "a library's errors have types that callers can tell apart",
     ),
 ];

@@ -1,12 +1,13 @@
 //! Lanes as rows: which there are, how they stand, and which lane a task belongs to.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use headwater_model::lane::{Lane, Needs, Offer, Priority, Standing, in_order};
 use headwater_model::task::{Role, TaskKind};
 use headwater_model::time::Timestamp;
+use headwater_ports::clock::Clock;
 
 use super::{plans, rows};
 use crate::db::{Db, Row, query, query_as, query_scalar};
@@ -15,9 +16,12 @@ use crate::error::Fault;
 /// What is known of the lanes for a moment, so that not every claim asks how all of them stand.
 ///
 /// A claim takes the first task of the best lane, and which lane that is changes slowly where thousands of tasks are
-/// claimed in a second. A process counts what it claims itself meanwhile.
+/// claimed in a second. A process counts what it claims itself meanwhile, and looks for the next task of a lane behind the
+/// last that it found there: what becomes due again before that is seen when the page is written anew.
 pub(crate) struct Book {
     lasts: Duration,
+    /// By which pages get old, where a test or a simulation has given one.
+    clock: Option<Arc<dyn Clock>>,
     page: Mutex<Option<Page>>,
 }
 
@@ -28,37 +32,65 @@ struct Page {
     standings: Vec<Standing>,
 }
 
+/// A lane and where its tasks that are due begin: numbers of a package and a task.
+pub(crate) type From = (i64, (i64, i64));
+
 impl Book {
-    /// One that is written anew after `lasts`; with zero, for each claim.
-    pub(crate) fn new(lasts: Duration) -> Self {
-        Self { lasts, page: Mutex::new(None) }
+    /// One that is written anew after `lasts`, by the `clock` if there is one; with zero, for each claim.
+    pub(crate) fn new(lasts: Duration, clock: Option<Arc<dyn Clock>>) -> Self {
+        Self { lasts, clock, page: Mutex::new(None) }
     }
 
     fn page(&self) -> std::sync::MutexGuard<'_, Option<Page>> {
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lanes for `offer`, the best first, from a page that is written already and no older than it may be.
-    pub(crate) fn known(&self, offer: &Offer) -> Option<Vec<i64>> {
-        let page = self.page();
-        let page = page.as_ref().filter(|page| page.written.elapsed() < self.lasts)?;
-        let since = i64::try_from(page.written.elapsed().as_millis()).unwrap_or(0);
-        Some(in_order(&page.standings, offer, page.at.plus_ms(since)))
+    /// How old a page is.
+    fn age(&self, page: &Page) -> Duration {
+        match &self.clock {
+            None => page.written.elapsed(),
+            Some(clock) => {
+                Duration::from_millis(u64::try_from(clock.now().0 - page.at.0).unwrap_or(0))
+            }
+        }
+    }
+
+    /// The lanes for `offer`, the best first, from a page that is written already and no older than it may be. Of those
+    /// who find it too old, one is sent to write it anew, and the others make do with it meanwhile.
+    pub(crate) fn known(&self, offer: &Offer) -> Option<Vec<From>> {
+        let mut page = self.page();
+        let page = page.as_mut()?;
+        let age = self.age(page);
+        let now = page.at.plus_ms(i64::try_from(age.as_millis()).unwrap_or(0));
+        if age >= self.lasts {
+            (page.written, page.at) = (Instant::now(), now);
+            return None;
+        }
+        Some(beginnings(&page.standings, offer, now))
     }
 
     /// The same from a page that was written at this moment.
-    pub(crate) fn fresh(&self, offer: &Offer, now: Timestamp) -> Vec<i64> {
-        self.page().as_ref().map_or(vec![], |page| in_order(&page.standings, offer, now))
+    pub(crate) fn fresh(&self, offer: &Offer, now: Timestamp) -> Vec<From> {
+        self.page().as_ref().map_or(vec![], |page| beginnings(&page.standings, offer, now))
     }
 
-    /// Counts a claim on the page, for those who read it next.
-    pub(crate) fn claimed(&self, lane: i64, now: Timestamp) {
+    /// Counts the claim of a task on the page, for those who read it next.
+    pub(crate) fn claimed(&self, lane: i64, task: (i64, i64), now: Timestamp) {
+        self.change(lane, |standing| {
+            standing.running += 1;
+            standing.claimed = now;
+            standing.first = standing.first.max(Some(task));
+        });
+    }
+
+    /// Notes that nothing of a lane was due.
+    pub(crate) fn emptied(&self, lane: i64) {
+        self.change(lane, |standing| standing.first = None);
+    }
+
+    fn change(&self, lane: i64, change: impl FnMut(&mut Standing)) {
         if let Some(page) = self.page().as_mut() {
-            let of_lane = page.standings.iter_mut().filter(|standing| standing.id == lane);
-            of_lane.for_each(|standing| {
-                standing.running += 1;
-                standing.claimed = now;
-            });
+            page.standings.iter_mut().filter(|standing| standing.id == lane).for_each(change);
         }
     }
 
@@ -83,6 +115,13 @@ impl Book {
     }
 }
 
+/// [`in_order`], and where each of the lanes begins.
+fn beginnings(standings: &[Standing], offer: &Offer, now: Timestamp) -> Vec<From> {
+    let begins = |lane: i64| standings.iter().find(|standing| standing.id == lane)?.first;
+    let lanes = in_order(standings, offer, now).into_iter();
+    lanes.filter_map(|lane| Some((lane, begins(lane)?))).collect()
+}
+
 /// Notes when a task of a lane was handed out last.
 pub(crate) async fn note_claimed(tx: &mut Db, lane: i64, at: Timestamp) -> Result<(), Fault> {
     query("update lanes set claimed_at = $2 where id = $1 and claimed_at < $2")
@@ -95,7 +134,8 @@ pub(crate) async fn note_claimed(tx: &mut Db, lane: i64, at: Timestamp) -> Resul
 
 /// All lanes as they stand: `$1` the time.
 pub(crate) const STANDINGS: &str = "\
-    select l.id, l.priority, l.tenant, l.role, l.healing, l.pool, l.elements, l.plan, l.memory_mb, l.claimed_at, \
+    select $1 as now_ms, \
+        l.id, l.priority, l.tenant, l.role, l.healing, l.pool, l.elements, l.plan, l.memory_mb, l.claimed_at, \
         (select count(*) from tasks k where k.lane_id = l.id and k.state = 'leased' and k.due_at > $1) as running, \
         (select k.package_id from tasks k where k.lane_id = l.id and k.finished_at is null and k.due_at <= $1 \
             order by k.package_id, k.id limit 1) as first_package, \
@@ -103,8 +143,26 @@ pub(crate) const STANDINGS: &str = "\
             order by k.package_id, k.id limit 1) as first_task \
     from lanes l";
 
+/// The same at the time `$1` or by the server's clock, where looking for the first task once is worth the words.
+const STANDINGS_ON_SERVER: &str = "\
+    with moment as materialized ( \
+        select coalesce($1, cast(extract(epoch from clock_timestamp()) * 1000 as bigint)) as now_ms) \
+    select moment.now_ms, \
+        l.id, l.priority, l.tenant, l.role, l.healing, l.pool, l.elements, l.plan, l.memory_mb, l.claimed_at, \
+        (select count(*) from tasks k \
+            where k.lane_id = l.id and k.state = 'leased' and k.due_at > moment.now_ms) as running, \
+        first.package_id as first_package, first.id as first_task \
+    from moment cross join lanes l left join lateral ( \
+        select k.package_id, k.id from tasks k \
+        where k.lane_id = l.id and k.finished_at is null and k.due_at <= moment.now_ms \
+        order by k.package_id, k.id limit 1) first on true";
+
 async fn standings(tx: &mut Db) -> Result<Vec<Standing>, Fault> {
-    let rows = query(STANDINGS).bind(tx.now).fetch_all(tx).await?;
+    let standings = tx.pick(STANDINGS, STANDINGS_ON_SERVER);
+    let rows = query(standings).bind(tx.given.map(|now| now.0)).fetch_all(tx).await?;
+    if let Some(row) = rows.first() {
+        tx.now = Timestamp(row.get("now_ms")?);
+    }
     rows.iter().map(standing).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use headwater_model::history::Line;
 use headwater_model::id::Version;
+use headwater_model::inventory::Object;
 use headwater_model::life::{TitleState, Work, after};
 use headwater_model::plan::Plan;
 use headwater_model::queue::{
@@ -12,9 +13,9 @@ use headwater_model::refusal::Refusal;
 use headwater_model::task::{Failure, Lease, NewTitle, Outcome, Remake, Retry, TaskKind};
 use headwater_model::time::Timestamp;
 
-use super::tasks::Held;
+use super::tasks::{AtOnce, Held};
 use super::{archived, incidents, packages, plans, rows, tasks, titles};
-use crate::db::{Db, query};
+use crate::db::{Db, query, query_scalar};
 use crate::error::Fault;
 
 /// Accepts an outcome and takes the title on.
@@ -132,6 +133,34 @@ pub(crate) async fn complete(
         Some(state) => packages::set_state(tx, package_id, state, now).await,
         None => Ok(()),
     }
+}
+
+/// Accepts what a span or a track of a package in the making hands in, if it is not the last of it: what follows from the
+/// last is for [`complete`], as is whatever else is unusual.
+pub(crate) async fn complete_at_once(
+    tx: &mut Db,
+    lease: &Lease,
+    objects: &[Object],
+    codecs: &[(String, String)],
+    cpu_ms: u64,
+) -> Result<AtOnce<()>, Fault> {
+    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
+    let done: bool =
+        query_scalar("select complete_made_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+            .bind(lease.task)
+            .bind(lease.token)
+            .bind(tx.given.map(|now| now.0))
+            .bind(rows::int(cpu_ms))
+            .bind(objects.iter().map(|o| o.path.clone()).collect::<Vec<_>>())
+            .bind(objects.iter().map(|o| rows::int(o.bytes)).collect::<Vec<_>>())
+            .bind(objects.iter().map(|o| o.sha256.to_string()).collect::<Vec<_>>())
+            .bind(objects.iter().map(|o| o.md5.to_string()).collect::<Vec<_>>())
+            .bind(roles)
+            .bind(codecs.iter().map(|(rendition, _)| rendition.clone()).collect::<Vec<_>>())
+            .bind(codecs.iter().map(|(_, codec)| codec.clone()).collect::<Vec<_>>())
+            .fetch_one(tx)
+            .await?;
+    Ok(if done { AtOnce::Done(()) } else { AtOnce::TakesMore })
 }
 
 /// Keeps what `Prepare` found and decided.

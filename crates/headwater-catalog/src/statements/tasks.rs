@@ -12,8 +12,20 @@ use headwater_model::time::Timestamp;
 
 use super::lanes::{Book, Signpost};
 use super::{archived, incidents, lanes, packages, plans, rows, titles};
-use crate::db::{Db, query, query_as, query_scalar};
+use crate::db::{Db, Row, query, query_as, query_scalar};
 use crate::error::Fault;
+
+/// What becomes of a task that was there before.
+macro_rules! or_open_again {
+    ($insert:literal) => {
+        concat!(
+            $insert,
+            " on conflict (package_id, kind, number) do update set state = 'queued', due_at = excluded.due_at, \
+                 worker = null, frames_done = 0, finished_at = null, lane_id = excluded.lane_id, \
+                 updated_at = excluded.updated_at"
+        )
+    };
+}
 
 /// Adds tasks to the queue, each with the frames that it makes, due at once. One that was there before is open again; its
 /// tries count on.
@@ -24,24 +36,44 @@ pub(crate) async fn add(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let mut signpost = Signpost::new(package_id);
-    for (kind, frames) in tasks {
-        let lane = signpost.lane(tx, *kind).await?;
-        query(
+    let mut lanes = Vec::new();
+    for (kind, _) in tasks {
+        lanes.push(signpost.lane(tx, *kind).await?);
+    }
+    if tx.is_shared() {
+        // A plan of two hours has more than a hundred, and each would be a way to the server.
+        query(or_open_again!(
             "insert into tasks (package_id, kind, number, role, state, due_at, frames, lane_id, created_at, updated_at) \
-             values ($1, $2, $3, $4, 'queued', $5, $6, $7, $5, $5) \
-             on conflict (package_id, kind, number) do update set state = 'queued', due_at = excluded.due_at, \
-                 worker = null, frames_done = 0, finished_at = null, lane_id = excluded.lane_id, \
-                 updated_at = excluded.updated_at",
-        )
+             select $1, k.kind, k.number, k.role, 'queued', $2, k.frames, nullif(k.lane, 0), $2, $2 \
+             from unnest($3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[]) with ordinality \
+                 as k (kind, number, role, frames, lane, place) order by k.place"
+        ))
         .bind(package_id)
-        .bind(kind.name())
-        .bind(kind.number())
-        .bind(rows::role_name(kind.role()))
         .bind(now.0)
-        .bind(rows::int(*frames))
-        .bind(lane)
+        .bind(tasks.iter().map(|(kind, _)| kind.name().to_owned()).collect::<Vec<_>>())
+        .bind(tasks.iter().map(|(kind, _)| i64::from(kind.number())).collect::<Vec<_>>())
+        .bind(tasks.iter().map(|(kind, _)| rows::role_name(kind.role()).to_owned()).collect::<Vec<_>>())
+        .bind(tasks.iter().map(|(_, frames)| rows::int(*frames)).collect::<Vec<_>>())
+        .bind(lanes.iter().map(|lane| lane.unwrap_or(0)).collect::<Vec<_>>())
         .execute(tx)
         .await?;
+    } else {
+        for ((kind, frames), lane) in tasks.iter().zip(lanes) {
+            query(or_open_again!(
+                "insert into tasks (package_id, kind, number, role, state, due_at, frames, lane_id, created_at, \
+                     updated_at) \
+                 values ($1, $2, $3, $4, 'queued', $5, $6, $7, $5, $5)"
+            ))
+            .bind(package_id)
+            .bind(kind.name())
+            .bind(kind.number())
+            .bind(rows::role_name(kind.role()))
+            .bind(now.0)
+            .bind(rows::int(*frames))
+            .bind(lane)
+            .execute(tx)
+            .await?;
+        }
     }
     tx.queues |= !tasks.is_empty();
     Ok(())
@@ -70,6 +102,14 @@ pub(crate) async fn start_over(
     Ok(())
 }
 
+/// What whoever claims a task has to know of its package `p` and title `t`.
+macro_rules! package_columns {
+    () => {
+        "t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.differs, p.reseals, \
+             case when p.published_at is not null then p.inventory end as published_as"
+    };
+}
+
 /// Claims the best task that is due.
 pub(crate) async fn claim(
     tx: &mut Db,
@@ -77,14 +117,14 @@ pub(crate) async fn claim(
     lease_ms: i64,
     book: &Book,
 ) -> Result<Option<Claimed>, Fault> {
-    for lane in book.known(offer).unwrap_or_default() {
+    for (lane, _) in book.known(offer).unwrap_or_default() {
         if let Some(claimed) = claim_from(tx, lane, offer, lease_ms, book).await? {
             return Ok(Some(claimed));
         }
     }
     // What is written down says that there is nothing: something may have come since.
     book.write(tx).await?;
-    for lane in book.fresh(offer, tx.now) {
+    for (lane, _) in book.fresh(offer, tx.now) {
         if let Some(claimed) = claim_from(tx, lane, offer, lease_ms, book).await? {
             return Ok(Some(claimed));
         }
@@ -142,39 +182,138 @@ async fn claim_from(
         .fetch_one(tx)
         .await?;
         match tx.is_shared() {
-            true => book.claimed(lane, now),
+            true => book.claimed(lane, (package_id, task), now),
             false => lanes::note_claimed(tx, lane, now).await?,
         }
-        let known = match kind {
-            TaskKind::Prepare => None,
-            _ => plans::of(tx, package_id).await?,
-        };
-        return Ok(Some(Claimed {
-            lease: Lease { task, token: claimed.get("token")?, until },
-            package: rows::package_id(&due)?,
-            kind,
-            attempt: rows::small(&claimed, "tries")?,
-            master_path: due.get("master_path")?,
-            pipeline: due.get("pipeline")?,
-            again: due.get("again")?,
-            remake: rows::from_json(&due, "remake")?,
-            plan: known.as_ref().map(|known| known.plan.clone()),
-            facts: known.and_then(|known| known.facts),
-            known_master: match kind {
-                TaskKind::Prepare => known_master(tx, package_id).await?,
-                _ => None,
-            },
-            proven_on: match kind {
-                TaskKind::Publish => proven_on(tx, package_id, now).await?,
-                _ => Vec::new(),
-            },
-            published_as: rows::parsed_maybe(&due, "published_as")?,
-            reseals: due.get("reseals")?,
-            differs: serde_json::from_str(due.get("differs")?)?,
-        }));
+        let lease = Lease { task, token: claimed.get("token")?, until };
+        let attempt = rows::small(&claimed, "tries")?;
+        return claimed_as(tx, &due, lease, attempt, now).await.map(Some);
     }
     Ok(None)
 }
+
+/// What the holder of a new lease is told, from columns of [`package_columns`].
+async fn claimed_as(
+    tx: &mut Db,
+    row: &Row,
+    lease: Lease,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<Claimed, Fault> {
+    let package_id: i64 = row.get("package_id")?;
+    let kind = rows::kind(row)?;
+    let known = match kind {
+        TaskKind::Prepare => None,
+        _ => plans::of(tx, package_id).await?,
+    };
+    Ok(Claimed {
+        lease,
+        package: rows::package_id(row)?,
+        kind,
+        attempt,
+        master_path: row.get("master_path")?,
+        pipeline: row.get("pipeline")?,
+        again: row.get("again")?,
+        remake: rows::from_json(row, "remake")?,
+        plan: known.as_ref().map(|known| known.plan.clone()),
+        facts: known.and_then(|known| known.facts),
+        known_master: match kind {
+            TaskKind::Prepare => known_master(tx, package_id).await?,
+            _ => None,
+        },
+        proven_on: match kind {
+            TaskKind::Publish => proven_on(tx, package_id, now).await?,
+            _ => Vec::new(),
+        },
+        published_as: rows::parsed_maybe(row, "published_as")?,
+        reseals: row.get("reseals")?,
+        differs: serde_json::from_str(row.get("differs")?)?,
+    })
+}
+
+/// What one statement came to that may be enough.
+pub(crate) enum AtOnce<T> {
+    /// It was.
+    Done(T),
+    /// Nothing was changed; it takes a transaction.
+    TakesMore,
+}
+
+/// Claims the best task that is due by one statement, where that is one to transcode or to prove that nobody had before.
+pub(crate) async fn claim_at_once(
+    tx: &mut Db,
+    offer: &Offer,
+    lease_ms: i64,
+    book: &Book,
+) -> Result<AtOnce<Option<Claimed>>, Fault> {
+    let known = book.known(offer).unwrap_or_default();
+    match first_of(tx, known, offer, lease_ms, book).await? {
+        AtOnce::Done(None) => {}
+        answer => return Ok(answer),
+    }
+    book.write(tx).await?;
+    let fresh = book.fresh(offer, tx.now);
+    first_of(tx, fresh, offer, lease_ms, book).await
+}
+
+/// Claims the first task of the first of these lanes that has one.
+async fn first_of(
+    tx: &mut Db,
+    lanes: Vec<(i64, (i64, i64))>,
+    offer: &Offer,
+    lease_ms: i64,
+    book: &Book,
+) -> Result<AtOnce<Option<Claimed>>, Fault> {
+    for (lane, (package, task)) in lanes {
+        let row = query(CLAIM_AT_ONCE)
+            .bind(lane)
+            .bind(tx.given.map(|now| now.0))
+            .bind(lease_ms)
+            .bind(&offer.worker)
+            .bind(package)
+            .bind(task)
+            .fetch_optional(tx)
+            .await?;
+        let Some(row) = row else {
+            book.emptied(lane);
+            continue;
+        };
+        let Some(token) = row.get::<Option<i64>>("token")? else { return Ok(AtOnce::TakesMore) };
+        let (package_id, task, now) =
+            (row.get("package_id")?, row.get("id")?, Timestamp(row.get("now_ms")?));
+        book.claimed(lane, (package_id, task), now);
+        let lease = Lease { task, token, until: now.plus_ms(lease_ms) };
+        let attempt = rows::small(&row, "tries")?;
+        let claimed = claimed_as(tx, &row, lease, attempt, now).await?;
+        return Ok(AtOnce::Done(Some(claimed)));
+    }
+    Ok(AtOnce::Done(None))
+}
+
+/// Claims the first task of lane `$1` that is due, at the time `$2` or by the server's clock, for `$3` milliseconds and the
+/// worker `$4`; of a task that takes more than this, and is not claimed, there is no token. From package `$5` and its task
+/// `$6` on: what was before them was not due a moment ago. Thousands of claims in a second leave as many dead entries at
+/// the head of the lane until the next vacuum, and each claim would have to wade through them.
+const CLAIM_AT_ONCE: &str = concat!(
+    "with moment as materialized ( \
+         select coalesce($2, cast(extract(epoch from clock_timestamp()) * 1000 as bigint)) as now_ms), \
+     first as materialized ( \
+         select k.id, k.package_id, k.kind, k.number, k.worker from tasks k \
+         where k.lane_id = $1 and k.finished_at is null and k.due_at <= (select now_ms from moment) \
+             and (k.package_id, k.id) >= ($5, $6) \
+         order by k.package_id, k.id limit 1 for update of k skip locked), \
+     claimed as ( \
+         update tasks k set state = 'leased', token = k.token + 1, due_at = moment.now_ms + $3, worker = $4, \
+             tries = k.tries + 1, frames_done = 0, started_at = coalesce(k.started_at, moment.now_ms), \
+             updated_at = moment.now_ms \
+         from first, moment \
+         where k.id = first.id and first.worker is null and first.kind not in ('prepare', 'publish', 'heal') \
+         returning k.id, k.token, k.tries) \
+     select k.id, k.package_id, k.kind, k.number, moment.now_ms, claimed.token, coalesce(claimed.tries, 0) as tries, ",
+    package_columns!(),
+    " from moment cross join first k left join claimed on claimed.id = k.id \
+         join packages p on p.id = k.package_id join titles t on t.id = p.title_id"
+);
 
 /// Of the tasks of a title that touch its pointers, one is under way at a time.
 fn touches_pointers(kind: TaskKind) -> bool {
@@ -185,10 +324,9 @@ fn touches_pointers(kind: TaskKind) -> bool {
 macro_rules! first_due {
     ($lock:literal) => {
         concat!(
-            "select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, \
-                 t.tenant, t.title, p.version, p.master_path, p.pipeline, p.again, p.remake, p.differs, p.reseals, \
-                 case when p.published_at is not null then p.inventory end as published_as \
-             from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
+            "select k.id, k.package_id, p.title_id, k.kind, k.number, k.worker, k.losses, ",
+            package_columns!(),
+            " from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
              where k.lane_id = $1 and k.finished_at is null and k.due_at <= $2 \
                and (k.kind not in ('publish', 'heal') or not exists ( \
                    select 1 from packages of_title join tasks under_way on under_way.package_id = of_title.id \
@@ -318,26 +456,40 @@ pub(crate) async fn held(tx: &mut Db, lease: &Lease, now: Timestamp) -> Result<H
     })
 }
 
-/// Extends a lease.
+/// The statement that extends the lease `$2` of task `$1` by `$3` milliseconds with `$4` frames done, given the time.
+macro_rules! renewal {
+    ($now:literal) => {
+        concat!(
+            "with moment as materialized (select ",
+            $now,
+            " as now_ms) update tasks set due_at = (select now_ms from moment) + $3, \
+                 frames_done = case when $4 < frames then $4 else frames end, updated_at = (select now_ms from moment) \
+             where id = $1 and token = $2 and state = 'leased' and due_at > (select now_ms from moment) \
+             returning due_at"
+        )
+    };
+}
+
+/// Extends a lease. What becomes of its title meanwhile does not matter: whoever ends its task takes the lease away.
 pub(crate) async fn renew(
     tx: &mut Db,
     lease: &Lease,
     lease_ms: i64,
     frames_done: u64,
-    now: Timestamp,
 ) -> Result<Lease, Fault> {
-    let held = held(tx, lease, now).await?;
-    let until = now.plus_ms(lease_ms);
-    query(
-        "update tasks set due_at = $2, frames_done = case when $3 < frames then $3 else frames end, \
-             updated_at = $4 where id = $1",
-    )
-    .bind(held.task)
-    .bind(until.0)
-    .bind(rows::int(frames_done))
-    .bind(now.0)
-    .execute(tx)
-    .await?;
+    let renew = tx.pick(
+        renewal!("$5"),
+        renewal!("coalesce($5, cast(extract(epoch from clock_timestamp()) * 1000 as bigint))"),
+    );
+    let until: Option<i64> = query_scalar(renew)
+        .bind(lease.task)
+        .bind(lease.token)
+        .bind(lease_ms)
+        .bind(rows::int(frames_done))
+        .bind(tx.given.map(|now| now.0))
+        .fetch_optional(tx)
+        .await?;
+    let until = until.map(Timestamp).ok_or(Fault::LeaseLost { task: lease.task })?;
     Ok(Lease { until, ..lease.clone() })
 }
 

@@ -1,0 +1,102 @@
+-- What is done a thousand times a second takes one way to the server: `PostgresCatalog::complete` of a span or a track.
+
+-- Ends a span or a track of a package that viewers do not have yet, when it is not the last of its package: true. Where
+-- anything is otherwise, nothing is changed: false, and crates/headwater-catalog decides, as it does for all other tasks.
+--
+-- Completions of a title need not wait for each other's commits, and yet the last of a package has to know that it is.
+-- So a completion
+--   1. locks its own task's number, which whoever holds that task open (3) makes it wait for;
+--   2. shares the lock of its title, which all that changes a title in other ways has to itself;
+--   3. looks for a task of its package that is still open, and holds it open: shares the lock of that task's number until
+--      it is committed itself. A number that is locked is passed over: that task is just being completed.
+-- The task that is held open is completed after this, and sees this one done: so this is not the last. Where there is
+-- none to be had, the title is locked, which waits for all the others, and then what is committed is counted.
+-- Nobody waits for such a lock with a task held open, so nobody waits in a circle.
+--
+-- Each statement of a function sees what was committed before it (read committed).
+create function complete_made_1(
+    the_task bigint,
+    the_token bigint,
+    -- The time, where it is not the server's.
+    given_now bigint,
+    spent_ms bigint,
+    -- Columns of the new rows in `objects`.
+    new_paths text[], new_bytes bigint[], new_sha256s text[], new_md5s text[], new_roles text[],
+    -- Columns of the new rows in `codecs`.
+    new_renditions text[], new_codecs text[]
+) returns boolean language plpgsql as $$
+declare
+    -- Tells locks of tasks from others with two keys.
+    of_tasks constant int := 1;
+    its record;
+    done record;
+    other bigint;
+    now_ms bigint;
+    held_open boolean := false;
+begin
+    perform pg_advisory_xact_lock(of_tasks, hashint8(the_task));
+    select k.package_id, p.title_id, t.tenant || '/' || t.title as name into its
+    from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id
+    where k.id = the_task;
+    if not found then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock_shared(hashtextextended(its.name, 0));
+    now_ms := coalesce(given_now, cast(extract(epoch from clock_timestamp()) * 1000 as bigint));
+
+    -- From the end, where what has not been claimed yet is found first.
+    for other in
+        select id from tasks
+        where package_id = its.package_id and kind in ('audio', 'span') and finished_at is null and id <> the_task
+        order by kind desc, number desc
+    loop
+        if pg_try_advisory_xact_lock_shared(of_tasks, hashint8(other)) then
+            -- It may have been completed just before.
+            held_open := exists (select 1 from tasks where id = other and finished_at is null);
+            exit when held_open;
+        end if;
+    end loop;
+    if not held_open then
+        return false;
+    end if;
+
+    update tasks k
+    set state = 'done', worker = null, frames_done = k.frames, finished_at = now_ms, updated_at = now_ms,
+        cpu_ms = spent_ms, code = null, message = null
+    from packages p
+    where k.id = the_task and k.token = the_token and k.state = 'leased' and k.due_at > now_ms
+        and k.kind in ('audio', 'span') and p.id = k.package_id and (p.published_at is null or p.inventory is null)
+    returning k.kind, k.number, k.tries, p.state into done;
+    if not found then
+        return false;
+    end if;
+
+    insert into objects (package_id, path, bytes, sha256, md5, role)
+    select its.package_id, o.path, o.bytes, o.sha256, o.md5, o.role
+    from unnest(new_paths, new_bytes, new_sha256s, new_md5s, new_roles) as o (path, bytes, sha256, md5, role)
+    on conflict (package_id, path) do update
+    set bytes = excluded.bytes, sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role;
+
+    -- All tasks of a package tell the same.
+    insert into codecs (package_id, rendition, codec)
+    select distinct on (c.rendition) its.package_id, c.rendition, c.codec
+    from unnest(new_renditions, new_codecs) as c (rendition, codec)
+    where not exists (
+        select 1 from codecs k
+        where k.package_id = its.package_id and k.rendition = c.rendition and k.codec = c.codec
+    )
+    order by c.rendition
+    on conflict (package_id, rendition) do update set codec = excluded.codec;
+
+    -- `history::Line::Made`.
+    insert into events (title_id, happened_at, text)
+    values (its.title_id, now_ms, done.kind || ' ' || done.number + 1 || ' done'
+        || case when done.tries > 1 then ' (attempt ' || done.tries || ')' else '' end);
+
+    if done.state <> 'transcoding' then
+        update packages set state = 'transcoding', code = null, message = null, updated_at = now_ms
+        where id = its.package_id;
+    end if;
+    return true;
+end
+$$;
