@@ -30,6 +30,9 @@ cargo xtask COMMAND
   setup [build|run|demo|test|bench]
                              only install the system's packages (default: test)
   lying-origin [OPTIONS]     an S3 server that loses, alters and refuses on demand, to try Headwater against
+  torture [--rounds N] [--seed N]
+                             kills, freezes and cuts off the processes of a cluster, its database and its origins, and
+                             sees whether every title is published all the same; a seed can be run again
   bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
@@ -48,6 +51,7 @@ enum Command {
     Tidy,
     Setup(packages::Need),
     LyingOrigin(Vec<String>),
+    Torture(Vec<String>),
     Bench(Bench),
     Help,
 }
@@ -78,6 +82,9 @@ fn parse(args: &[&str]) -> Option<Command> {
         ["lying-origin", rest @ ..] => {
             Command::LyingOrigin(rest.iter().map(|arg| (*arg).to_owned()).collect())
         }
+        ["torture", rest @ ..] => {
+            Command::Torture(rest.iter().map(|arg| (*arg).to_owned()).collect())
+        }
         ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
         ["help" | "--help" | "-h"] => Command::Help,
         _ => return None,
@@ -91,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run()?,
         Command::Setup(need) => packages::install(need)?,
         Command::LyingOrigin(options) => return lying_origin(&options),
+        Command::Torture(options) => return torture(&options),
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;
@@ -109,6 +117,17 @@ fn lying_origin(options: &[String]) -> Result<ExitCode> {
         workspace::cargo(&["run", "--quiet", "--package", name, "--bin", "lying-origin"]);
     let status = cargo.arg("--").args(options).status().context("run the lying origin")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the product and the torture for release and runs the one on the other.
+fn torture(options: &[String]) -> Result<ExitCode> {
+    packages::install(packages::Need::Test)?;
+    let headwater = workspace::build_packages(&["headwater", "headwater-torture"])?;
+    let mut torture = std::process::Command::new(headwater.with_file_name("torture"));
+    let torture = torture.arg("--headwater").arg(&headwater).args(options);
+    // 2 is how it was asked for, 1 what it found.
+    let code = torture.status().context("run the torture")?.code();
+    Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 #[cfg(test)]

@@ -94,6 +94,8 @@ pub(crate) struct Worker {
     pub(crate) name: Option<String>,
     /// How long work under way may go on once the process is told to end.
     pub(crate) drain: Duration,
+    /// For how long a task is claimed; what suits the catalog when nothing is said.
+    pub(crate) lease: Option<Duration>,
 }
 
 /// A place that holds packages, or masters.
@@ -413,6 +415,7 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             pool: said.worker_pool.unwrap_or_else(|| "cpu".to_owned()),
             name: said.worker_name,
             drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
+            lease: said.worker_lease,
         },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// What each crate of the workspace may depend on within the workspace, tests aside. Adapters (`media`, `origin`,
 /// `catalog`) see neither each other nor the engine, the engine sees no adapter; they meet in the binary, and in the
-/// program that benchmarks measure. The testkit is nowhere: it is for tests.
+/// program that benchmarks measure. The testkit is for tests, and for the torture, which is one.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("headwater-model", &[]),
     ("headwater-spec", &["headwater-model"]),
@@ -37,6 +37,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     ("headwater-testkit", &["headwater-model", "headwater-packaging", "headwater-ports"]),
     ("headwater-lying-origin", &[]),
+    ("headwater-torture", &["headwater-testkit", "headwater-lying-origin"]),
     (
         "headwater-load",
         &[
@@ -79,7 +80,7 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["headwater"], "command lines end at the binary"),
     (
         "anyhow",
-        &["headwater", "headwater-load", "headwater-benches", "xtask"],
+        &["headwater", "headwater-load", "headwater-torture", "headwater-benches", "xtask"],
         "a library's errors have types that callers can tell apart",
     ),
 ];

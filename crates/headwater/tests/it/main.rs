@@ -24,6 +24,7 @@ mod tamper;
 mod bad_input;
 mod roles;
 mod service;
+mod torture;
 
 mod cli;
 mod play;
