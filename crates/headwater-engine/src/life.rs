@@ -69,6 +69,7 @@
 //! - Beside the master: nothing, ever.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -87,10 +88,10 @@ use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_model::worker::Worker;
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
 use headwater_ports::masters::Masters;
-use headwater_ports::transcoder::{Part, Transcoder};
+use headwater_ports::transcoder::{Part, TranscodeError, Transcoder};
 use thiserror::Error;
-use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -104,7 +105,7 @@ use crate::shutdown::Shutdown;
 use crate::spool::{self, Spool, SpoolError};
 use crate::stores::Stores;
 use crate::verify::{self, VerifyError};
-use crate::{archive, hash, make, mend, prepare, publish, seal};
+use crate::{archive, make, mend, prepare, publish, seal};
 
 /// How often an idle role asks for work that another process may have queued; work of this process wakes it at once.
 /// A second is soon for tasks of a minute, and a thousand workers ask a database as often as it does not notice.
@@ -238,6 +239,8 @@ pub struct Engine {
     masters: Retrieved,
     pulse: Pulse,
     presence: Presence,
+    /// Encoders that are installed, once that is known.
+    encoders: Arc<OnceCell<BTreeSet<String>>>,
     /// Changes whenever there may be new work.
     wake: watch::Sender<()>,
 }
@@ -248,7 +251,7 @@ impl Engine {
         let masters = Retrieved::new(config.retrieved.join(&config.worker));
         let (config, pulse, wake) = (Arc::new(config), Pulse::default(), watch::Sender::new(()));
         let presence = Presence::new(ports.catalog.clone());
-        Self { ports, config, masters, pulse, presence, wake }
+        Self { ports, config, masters, pulse, presence, encoders: Arc::default(), wake }
     }
 
     /// Whether its loops turn; other loops of the process may beat there too.
@@ -264,8 +267,8 @@ impl Engine {
     pub async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
         let (pipelines, name) = (self.ports.pipelines.clone(), new.pipeline.clone());
         // One that cannot be read is told by `Prepare`, in the history of the title.
-        let asked = hash::compute(move || pipelines.pipeline(&name).ok()?.pool).await;
-        let pool = asked.unwrap_or_else(|| new.pool.clone());
+        let asked = spawn_blocking(move || pipelines.pipeline(&name).ok()?.pool).await;
+        let pool = asked.ok().flatten().unwrap_or_else(|| new.pool.clone());
         let submitted = self.ports.catalog.submit(&NewTitle { pool, ..new.clone() }).await?;
         self.wake.send_replace(());
         Ok(submitted)
@@ -340,7 +343,11 @@ impl Engine {
             roles: roles.to_vec(),
             slots,
             memory_mb: *memory_mb,
-            elements: None,
+            elements: match roles.contains(&Role::Worker) {
+                // Those who claim say why they cannot be listed, and try again.
+                true => self.encoders().await.ok(),
+                false => None,
+            },
         };
         let present = self.presence.keep(&said, &shutdown, &self.wake);
         let turning = async {
@@ -420,15 +427,31 @@ impl Engine {
         }
     }
 
+    /// The encoders of this machine. Without knowing them, no transcoding is begun: others have them for certain.
+    async fn encoders(&self) -> Result<BTreeSet<String>, TranscodeError> {
+        let known = self.encoders.get_or_try_init(|| self.ports.transcoder.encoders()).await?;
+        Ok(known.clone())
+    }
+
     async fn claim(&self, role: Role) -> Result<Option<Claimed>, CatalogError> {
         // Before it is known by a name, it could not be told from others.
         let Some(worker) = self.presence.name() else { return Ok(None) };
         let Config { pool, memory_mb, lease, .. } = &*self.config;
+        let elements = match role {
+            Role::Worker => match self.encoders().await {
+                Ok(encoders) => Some(encoders),
+                Err(error) => {
+                    let source = Box::new(error);
+                    return Err(CatalogError::Database { operation: "list the encoders", source });
+                }
+            },
+            Role::Verifier | Role::Publisher | Role::Archiver => None,
+        };
         let offer = Offer {
             worker,
             roles: vec![role],
             pool: pool.clone(),
-            elements: None,
+            elements,
             plan: plan::FORMAT,
             memory_mb: *memory_mb,
         };

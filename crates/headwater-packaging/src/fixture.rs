@@ -87,6 +87,7 @@ pub(crate) fn plan() -> Plan {
         segments,
         spans: Vec::new(),
         orientation: Orientation::Upright,
+        coded: None,
         video: vec![video("1080p", 1920, 1080), video("540p", 960, 540), video("234p", 416, 234)],
         audio: vec![audio("eng"), audio("de")],
         base: None,

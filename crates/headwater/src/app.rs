@@ -88,7 +88,8 @@ impl App {
         let stores = stores.with_edges(origins::edges(&config)?);
         let masters = masters(&config);
         let executable = std::env::current_exe().context("find this program")?;
-        let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
+        let transcoder: Arc<dyn Transcoder> =
+            Arc::new(ChildTranscoder::new(executable, jobs, config.worker.transcoder));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
@@ -106,7 +107,7 @@ impl App {
                 spool: data.join("spool"),
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
-                memory_mb: None,
+                memory_mb: machine::memory_mib().and_then(|mib| u32::try_from(mib).ok()),
                 drain: config.worker.drain,
                 lease: config.worker.lease.unwrap_or(match config.database {
                     Some(_) => SHARED_LEASE,

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headwater_catalog::PostgresOptions;
+use headwater_media::Limits;
 use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
@@ -96,6 +97,8 @@ pub(crate) struct Worker {
     pub(crate) drain: Duration,
     /// For how long a task is claimed; what suits the catalog when nothing is said.
     pub(crate) lease: Option<Duration>,
+    /// What each of them may take.
+    pub(crate) transcoder: Limits,
 }
 
 /// A place that holds packages, or masters.
@@ -416,6 +419,10 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             name: said.worker_name,
             drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
             lease: said.worker_lease,
+            transcoder: Limits {
+                silence: said.transcoder_silence.unwrap_or(Limits::default().silence),
+                memory_mb: said.transcoder_memory.map(u64::from),
+            },
         },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),

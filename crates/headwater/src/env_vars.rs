@@ -227,6 +227,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "60",
     },
     Setting {
+        key: "worker.transcoder_silence_seconds",
+        variable: "HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS",
+        form: Form::Number,
+        what: "a transcoder child that reports no progress for this long is killed, 1 to 86400",
+        default: "120",
+        example: "600",
+    },
+    Setting {
+        key: "worker.transcoder_memory_mb",
+        variable: "HEADWATER_WORKER_TRANSCODER_MEMORY_MB",
+        form: Form::Number,
+        what: "memory that a transcoder child may use before it is killed, in MB, 64 to 1048576",
+        default: "what its work can come to, by the sizes of picture and ladder and by the preset",
+        example: "4096",
+    },
+    Setting {
         key: "origins.NAME.kind",
         variable: "HEADWATER_ORIGINS_NAME_KIND",
         form: Form::Text,

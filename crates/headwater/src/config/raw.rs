@@ -41,6 +41,12 @@ pub(crate) const DRAIN_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 /// have to be able to fail; longer ones leave a dead worker's tasks for whole films.
 const LEASE_SECONDS: RangeInclusive<f64> = 15.0..=3600.0;
 
+/// Seconds for which a transcoder child may report nothing, up to a day.
+const SILENCE_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
+
+/// Memory of a transcoder child in MB: less than 64 no child starts with, more than a TB no machine has.
+const TRANSCODER_MEMORY_MB: RangeInclusive<u32> = 64..=1_048_576;
+
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
 const COPIES: RangeInclusive<u32> = 1..=100;
 
@@ -107,6 +113,8 @@ pub(super) struct Layer<'s> {
     pub(super) worker_name: Option<String>,
     pub(super) worker_drain: Option<Duration>,
     pub(super) worker_lease: Option<Duration>,
+    pub(super) transcoder_silence: Option<Duration>,
+    pub(super) transcoder_memory: Option<u32>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
     pub(super) masters_origins: Option<Vec<String>>,
@@ -191,6 +199,8 @@ impl<'s> Layer<'s> {
             worker_name: self.worker_name.or(under.worker_name),
             worker_drain: self.worker_drain.or(under.worker_drain),
             worker_lease: self.worker_lease.or(under.worker_lease),
+            transcoder_silence: self.transcoder_silence.or(under.transcoder_silence),
+            transcoder_memory: self.transcoder_memory.or(under.transcoder_memory),
             origins,
             masters_origins: self.masters_origins.or(under.masters_origins),
             publish_required: self.publish_required.or(under.publish_required),
@@ -378,6 +388,9 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
         worker_drain: seconds("worker.drain_seconds", DRAIN_SECONDS),
         worker_lease: seconds("worker.lease_seconds", LEASE_SECONDS),
+        transcoder_silence: seconds("worker.transcoder_silence_seconds", SILENCE_SECONDS),
+        transcoder_memory: value("worker.transcoder_memory_mb")
+            .and_then(|v| v.whole(TRANSCODER_MEMORY_MB)),
         origins: origins
             .into_iter()
             .map(|name| {

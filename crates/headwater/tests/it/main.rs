@@ -23,6 +23,7 @@ mod tamper;
 
 mod bad_input;
 mod roles;
+mod sandbox;
 mod service;
 mod torture;
 
