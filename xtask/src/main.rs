@@ -34,6 +34,9 @@ cargo xtask COMMAND
            [--minutes-of-real-time N]
                              a library on a cluster, played through in compressed time on the real catalog and a
                              PostgreSQL server of its own: makespan, busy share, urgent titles, query times
+  torture [--rounds N] [--seed N]
+                             kills, freezes and cuts off the processes of a cluster, its database and its origins, and
+                             sees whether every title is published all the same; a seed can be run again
   bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
@@ -56,6 +59,7 @@ enum Command {
     Setup(packages::Need),
     LyingOrigin(Vec<String>),
     Simulate(Vec<String>),
+    Torture(Vec<String>),
     Bench(Bench),
     Help,
 }
@@ -89,6 +93,9 @@ fn parse(args: &[&str]) -> Option<Command> {
         ["simulate", rest @ ..] => {
             Command::Simulate(rest.iter().map(|arg| (*arg).to_owned()).collect())
         }
+        ["torture", rest @ ..] => {
+            Command::Torture(rest.iter().map(|arg| (*arg).to_owned()).collect())
+        }
         ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
         ["help" | "--help" | "-h"] => Command::Help,
         _ => return None,
@@ -103,6 +110,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Setup(need) => packages::install(need)?,
         Command::LyingOrigin(options) => return lying_origin(&options),
         Command::Simulate(options) => return simulate(&options),
+        Command::Torture(options) => return torture(&options),
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;
@@ -130,6 +138,17 @@ fn lying_origin(options: &[String]) -> Result<ExitCode> {
         workspace::cargo(&["run", "--quiet", "--package", name, "--bin", "lying-origin"]);
     let status = cargo.arg("--").args(options).status().context("run the lying origin")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the product and the torture for release and runs the one on the other.
+fn torture(options: &[String]) -> Result<ExitCode> {
+    packages::install(packages::Need::Test)?;
+    let headwater = workspace::build_packages(&["headwater", "headwater-torture"])?;
+    let mut torture = std::process::Command::new(headwater.with_file_name("torture"));
+    let torture = torture.arg("--headwater").arg(&headwater).args(options);
+    // 2 is how it was asked for, 1 what it found.
+    let code = torture.status().context("run the torture")?.code();
+    Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 #[cfg(test)]

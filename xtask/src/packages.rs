@@ -115,6 +115,7 @@ const PACKAGES: &[Package] = &[
         "an independent judge and competitor",
         Some("ffmpeg"),
     ),
+    library("postgresql", &[Need::Test], "the catalog of a cluster", None),
     library("chromium", &[Need::Test], "plays packages in browser tests", Some("chromium")),
     library("nodejs", &[Need::Test], "drives Chromium", Some("node")),
     library(

@@ -12,6 +12,8 @@ fn every_command_of_the_usage_is_understood() {
         parse(&["demo", "--fresh", "--once"]),
         Some(Command::Demo(demo::Options { once: true, fresh: true }))
     );
+    let words = ["--rounds", "8"].map(str::to_owned).to_vec();
+    assert_eq!(parse(&["torture", "--rounds", "8"]), Some(Command::Torture(words)));
     assert!(matches!(parse(&["bench", "ladder", "--vmaf"]), Some(Command::Bench(_))));
     assert!(matches!(parse(&["bench", "packaging", "--rounds", "5"]), Some(Command::Bench(_))));
     assert!(matches!(parse(&["bench", "origin", "audit", "--quick"]), Some(Command::Bench(_))));

@@ -68,7 +68,10 @@ fn misbehave(what: &str, spool: &Path) {
             let _ = std::io::stdout().write_all(b"\"alive\"\n");
         },
         "garbage" => drop(std::io::stdout().write_all(b"{\"segments\": all fine\n")),
-        "lie" => drop(std::io::stdout().write_all(b"{\"engine\":\"the best\"}\n")),
+        "lie" => {
+            let answer = b"{\"engine\":{\"engine\":\"the best\",\"encoders\":[]}}\n";
+            drop(std::io::stdout().write_all(answer));
+        }
         "flee" => flee(spool),
         "break-out" => break_out(spool),
         _ => {}

@@ -109,7 +109,10 @@ impl App {
                 slots: config.worker.slots.get(),
                 memory_mb: machine::memory_mib().and_then(|mib| u32::try_from(mib).ok()),
                 drain: config.worker.drain,
-                lease: if config.database.is_some() { SHARED_LEASE } else { LEASE },
+                lease: config.worker.lease.unwrap_or(match config.database {
+                    Some(_) => SHARED_LEASE,
+                    None => LEASE,
+                }),
             },
         );
         Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })

@@ -95,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) name: Option<String>,
     /// How long work under way may go on once the process is told to end.
     pub(crate) drain: Duration,
+    /// For how long a task is claimed; what suits the catalog when nothing is said.
+    pub(crate) lease: Option<Duration>,
     /// What each of them may take.
     pub(crate) transcoder: Limits,
 }
@@ -416,6 +418,7 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             pool: said.worker_pool.unwrap_or_else(|| "cpu".to_owned()),
             name: said.worker_name,
             drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
+            lease: said.worker_lease,
             transcoder: Limits {
                 silence: said.transcoder_silence.unwrap_or(Limits::default().silence),
                 memory_mb: said.transcoder_memory.map(u64::from),

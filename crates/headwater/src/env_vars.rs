@@ -219,6 +219,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "120",
     },
     Setting {
+        key: "worker.lease_seconds",
+        variable: "HEADWATER_WORKER_LEASE_SECONDS",
+        form: Form::Number,
+        what: "for how long a task is claimed, 15 to 3600; renewed every third of it, and what a process had that was killed is done by others when it is over; it has to outlast every pause of the machine and every fail-over of the database",
+        default: "30, or 90 with a `database`",
+        example: "60",
+    },
+    Setting {
         key: "worker.transcoder_silence_seconds",
         variable: "HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS",
         form: Form::Number,

@@ -37,6 +37,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     ("headwater-testkit", &["headwater-model", "headwater-packaging", "headwater-ports"]),
     ("headwater-lying-origin", &[]),
+    ("headwater-torture", &["headwater-testkit", "headwater-lying-origin"]),
     (
         "headwater-load",
         &[
@@ -84,7 +85,14 @@ const OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["headwater"], "command lines end at the binary"),
     (
         "anyhow",
-        &["headwater", "headwater-load", "headwater-crowd", "headwater-benches", "xtask"],
+        &[
+            "headwater",
+            "headwater-load",
+            "headwater-crowd",
+            "headwater-torture",
+            "headwater-benches",
+            "xtask",
+        ],
         "a library's errors have types that callers can tell apart",
     ),
 ];

@@ -16,7 +16,8 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
     files.sort();
     let mut findings = Vec::new();
     for file in files.iter().skip(1) {
-        let text = fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?;
+        let text =
+            fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         findings.extend(of_file(&name, &text));
     }

@@ -37,6 +37,10 @@ pub(crate) const SLOTS: RangeInclusive<u32> = 1..=MAX_SLOTS as u32;
 /// unit.
 pub(crate) const DRAIN_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 
+/// Seconds for which a task is claimed. Shorter ones are lost to a restart of the database, of which two renewals at least
+/// have to be able to fail; longer ones leave a dead worker's tasks for whole films.
+const LEASE_SECONDS: RangeInclusive<f64> = 15.0..=3600.0;
+
 /// Seconds for which a transcoder child may report nothing, up to a day.
 const SILENCE_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
 
@@ -108,6 +112,7 @@ pub(super) struct Layer<'s> {
     pub(super) worker_pool: Option<String>,
     pub(super) worker_name: Option<String>,
     pub(super) worker_drain: Option<Duration>,
+    pub(super) worker_lease: Option<Duration>,
     pub(super) transcoder_silence: Option<Duration>,
     pub(super) transcoder_memory: Option<u32>,
     /// By name.
@@ -193,6 +198,7 @@ impl<'s> Layer<'s> {
             worker_pool: self.worker_pool.or(under.worker_pool),
             worker_name: self.worker_name.or(under.worker_name),
             worker_drain: self.worker_drain.or(under.worker_drain),
+            worker_lease: self.worker_lease.or(under.worker_lease),
             transcoder_silence: self.transcoder_silence.or(under.transcoder_silence),
             transcoder_memory: self.transcoder_memory.or(under.transcoder_memory),
             origins,
@@ -381,6 +387,7 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         worker_pool: value("worker.pool").and_then(|v| named(v, POOL_RULE, is_pool_name)),
         worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
         worker_drain: seconds("worker.drain_seconds", DRAIN_SECONDS),
+        worker_lease: seconds("worker.lease_seconds", LEASE_SECONDS),
         transcoder_silence: seconds("worker.transcoder_silence_seconds", SILENCE_SECONDS),
         transcoder_memory: value("worker.transcoder_memory_mb")
             .and_then(|v| v.whole(TRANSCODER_MEMORY_MB)),

@@ -26,6 +26,7 @@ mod roles;
 mod sandbox;
 mod service;
 mod steering;
+mod torture;
 
 mod cli;
 mod play;
