@@ -131,8 +131,7 @@ async fn pass(
     mut state: watch::Receiver<Option<Cut>>,
 ) {
     let mut piece = vec![0; PIECE];
-    loop {
-        let Ok(read) = from.read(&mut piece).await else { break };
+    while let Ok(read) = from.read(&mut piece).await {
         if state.wait_for(Option::is_none).await.is_err() || read == 0 {
             break;
         }
