@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use crate::cluster::Site;
 
-/// Rate and length of each: some spans of two seconds, and a last one that is shorter.
+/// Rate and length of each: some spans of five seconds, the shortest that pipelines may have, and a last one that is shorter.
 const MADE: [(&str, &str); 4] =
-    [("25", "9"), ("24000/1001", "7"), ("30000/1001", "5.5"), ("50", "4.5")];
+    [("25", "17"), ("24000/1001", "13"), ("30000/1001", "11.5"), ("50", "7.5")];
 
 /// The name by which the pipeline is asked for.
 pub(crate) const PIPELINE: &str = "torture";
 
 /// Short spans, so that a title is many tasks; small pictures, so that it is little work.
 pub(crate) const PIPELINE_FILE: &str = r#"version = 1
-segment_seconds = 2
+segment_seconds = 5
 
 [video]
 encoders = ["x264enc"]
