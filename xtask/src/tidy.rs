@@ -4,6 +4,7 @@
 
 mod graph;
 mod licences;
+mod migrations;
 mod sources;
 
 use std::fs;
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
     let graph = graph::Graph::parse(&shell::read(&mut command)?)?;
 
     let mut findings = sources::check(&root)?;
+    findings.extend(migrations::check(&root)?);
     findings.extend(graph.findings());
     findings.extend(policy.findings(&graph.packages));
     for name in ["README.md", "ARCHITECTURE.md"] {

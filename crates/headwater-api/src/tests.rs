@@ -93,6 +93,7 @@ async fn a_published_title_has_addresses_for_players() {
               "titles": [
                 {
                   "created_ms": 1767225600000,
+                  "held": false,
                   "hls": "/media/main/film/index.m3u8",
                   "live": 1,
                   "master": {
@@ -101,6 +102,7 @@ async fn a_published_title_has_addresses_for_players() {
                   },
                   "mpd": "/media/main/film/manifest.mpd",
                   "pipeline": "vod-h264",
+                  "priority": "normal",
                   "progress": {
                     "cpu_ms": 5400,
                     "duration_ms": 12000,
@@ -139,11 +141,13 @@ async fn a_title_in_the_making_tells_how_far_it_is() {
               "titles": [
                 {
                   "created_ms": 1767225600000,
+                  "held": false,
                   "master": {
                     "path": "/drop/film.mp4",
                     "sha256": "0101010101010101010101010101010101010101010101010101010101010101"
                   },
                   "pipeline": "vod-h264",
+                  "priority": "normal",
                   "progress": {
                     "cpu_ms": 5400,
                     "duration_ms": 36000,
@@ -189,12 +193,14 @@ async fn a_rejected_title_tells_why_and_what_to_do() {
                 }
               ],
               "findings": [],
+              "held": false,
               "master": {
                 "path": "/drop/film.mp4"
               },
               "message": "it did not work",
               "next_step": "Ask the supplier for the file again.",
               "pipeline": "vod-h264",
+              "priority": "normal",
               "progress": {
                 "cpu_ms": 0,
                 "duration_ms": 0,
@@ -264,6 +270,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
               "text": "`main/film/v1/video-360p/seg-00002.m4s` on origin local is truncated: 400 of 1000 bytes are there"
             }
           ],
+          "held": false,
           "last_words": "one\ntwo",
           "master": {
             "path": "/drop/film.mp4",
@@ -272,6 +279,7 @@ async fn a_title_that_is_not_proven_names_every_finding() {
           "message": "it did not work",
           "next_step": "Check the origin's storage, then ingest the master again: it is proven anew, and only what is missing is made.",
           "pipeline": "vod-h264",
+          "priority": "normal",
           "progress": {
             "cpu_ms": 5400,
             "duration_ms": 12000,

@@ -1,6 +1,7 @@
 //! What the API sends. These types are a promise to clients; the model's may change without them.
 
 use headwater_model::finding::Finding;
+use headwater_model::lane::Priority;
 use headwater_model::life::{Event, Progress, TitleRecord};
 use serde::Serialize;
 
@@ -32,6 +33,10 @@ pub(crate) struct Title {
     /// Why it was rejected or failed.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
+    /// Whether nothing more of it is begun until it is released.
+    held: bool,
+    /// `urgent`, `normal` or `low`.
+    priority: Priority,
     master: Master,
     pipeline: String,
     progress: Work,
@@ -141,6 +146,8 @@ impl From<TitleRecord> for Title {
             hls: address(headwater_model::key::HLS_NAME),
             mpd: address(headwater_model::key::MPD_NAME),
             refusal,
+            held: record.held,
+            priority: record.priority,
             master: Master {
                 path: record.master_path,
                 sha256: record.master.map(|sha256| sha256.to_string()),

@@ -10,6 +10,7 @@
 //! a package still knows that it is the last). Whatever such a statement does not know how to deal with it leaves alone,
 //! and a transaction with the title to itself does it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,12 @@ pub struct PostgresOptions {
     connections: u32,
     clock: Option<Arc<dyn Clock>>,
     book_lasts: Duration,
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresOptions({})", self.place())
+    }
 }
 
 impl PostgresOptions {

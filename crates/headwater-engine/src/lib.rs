@@ -8,6 +8,7 @@
 pub mod life;
 
 mod lease;
+mod presence;
 mod pulse;
 mod shutdown;
 

@@ -69,6 +69,7 @@
 //! - Beside the master: nothing, ever.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -79,22 +80,25 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use headwater_model::id::{Tenant, TitleId};
 use headwater_model::key::PackageId;
+use headwater_model::lane::Offer;
 use headwater_model::pipeline::Pipeline;
-use headwater_model::plan::Plan;
+use headwater_model::plan::{self, Plan};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
+use headwater_model::worker::Worker;
 use headwater_ports::catalog::{Catalog, CatalogError, Submitted};
 use headwater_ports::masters::Masters;
-use headwater_ports::transcoder::{Part, Transcoder};
+use headwater_ports::transcoder::{Part, TranscodeError, Transcoder};
 use thiserror::Error;
-use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::failure::{Halt, later};
 use crate::lease::{Hold, millis};
+use crate::presence::Presence;
 use crate::pulse::Pulse;
 use crate::retrieved::Retrieved;
 use crate::shutdown::Shutdown;
@@ -178,6 +182,8 @@ pub struct Config {
     pub retrieved: PathBuf,
     /// Prepare, span and audio tasks at once: as many as the machine has cores and memory for.
     pub slots: usize,
+    /// Memory that a transcoder may take, in megabytes, where there is a bound.
+    pub memory_mb: Option<u32>,
     /// How long work under way may go on when the process drains.
     pub drain: Duration,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
@@ -232,6 +238,9 @@ pub struct Engine {
     config: Arc<Config>,
     masters: Retrieved,
     pulse: Pulse,
+    presence: Presence,
+    /// Encoders that are installed, once that is known.
+    encoders: Arc<OnceCell<BTreeSet<String>>>,
     /// Changes whenever there may be new work.
     wake: watch::Sender<()>,
 }
@@ -241,7 +250,8 @@ impl Engine {
     pub fn new(ports: Ports, config: Config) -> Self {
         let masters = Retrieved::new(config.retrieved.join(&config.worker));
         let (config, pulse, wake) = (Arc::new(config), Pulse::default(), watch::Sender::new(()));
-        Self { ports, config, masters, pulse, wake }
+        let presence = Presence::new(ports.catalog.clone());
+        Self { ports, config, masters, pulse, presence, encoders: Arc::default(), wake }
     }
 
     /// Whether its loops turn; other loops of the process may beat there too.
@@ -253,9 +263,13 @@ impl Engine {
         &self.ports
     }
 
-    /// Queues a title and wakes this process's workers.
+    /// Queues a title for the pool that its pipeline asks for, and wakes this process's workers.
     pub async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
-        let submitted = self.ports.catalog.submit(new).await?;
+        let (pipelines, name) = (self.ports.pipelines.clone(), new.pipeline.clone());
+        // One that cannot be read is told by `Prepare`, in the history of the title.
+        let asked = spawn_blocking(move || pipelines.pipeline(&name).ok()?.pool).await;
+        let pool = asked.ok().flatten().unwrap_or_else(|| new.pool.clone());
+        let submitted = self.ports.catalog.submit(&NewTitle { pool, ..new.clone() }).await?;
         self.wake.send_replace(());
         Ok(submitted)
     }
@@ -316,13 +330,41 @@ impl Engine {
                 })
             }
         });
-        tokio::select! {
-            ended = join_all(turning) => ended.into_iter().collect(),
+        let Config { worker, pool, slots, memory_mb, .. } = &*self.config;
+        let slots = match roles.contains(&Role::Worker) {
+            true => u32::try_from(*slots).unwrap_or(u32::MAX),
+            false => 0,
+        };
+        let said = Worker {
+            name: worker.clone(),
+            instance: self.presence.instance().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pool: pool.clone(),
+            roles: roles.to_vec(),
+            slots,
+            memory_mb: *memory_mb,
+            elements: match roles.contains(&Role::Worker) {
+                // Those who claim say why they cannot be listed, and try again.
+                true => self.encoders().await.ok(),
+                false => None,
+            },
+        };
+        let present = self.presence.keep(&said, &shutdown, &self.wake);
+        let turning = async {
+            tokio::select! {
+                ended = join_all(turning) => ended,
+                never = present => match never {},
+            }
+        };
+        let ended = tokio::select! {
+            ended = turning => ended.into_iter().collect(),
             () = self.patience_with(&shutdown) => {
                 warn!("the catalog took not everything back: the rest is free when its leases run out");
                 Ok(())
             }
-        }
+        };
+        self.presence.leave().await;
+        ended
     }
 
     /// Waits until nothing that is under way may stay any longer. Gives the order to stop when the time for draining is
@@ -376,6 +418,7 @@ impl Engine {
                 () = shutdown.ending().cancelled() => {}
                 Some(ended) = running.join_next() => log_panic(ended),
                 _ = wake.changed() => {}
+                () = self.ports.catalog.news() => {}
                 () = sleep(POLL) => {}
             }
         }
@@ -384,9 +427,35 @@ impl Engine {
         }
     }
 
+    /// The encoders of this machine. Without knowing them, no transcoding is begun: others have them for certain.
+    async fn encoders(&self) -> Result<BTreeSet<String>, TranscodeError> {
+        let known = self.encoders.get_or_try_init(|| self.ports.transcoder.encoders()).await?;
+        Ok(known.clone())
+    }
+
     async fn claim(&self, role: Role) -> Result<Option<Claimed>, CatalogError> {
-        let Config { worker, lease, .. } = &*self.config;
-        self.ports.catalog.claim(worker, &[role], millis(*lease)).await
+        // Before it is known by a name, it could not be told from others.
+        let Some(worker) = self.presence.name() else { return Ok(None) };
+        let Config { pool, memory_mb, lease, .. } = &*self.config;
+        let elements = match role {
+            Role::Worker => match self.encoders().await {
+                Ok(encoders) => Some(encoders),
+                Err(error) => {
+                    let source = Box::new(error);
+                    return Err(CatalogError::Database { operation: "list the encoders", source });
+                }
+            },
+            Role::Verifier | Role::Publisher | Role::Archiver => None,
+        };
+        let offer = Offer {
+            worker,
+            roles: vec![role],
+            pool: pool.clone(),
+            elements,
+            plan: plan::FORMAT,
+            memory_mb: *memory_mb,
+        };
+        self.ports.catalog.claim(&offer, millis(*lease)).await
     }
 
     /// Works on one task and hands in what came of it, or gives it back when `stop` says so.
@@ -418,7 +487,7 @@ impl Engine {
     }
 
     async fn work(&self, hold: &Hold, claimed: &Claimed, spool: &Path) -> Result<Outcome, Halt> {
-        let (ports, masters) = (&self.ports.held_to(claimed.plan.as_ref()), &self.masters);
+        let (ports, masters) = (&self.ports.held_to(claimed.plan.as_deref()), &self.masters);
         match claimed.kind {
             TaskKind::Prepare => prepare::prepare(ports, masters, claimed).await,
             TaskKind::Span(n) => {

@@ -57,6 +57,7 @@ pub(crate) async fn prepare(
     }
 
     let engine = ports.transcoder.engine().await.map_err(TranscodeError::into_failure)?;
+    let encoders = ports.transcoder.encoders().await.map_err(TranscodeError::into_failure)?;
     let inspected = ports.transcoder.inspect(&master.input).await;
     // Asked before the probe's word counts: that a file vanished or grew explains whatever the probe thinks of it.
     master.check_unchanged(&*ports.masters).await?;
@@ -82,8 +83,9 @@ pub(crate) async fn prepare(
         (facts, plan)
     })
     .await;
-    let mut plan =
-        plan.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
+    let mut plan = plan
+        .map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?
+        .made_with(&encoders);
     // Nobody has asked for exactly this part: where this build would cut the title otherwise, all of it is made by the
     // plan that this build can follow, rather than a part by one that it may not.
     if let Some((true, partial)) = partial

@@ -154,6 +154,7 @@ impl Lab {
         };
         let config = Config {
             worker: "w1".to_owned(),
+            memory_mb: None,
             pool: "cpu".to_owned(),
             spool: self.folder.path().join("spool"),
             retrieved: self.folder.path().join("retrieved"),
@@ -182,6 +183,8 @@ impl Lab {
             title: title.parse().unwrap(),
             master_path: path.to_str().unwrap().to_owned(),
             pipeline: "vod".to_owned(),
+            pool: "cpu".to_owned(),
+            priority: None,
             again: false,
             remake: None,
             reason: None,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_model::id::{Tenant, TitleId};
+use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::{CatalogError, SeenFile};
 use notify::event::{AccessKind, AccessMode};
@@ -157,6 +158,8 @@ impl Engine {
             title: TitleId::from_file_name(name),
             master_path: path,
             pipeline: pipeline.to_owned(),
+            pool: DEFAULT_POOL.to_owned(),
+            priority: None,
             again: false,
             remake: None,
             reason: None,

@@ -1,6 +1,7 @@
 //! Uploads a package and proves it, as the product does before it publishes: hashes were computed when the files were
 //! made, and nothing counts before the origin itself was asked about every object.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,6 +133,7 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
         spool: work.join("spool"),
         retrieved: work.join("retrieved"),
         slots: 1,
+        memory_mb: None,
         drain: std::time::Duration::ZERO,
         lease: std::time::Duration::from_secs(30),
     };
@@ -162,6 +164,10 @@ impl Nothing {
 impl Transcoder for Nothing {
     async fn engine(&self) -> Result<String, TranscodeError> {
         Self::refusal()
+    }
+
+    async fn encoders(&self) -> Result<BTreeSet<String>, TranscodeError> {
+        Ok(BTreeSet::new())
     }
 
     async fn inspect(&self, _master: &Input) -> Result<Inspection, TranscodeError> {

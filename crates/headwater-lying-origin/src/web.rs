@@ -35,6 +35,8 @@ pub struct WebManners {
     pub conditions: bool,
     /// How many requests it answers with this status before all others: 503, 403.
     pub refuses: (u32, u16),
+    /// It is too busy to give parts that begin here or behind: 503.
+    pub gives_until: u64,
     /// Where it sends everybody.
     pub redirects: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Default for WebManners {
             modified: true,
             conditions: true,
             refuses: (0, 503),
+            gives_until: u64::MAX,
             redirects: None,
         }
     }
@@ -163,6 +166,7 @@ impl State {
             Some((first.parse::<u64>().ok()?, last.parse().unwrap_or(u64::MAX)))
         });
         let mut response = match range {
+            Some((first, _)) if first >= manners.gives_until => return bare(503),
             Some((first, _)) if first >= size => {
                 let mut response = bare(416);
                 set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));

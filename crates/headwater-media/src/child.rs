@@ -1,9 +1,12 @@
 //! The child side: one job, read from the spool folder, told in JSON lines on standard output.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use gstreamer as gst;
 use headwater_model::pipeline::{Audio, Video};
@@ -11,20 +14,20 @@ use headwater_model::plan::Plan;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::transcoder::{Done, Part};
 
+use crate::confine::{self, Places};
 use crate::error::Error;
-use crate::protocol::{Job, Line, PARENT};
-use crate::running::{cpu_ms, make};
+use crate::protocol::{Installed, Job, Line, Order};
+use crate::running::{self, cpu_ms, make};
 use crate::segmenter::{Codecs, Emit};
 use crate::source::Master;
 use crate::turns::ask_for_long_turns;
-use crate::{copy, inspect, sound, span};
+use crate::{copy, inspect, leash, sound, span};
 
 /// Does the job in `spool` and exits: 0 when it is done, 1 when it was refused, with the reason as the last line.
 pub fn main(spool: &Path) -> ExitCode {
+    confine::close_inherited();
     // A worker that dies, even by SIGKILL, takes its children with it.
-    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
-    if std::env::var(PARENT).ok() != parent {
+    if !leash::bind() {
         return ExitCode::FAILURE;
     }
     ask_for_long_turns();
@@ -48,7 +51,17 @@ fn run(
     spool: &Path,
     say: &(impl Fn(&Line) + Clone + Send + Sync + 'static),
 ) -> Result<Line, Error> {
-    let job = Job::read(spool).map_err(Error::Spool)?;
+    let Order { allowance, silence, registry, job } = Order::read(spool).map_err(Error::Spool)?;
+    running::be_patient(Duration::from_secs(silence));
+    // Only `Job::Engine` needs it, and no path leads there from behind the walls.
+    let maps = matches!(job, Job::Engine).then(|| File::open("/proc/self/maps").ok()).flatten();
+    let places = Places { spool, registry: &registry };
+    say(&Line::Confined(confine::confine(job.walls(), places, &allowance)));
+    let tell = say.clone();
+    leash::watch(move |stages| tell(&Line::Stages(stages)))
+        .map_err(|_| Error::Step("start a thread"))?;
+    #[cfg(debug_assertions)]
+    crate::mischief::perhaps(&job, spool);
     gst::init().map_err(|e| {
         Error::Refused(Refusal::new(Code::Internal, format!("GStreamer does not start: {e}")))
     })?;
@@ -58,7 +71,7 @@ fn run(
         })
     };
     match job {
-        Job::Engine => Ok(Line::Engine(engine())),
+        Job::Engine => Ok(Line::Engine(Installed { engine: engine(maps), encoders: encoders() })),
         Job::Inspect => {
             Ok(Line::Inspected(Box::new(inspect::inspect(&master()?, || say(&Line::Alive))?)))
         }
@@ -101,14 +114,25 @@ fn make_part(
     }
 }
 
+/// The encoders that are installed, whatever their rank: pipelines name what they want.
+fn encoders() -> BTreeSet<String> {
+    let kind = gst::ElementFactoryType::ENCODER;
+    let all = gst::ElementFactory::factories_with_type(kind, gst::Rank::NONE);
+    all.iter().map(|factory| gst::prelude::GstObjectExt::name(factory).to_string()).collect()
+}
+
 /// This build and the libraries whose output goes into segments: another version of any of them may give other bytes.
 /// Their versions are in the names of the files that the elements have loaded.
-fn engine() -> String {
+fn engine(maps: Option<File>) -> String {
     // An element that is not installed has loaded nothing; whoever needs it says so.
     let _elements: Vec<_> = ["x264enc", "avenc_aac"].into_iter().map(make).collect();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut listed = String::new();
+    if let Some(mut maps) = maps {
+        // A system without `/proc` names GStreamer's version and no libraries.
+        let _ = maps.read_to_string(&mut listed);
+    }
     let counts = ["libx264.", "libavcodec.", "libavutil.", "libswresample."];
-    let mut libraries: Vec<&str> = maps
+    let mut libraries: Vec<&str> = listed
         .lines()
         .filter_map(|line| line.rsplit('/').next())
         .filter(|name| counts.iter().any(|l| name.starts_with(l)))

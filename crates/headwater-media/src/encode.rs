@@ -16,6 +16,7 @@ use headwater_model::time::FrameRate;
 
 use crate::error::Error;
 use crate::running::{Running, make};
+use crate::stages::Stage;
 
 /// Pictures, or pieces of sound, that wait for an encoder. Encoders of one span take unequally long for a picture, and
 /// the slowest holds up all others once its queue is full: with 12 instead of 3, a single span on two cores is done 2 to
@@ -182,6 +183,7 @@ impl Encoder {
         // x264enc starts every stream at 1000 h, so that B-frames never need a negative DTS: frames are counted from
         // the first one, which is an IDR and so the first shown.
         let mut first_pts = None;
+        let stage = Stage::begin(&format!("{name} encoded"));
         let mut configured = false;
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
@@ -202,6 +204,7 @@ impl Encoder {
                     let data = sample.buffer_owned().ok_or(Error::Step("read an encoded frame"))?;
                     let pts = data.pts().map_or(0, |t| t.nseconds());
                     let first = *first_pts.get_or_insert(pts);
+                    stage.done();
                     let frame = number(pts.saturating_sub(first));
                     let key = !data.flags().contains(gst::BufferFlags::DELTA_UNIT);
                     units.unit(Unit { data, frame, key })

@@ -14,12 +14,14 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_ports::masters::{MasterError, RemoteMaster};
+use headwater_ports::masters::{MasterError, MasterErrorKind, RemoteMaster};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::remote::{HERE, MOST, NOT_HERE, QUESTION};
 
@@ -52,6 +54,7 @@ pub(crate) struct Feed {
     _serving: JoinSet<()>,
     counted: Arc<Counted>,
     bytes: u64,
+    address: String,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +65,14 @@ struct Counted {
     bytes: AtomicU64,
     /// Why the master could not be read. Noted before the child hears of it, so that it is there once the child has ended.
     error: Mutex<Option<MasterError>>,
+    /// When the question was asked that is not answered yet.
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Counted {
+    fn asked(&self, at: Option<Instant>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
 }
 
 impl Feed {
@@ -87,6 +98,18 @@ impl Feed {
         })
     }
 
+    /// Why a child got nowhere, when it is a master that has not given for `long` what was asked for. Those who hold it
+    /// are asked again for longer than a child may be silent.
+    pub(crate) fn overdue(&self, long: Duration) -> Option<MasterError> {
+        let asked = *self.counted.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = asked?.elapsed();
+        (waited >= long).then(|| MasterError {
+            kind: MasterErrorKind::Unavailable,
+            address: self.address.clone(),
+            reason: format!("it has not given what was asked for within {} s", waited.as_secs()),
+        })
+    }
+
     /// Size of the master in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -98,11 +121,11 @@ fn start(master: Arc<dyn RemoteMaster>) -> io::Result<(OwnedFd, Feed)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let ours = UnixStream::from_std(ours)?;
-    let bytes = master.seen().bytes;
+    let (bytes, address) = (master.seen().bytes, master.address().to_string());
     let counted = Arc::new(Counted::default());
     let mut serving = JoinSet::new();
     serving.spawn(serve(ours, Ahead::new(master, counted.clone())));
-    Ok((theirs.into(), Feed { _serving: serving, counted, bytes }))
+    Ok((theirs.into(), Feed { _serving: serving, counted, bytes, address }))
 }
 
 /// Answers until the child is gone or the master cannot be read.
@@ -124,6 +147,7 @@ async fn serve(mut child: UnixStream, mut ahead: Ahead) {
         ahead.counted.given.fetch_add(u64::from(length), Ordering::Relaxed);
         answer.clear();
         answer.push(HERE);
+        ahead.counted.asked(Some(Instant::now()));
         if let Err(error) = ahead.read(at..end, &mut answer).await {
             let noted = &ahead.counted.error;
             *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -131,6 +155,7 @@ async fn serve(mut child: UnixStream, mut ahead: Ahead) {
             let _ = child.write_all(&[NOT_HERE]).await;
             return;
         }
+        ahead.counted.asked(None);
         if child.write_all(&answer).await.is_err() {
             return;
         }
@@ -283,7 +308,7 @@ impl Ahead {
 
     fn ended_early(&self, error: &JoinError) -> MasterError {
         MasterError {
-            kind: headwater_ports::masters::MasterErrorKind::Unavailable,
+            kind: MasterErrorKind::Unavailable,
             address: self.master.address().to_string(),
             reason: format!("reading it ended early: {error}"),
         }

@@ -17,6 +17,7 @@ use headwater_model::refusal::Code;
 use crate::error::Error;
 use crate::running::{Running, make};
 use crate::source::Master;
+use crate::stages::Stage;
 use crate::units::UnitReader;
 use crate::words;
 
@@ -44,6 +45,7 @@ pub(crate) struct FrameReader {
     fault: Arc<Mutex<Option<Error>>>,
     wanted: Option<SpanRead>,
     taken: u64,
+    stage: Stage,
 }
 
 impl FrameReader {
@@ -113,7 +115,15 @@ impl FrameReader {
                 let _ = source.end_of_stream();
             })
             .map_err(|_| Error::Step("start a thread"))?;
-        Ok(Self { running: Some(running), sink, feeder: Some(feeder), fault, wanted, taken: 0 })
+        Ok(Self {
+            running: Some(running),
+            sink,
+            feeder: Some(feeder),
+            fault,
+            wanted,
+            taken: 0,
+            stage: Stage::begin("frames decoded"),
+        })
     }
 
     /// The next frame, or `None` when all that were asked for have been given. Fewer or other frames than the plan
@@ -138,6 +148,7 @@ impl FrameReader {
                     None => Ok(None),
                 };
             };
+            self.stage.done();
             let Some(wanted) = &self.wanted else { return Ok(Some(sample)) };
             if wanted.basis == Basis::Parsed {
                 let pts = sample

@@ -17,6 +17,7 @@ use crate::error::{Error, PipelineFault};
 use crate::frames::FrameReader;
 use crate::running::{Running, cpu_ms, make};
 use crate::source::{Master, Times};
+use crate::stages::Stage;
 use crate::tracks::{self, Mapping};
 use crate::words;
 
@@ -92,6 +93,7 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
     let pipeline = running.pipeline().downgrade();
     let collected = seen.clone();
     let edits = master.clone();
+    let stage = Stage::begin("units seen");
     parse.connect_pad_added(move |_, pad| {
         let Some(pipeline) = pipeline.upgrade() else { return };
         let mut seen = lock(&collected);
@@ -102,9 +104,13 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
         let track = Arc::new(Mutex::new(Track::default()));
         seen.tracks.push(track.clone());
         drop(seen);
-        if let Err(error) =
-            collect(&pipeline, pad, edits.times(&tracks::number(pad)), track, collected.clone())
-        {
+        if let Err(error) = collect(
+            &pipeline,
+            pad,
+            edits.times(&tracks::number(pad)),
+            track,
+            (collected.clone(), stage.clone()),
+        ) {
             gst::element_error!(pipeline, gst::CoreError::Pad, ("a track cannot be read: {error}"));
         }
     });
@@ -154,7 +160,7 @@ fn collect(
     pad: &gst::Pad,
     times: Times,
     track: Arc<Mutex<Track>>,
-    seen: Arc<Mutex<Seen>>,
+    (seen, stage): (Arc<Mutex<Seen>>, Stage),
 ) -> Result<(), Error> {
     let events = track.clone();
     let mapping = tracks::unclip(pad, times);
@@ -174,6 +180,7 @@ fn collect(
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             note_unit(&sample, &mut lock(&track));
+            stage.done();
             Ok(gst::FlowSuccess::Ok)
         })
         .build();

@@ -6,6 +6,7 @@
 //! the spool folder, and JSON lines on standard output.
 
 pub mod child;
+mod confine;
 mod copy;
 mod edits;
 mod encode;
@@ -13,6 +14,9 @@ mod error;
 mod feed;
 mod frames;
 mod inspect;
+mod leash;
+#[cfg(debug_assertions)]
+mod mischief;
 mod process;
 mod protocol;
 mod remote;
@@ -22,10 +26,12 @@ mod segmenter;
 mod sound;
 mod source;
 mod span;
+mod stages;
 mod tracks;
 mod turns;
 mod units;
+mod watch;
 mod words;
 
-pub use process::ChildTranscoder;
+pub use process::{ChildTranscoder, Limits};
 pub use protocol::SUBCOMMAND;

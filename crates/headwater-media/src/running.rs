@@ -1,5 +1,6 @@
 //! A pipeline that is stopped when it goes out of scope, and the few ways in which this crate waits for one.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -8,9 +9,21 @@ use gstreamer_app as gst_app;
 
 use crate::error::Error;
 
-/// No step of a pipeline takes this long unless it hangs: opening a master reads its index, seeking reads one GOP. As
-/// long as the parent waits for a word of a silent child.
-const STEP_LIMIT: Duration = Duration::from_secs(120);
+/// How long a step of a pipeline may take before it is taken to hang: as long as the parent waits for a word of a silent
+/// child. Opening a master reads its index, seeking reads one GOP.
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
+
+/// What it is until it is set, as in tests.
+const USUAL_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Sets how long a step may take. Only the first call counts.
+pub(crate) fn be_patient(limit: Duration) {
+    let _ = PATIENCE.set(limit);
+}
+
+fn patience() -> Duration {
+    *PATIENCE.get().unwrap_or(&USUAL_PATIENCE)
+}
 
 /// How long one wait for output lasts before the bus is asked for errors.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(100);
@@ -95,8 +108,8 @@ impl Running {
                 Ok(_) => return Ok(()),
                 Err(_) => return Err(self.error().unwrap_or(Error::Step(step))),
             }
-            if started.elapsed() > STEP_LIMIT {
-                return Err(Error::Stuck { step, seconds: STEP_LIMIT.as_secs() });
+            if started.elapsed() > patience() {
+                return Err(Error::Stuck { step, seconds: patience().as_secs() });
             }
         }
     }
@@ -127,8 +140,8 @@ impl Running {
             if sink.is_eos() {
                 return Ok(None);
             }
-            if started.elapsed() > STEP_LIMIT {
-                return Err(Error::Stuck { step, seconds: STEP_LIMIT.as_secs() });
+            if started.elapsed() > patience() {
+                return Err(Error::Stuck { step, seconds: patience().as_secs() });
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::running::{Running, make};
 use crate::segmenter::{AudioSegmenter, Codecs, Emit, Rendition, Spool, finished};
 use crate::source::{Master, Times};
+use crate::stages::Stage;
 use crate::tracks;
 use crate::words;
 
@@ -107,6 +108,7 @@ pub(crate) fn transcode(
     let times = master.times(&rendition.stream);
     let mut placement = Placement::new(total, rendition.sample_rate);
     let mut chunks = 0u64;
+    let stage = Stage::begin("pieces of sound decoded");
     while placement.left() > 0 {
         let Some(sample) = running.pull(&sink, "decode the sound")? else { break };
         let buffer = sample.buffer().ok_or(Error::Step("read sound"))?;
@@ -133,6 +135,7 @@ pub(crate) fn transcode(
             encoder.push(part)?;
         }
         chunks += 1;
+        stage.done();
         if chunks.is_multiple_of(512) {
             emit(Report::Progress { frames: 0 });
         }

@@ -12,6 +12,7 @@ use headwater_model::refusal::Code;
 use crate::error::Error;
 use crate::running::{Running, make};
 use crate::source::Master;
+use crate::stages::Stage;
 use crate::tracks::{self, Mapping};
 
 /// Compressed units waiting between demuxer and decoder. A few hide the demuxer's reads; a 4K intra frame has megabytes.
@@ -29,6 +30,7 @@ pub(crate) struct UnitReader {
     mapping: Arc<OnceLock<Arc<Mutex<Mapping>>>>,
     waiting: Option<gst::Sample>,
     left: u64,
+    stage: Stage,
 }
 
 impl UnitReader {
@@ -115,7 +117,8 @@ impl UnitReader {
             pad.link(&target).map_err(|_| Error::Step("link a track"))?;
             Ok(mapping)
         });
-        Ok(Self { running, sink, mapping, waiting: None, left: u64::MAX })
+        let stage = Stage::begin("units read");
+        Ok(Self { running, sink, mapping, waiting: None, left: u64::MAX, stage })
     }
 
     /// When a unit is presented on the clock that all tracks share, in nanoseconds.
@@ -125,7 +128,9 @@ impl UnitReader {
     }
 
     fn pull(&mut self) -> Result<Option<gst::Sample>, Error> {
-        self.running.pull(&self.sink, "read the master")
+        let sample = self.running.pull(&self.sink, "read the master")?;
+        self.stage.done();
+        Ok(sample)
     }
 
     /// The next unit.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::Allowance;
 use crate::id::Tenant;
 use crate::pipeline::{Audio, Pipeline, Video};
 use crate::plan::{self, Plan};
@@ -111,7 +112,7 @@ impl Needs {
                 pool: pool.to_owned(),
                 elements: elements(&plan.pipeline),
                 plan: format,
-                memory_mb: 0,
+                memory_mb: memory_mb(plan),
             },
             (Role::Worker, None) => Self { pool: pool.to_owned(), ..Self::default() },
             // Storage is asked from anywhere.
@@ -120,6 +121,14 @@ impl Needs {
             }
         }
     }
+}
+
+/// Memory that a transcoder of a plan may take, whichever part it makes.
+fn memory_mb(plan: &Plan) -> u32 {
+    let spans = plan.spans.iter().map(|span| Allowance::of_span(plan, span, None).memory_mb);
+    let most = spans.chain([Allowance::of_audio(plan, None).memory_mb]).max().unwrap_or(0);
+    let step = u64::from(MEMORY_STEP_MB);
+    u32::try_from(most.div_ceil(step) * step).unwrap_or(u32::MAX)
 }
 
 /// The encoders of a pipeline: those that its plan was made with stand first. Sound and picture of a title share a lane, so

@@ -4,6 +4,7 @@
 //! arrive as arguments.
 
 pub mod address;
+pub mod allowance;
 pub mod archive;
 pub mod audit;
 pub mod cost;

@@ -24,6 +24,9 @@ pub struct Pipeline {
     pub video: Video,
     /// What becomes of the sound.
     pub audio: Audio,
+    /// The pool of workers that transcode with it, where it asks for one. It changes no segment either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// What has to be proven before titles are published. It changes no segment, and so does not count in the digest.
     #[serde(default, skip_serializing_if = "PublishRules::is_empty")]
     pub publish: PublishRules,

@@ -3,6 +3,7 @@
 //! A plan is made once, from the index, before anything is transcoded. It is a pure function of master, pipeline and
 //! engine build (R1), and everything later is counted against it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,10 @@ pub struct Plan {
     pub stream: String,
     /// How the master's picture has to be turned.
     pub orientation: Orientation,
+    /// Width and height of the master's picture as it is coded: what decoding takes. Plans from before it counted have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coded: Option<(u32, u32)>,
     /// Video renditions, largest first.
     pub video: Vec<VideoRendition>,
     /// Audio renditions, the default first.
@@ -192,11 +197,32 @@ impl Plan {
         self.base.as_ref().is_some_and(|base| base.copied.contains(&span))
     }
 
-    /// Whether the title is cut alike in both: the same frames, boundaries and renditions, whoever made the plans and
-    /// whatever they go back to.
+    /// Whether the title is cut alike in both: the same frames, boundaries and renditions, whoever made the plans, with
+    /// which of the pipeline's encoders, and whatever they go back to. Older plans do not know how the master is coded.
     pub fn cuts_like(&self, other: &Plan) -> bool {
         let (engine, base) = (other.engine.clone(), other.base.clone());
-        Plan { engine, base, ..self.clone() } == *other
+        let pipeline = other.pipeline.clone();
+        let same_pipeline = self.pipeline.sha256 == pipeline.sha256;
+        same_pipeline
+            && Plan { engine, base, pipeline, coded: other.coded, ..self.clone() } == *other
+    }
+
+    /// The plan with the one encoder of each kind that it is made with from now on: the first of those that its pipeline
+    /// names and that are `installed`. Every part of it is then made with the same one, wherever that is done (R1). Where
+    /// none is, whoever makes a part says so.
+    pub fn made_with(mut self, installed: &BTreeSet<String>) -> Self {
+        let pin = |encoders: &mut Vec<String>| {
+            if let Some(first) = encoders.iter().position(|name| installed.contains(name)) {
+                *encoders = vec![encoders.swap_remove(first)];
+            }
+        };
+        if let Video::Encode(encode) = &mut self.pipeline.video {
+            pin(&mut encode.encoders);
+        }
+        if let Audio::Encode(encode) = &mut self.pipeline.audio {
+            pin(&mut encode.encoders);
+        }
+        self
     }
 
     /// The plan without video renditions that are kept: what a transcoder has to make.
@@ -334,6 +360,7 @@ pub fn plan(
         spans,
         stream: track.stream.clone(),
         orientation: track.orientation,
+        coded: Some((track.width, track.height)),
         video,
         audio,
         base: None,

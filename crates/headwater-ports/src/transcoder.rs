@@ -1,5 +1,6 @@
 //! The transcoder: looks at masters and makes segments, in a child process that may crash (R4).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -123,6 +124,9 @@ impl TranscodeError {
 pub trait Transcoder: Send + Sync {
     /// Identifies this build of the engine and of the codecs it uses: part of what makes segments equal (R1).
     async fn engine(&self) -> Result<String, TranscodeError>;
+
+    /// GStreamer factories of the encoders that are installed: a worker takes no task whose plan was made with another.
+    async fn encoders(&self) -> Result<BTreeSet<String>, TranscodeError>;
 
     /// Looks at a master: tracks and index.
     async fn inspect(&self, master: &Input) -> Result<Inspection, TranscodeError>;

@@ -8,15 +8,16 @@ mod video;
 
 use headwater_model::origin::PublishRules;
 use headwater_model::pipeline::Pipeline;
+use headwater_model::process::is_pool_name;
 
-use crate::document::{Document, Section};
+use crate::document::{Document, Field, Section};
 use crate::problem::Problem;
 
 /// The version of the format that this build reads.
 const VERSION: u32 = 1;
 
 /// Keys at the top of the file.
-const KEYS: &[&str] = &["version", "segment_seconds", "video", "audio", "publish"];
+const KEYS: &[&str] = &["version", "segment_seconds", "pool", "video", "audio", "publish"];
 
 /// What `mode` may be.
 const MODES: &[&str] = &["encode", "copy"];
@@ -48,6 +49,10 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         .need("audio", "add a section `[audio]`")
         .and_then(|f| f.section(audio::KEYS))
         .and_then(|section| audio::read(&section));
+    let pool = match root.get("pool") {
+        Some(field) => pool(&field).map(Some),
+        None => Some(None),
+    };
     let publish = match root.get("publish") {
         Some(field) => field.section(publish::KEYS).and_then(|section| publish::read(&section)),
         None => Some(PublishRules::default()),
@@ -62,10 +67,22 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         span_segments: video.span_segments,
         video: video.video,
         audio: audio?,
+        pool: pool?,
         publish: publish?,
     };
     pipeline.sha256 = canonical::sha256(&pipeline);
     Some(pipeline)
+}
+
+/// The name of a pool of workers. Whether there are such workers, `headwater workers` knows.
+fn pool(field: &Field<'_>) -> Option<String> {
+    let name = field.text()?;
+    if is_pool_name(name) {
+        return Some(name.to_owned());
+    }
+    let hint = "lower-case letters, digits and `-`, such as `gpu`".to_owned();
+    field.reject(format!("`{name}` is no name of a pool of workers"), Some(hint));
+    None
 }
 
 /// Checks the version. With another one nothing else is looked at: the rules would be those of another format.

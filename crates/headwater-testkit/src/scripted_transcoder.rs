@@ -2,6 +2,7 @@
 //!
 //! Like the real one, it is a function of master, plan and part (R1): the same call gives the same bytes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -146,6 +147,7 @@ impl ScriptedTranscoder {
                 sample_rate: 48_000,
                 channels: 2,
             }),
+            pool: None,
             publish: PublishRules::default(),
         }
     }
@@ -214,6 +216,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Transcoder for ScriptedTranscoder {
     async fn engine(&self) -> Result<String, TranscodeError> {
         Ok(format!("scripted {}", self.build.load(Ordering::Relaxed)))
+    }
+
+    async fn encoders(&self) -> Result<BTreeSet<String>, TranscodeError> {
+        Ok(["x264enc", "avenc_aac"].map(str::to_owned).into())
     }
 
     async fn inspect(&self, _master: &Input) -> Result<Inspection, TranscodeError> {

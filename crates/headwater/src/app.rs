@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use headwater_catalog::SqliteCatalog;
+use headwater_catalog::{PostgresCatalog, SqliteCatalog};
 use headwater_engine::{Config as EngineConfig, Engine, Ports, Stores};
 use headwater_media::ChildTranscoder;
 use headwater_model::key::ObjectKey;
@@ -14,6 +14,7 @@ use headwater_model::pipeline::Pipeline;
 use headwater_model::process::Role;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::WorkerState;
 use headwater_origin::{RemoteMasters, S3Settings};
 use headwater_ports::catalog::Catalog;
 use headwater_ports::clock::Clock;
@@ -29,6 +30,9 @@ use crate::origins::{self, Need, Opened};
 /// How long a claim lasts unless it is renewed. It has to outlast a pause of the machine; what a process had that was
 /// killed is done by others when it is over, and at once when no other process is alive and one starts.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// The same where a database is shared: it has to outlast a fail-over, too.
+const SHARED_LEASE: Duration = Duration::from_secs(90);
 
 /// For longer than this no look at the lock takes.
 const LOOK: Duration = Duration::from_millis(50);
@@ -77,16 +81,15 @@ impl App {
         std::fs::create_dir_all(&jobs)
             .with_context(|| format!("make the data folder `{}`", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let catalog = SqliteCatalog::open(&data.join("catalog.db"), clock.clone()).await;
-        let catalog: Arc<dyn Catalog> =
-            Arc::new(catalog.with_context(|| format!("open the catalog in `{}`", data.display()))?);
+        let catalog = open_catalog(&config, &data, clock.clone()).await?;
         let origins = origins::open_all(&config, &*catalog, &*clock, &need).await?;
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
         let masters = masters(&config);
         let executable = std::env::current_exe().context("find this program")?;
-        let transcoder: Arc<dyn Transcoder> = Arc::new(ChildTranscoder::new(executable, jobs));
+        let transcoder: Arc<dyn Transcoder> =
+            Arc::new(ChildTranscoder::new(executable, jobs, config.worker.transcoder));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
@@ -104,8 +107,9 @@ impl App {
                 spool: data.join("spool"),
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
+                memory_mb: machine::memory_mib().and_then(|mib| u32::try_from(mib).ok()),
                 drain: config.worker.drain,
-                lease: LEASE,
+                lease: if config.database.is_some() { SHARED_LEASE } else { LEASE },
             },
         );
         Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
@@ -120,7 +124,10 @@ impl App {
     pub(crate) async fn join_workplace(&self) -> anyhow::Result<Workplace> {
         let began = tokio::time::Instant::now();
         loop {
-            if let Some(workplace) = self.take_workplace().await? {
+            // Where a database is shared, whoever comes first here may be the last of many.
+            if self.config.database.is_none()
+                && let Some(workplace) = self.take_workplace().await?
+            {
                 return Ok(workplace);
             }
             let (lock, path) = self.open_lock()?;
@@ -139,6 +146,14 @@ impl App {
 
     /// Takes the right to work here, or `None` when another process has it. Others may join later.
     pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
+        if self.config.database.is_some() {
+            if self.is_attended().await? {
+                return Ok(None);
+            }
+            let (lock, path) = self.open_lock()?;
+            let joined = is_locked(&lock, &path, FlockOperation::NonBlockingLockShared)?;
+            return Ok(joined.then_some(Workplace { _lock: lock }));
+        }
         let Some(workplace) = self.take_workplace_alone().await? else { return Ok(None) };
         // The kernel may let somebody else in between, who then is as alone as we were.
         let (lock, path) = (&workplace._lock, self.lock_path());
@@ -148,6 +163,9 @@ impl App {
 
     /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now.
     pub(crate) async fn take_workplace_alone(&self) -> anyhow::Result<Option<Workplace>> {
+        if self.config.database.is_some() && self.is_attended().await? {
+            return Ok(None);
+        }
         let (lock, path) = self.open_lock()?;
         if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
             // Somebody works here, or only looks whether anybody does.
@@ -156,7 +174,10 @@ impl App {
                 return Ok(None);
             }
         }
-        self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
+        // Others may work on the same database from other folders.
+        if self.config.database.is_none() {
+            self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
+        }
         Ok(Some(Workplace { _lock: lock }))
     }
 
@@ -168,14 +189,24 @@ impl App {
         Ok(taken.then_some(Workplace { _lock: lock }))
     }
 
-    /// Whether some process works in this data folder. Changes nothing.
-    pub(crate) fn is_workplace_taken(&self) -> anyhow::Result<bool> {
+    /// Whether some process works on this catalog, here or elsewhere. Changes nothing.
+    pub(crate) async fn is_workplace_taken(&self) -> anyhow::Result<bool> {
+        if self.config.database.is_some() {
+            return self.is_attended().await;
+        }
         let path = self.lock_path();
         match File::open(&path) {
             Ok(lock) => Ok(!is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error).with_context(|| format!("open `{}`", path.display())),
         }
+    }
+
+    /// Whether anybody has been heard of lately who works on the shared database.
+    async fn is_attended(&self) -> anyhow::Result<bool> {
+        let workers = self.catalog.workers().await.context("look who works on the database")?;
+        let is_there = |state| matches!(state, WorkerState::Alive | WorkerState::Draining);
+        Ok(workers.iter().any(|worker| is_there(worker.state)))
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -187,6 +218,21 @@ impl App {
         let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
         Ok((lock, path))
     }
+}
+
+/// The catalog: a database that is shared, or a file in the data folder.
+async fn open_catalog(
+    config: &Config,
+    data: &Path,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Catalog>> {
+    if let Some(database) = &config.database {
+        let opened = PostgresCatalog::connect(database).await;
+        let place = database.place();
+        return Ok(Arc::new(opened.with_context(|| format!("open the catalog at `{place}`"))?));
+    }
+    let opened = SqliteCatalog::open(&data.join("catalog.db"), clock).await;
+    Ok(Arc::new(opened.with_context(|| format!("open the catalog in `{}`", data.display()))?))
 }
 
 /// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,

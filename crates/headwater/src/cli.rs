@@ -1,5 +1,7 @@
 //! The command line: what can be asked for, and which exit code an answer gets.
 
+pub(crate) mod steering;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,15 +11,19 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{ArgGroup, Parser, Subcommand};
 use headwater_model::id::{TitleId, Version};
+use headwater_model::lane::Priority;
 use headwater_model::origin::Verify;
 use headwater_model::process::{Role, Roles, is_pool_name, is_worker_name};
 
 use crate::commands::{
     audit, gc, heal, incidents, ingest, origin, pipelines, probe, rebuild, retranscode, rollback,
-    status, up, verify,
+    status, tasks, title, up, verify, workers,
 };
 use crate::config::{Config, DRAIN_SECONDS, Flags, NAME_RULE, POOL_RULE, SLOTS};
 use crate::{env_vars, terminal};
+
+pub(crate) use self::steering::TasksArgs;
+use self::steering::{TaskCommand, TitleCommand, priority};
 
 /// Turns source masters into HLS and DASH packages, and never publishes one with a hole in it.
 #[derive(Debug, Parser)]
@@ -56,6 +62,16 @@ enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// Show what the queue has
+    Tasks(TasksArgs),
+    /// Try a task at once, or give it up
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Hold a title, let it go on, give it up, or say how much it is wanted
+    #[command(subcommand)]
+    Title(TitleCommand),
+    /// Show who works on the queue
+    Workers,
     /// Prove again that the origin holds every object of a published title
     Verify {
         /// The title
@@ -197,6 +213,9 @@ pub(crate) struct IngestArgs {
     /// Pipeline: a name, or a path to a .toml file [default: vod-h264, unless configured otherwise]
     #[arg(long, value_name = "NAME")]
     pub(crate) pipeline: Option<String>,
+    /// How much the title is wanted [default: as before, and normal for a new one]
+    #[arg(long, value_name = "HOW", value_parser = priority())]
+    pub(crate) priority: Option<Priority>,
     /// Wait until it is published or refused; with no service running, do the work right here
     #[arg(long)]
     pub(crate) wait: bool,
@@ -296,6 +315,9 @@ pub(crate) struct RetranscodeArgs {
     /// Why, for the title's history
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// How much the title is wanted from now on [default: as before]
+    #[arg(long, value_name = "HOW", value_parser = priority())]
+    pub(crate) priority: Option<Priority>,
     /// Only say what it would take
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -436,6 +458,10 @@ fn answer(command: Command, config: Config, json: bool) -> anyhow::Result<Outcom
             Command::Worker(_) => up::up(config, Roles::only(Role::Worker)).await,
             Command::Ingest(args) => ingest::ingest(config, args, json).await,
             Command::Status { title, follow } => status::status(config, title, follow, json).await,
+            Command::Tasks(args) => tasks::tasks(config, args, json).await,
+            Command::Task(command) => tasks::steer(config, command.order(), json).await,
+            Command::Title(command) => title::steer(config, command.order(), json).await,
+            Command::Workers => workers::workers(config, json).await,
             Command::Verify { title, policy } => {
                 verify::verify(config, title, policy.map(Verify::from), json).await
             }

@@ -12,8 +12,11 @@ pub(crate) mod rebuild;
 pub(crate) mod retranscode;
 pub(crate) mod rollback;
 pub(crate) mod status;
+pub(crate) mod tasks;
+pub(crate) mod title;
 pub(crate) mod up;
 pub(crate) mod verify;
+pub(crate) mod workers;
 
 use std::path::Path;
 
@@ -72,9 +75,24 @@ pub(crate) async fn unknown_title(
 }
 
 /// Says so when nobody works on what is queued, and what `or` could be done about it here.
-pub(crate) fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<()> {
-    if !app.is_workplace_taken()? {
-        news(&format!("hint: no service is running in this data folder: start `headwater up`{or}"));
+pub(crate) async fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<()> {
+    if !app.is_workplace_taken().await? {
+        let place = match app.config.database {
+            Some(_) => "works on this database",
+            None => "is running in this data folder",
+        };
+        news(&format!("hint: no service {place}: start `headwater up`{or}"));
+    }
+    Ok(())
+}
+
+/// Says so when a title is held: whoever waits for it would not see why nothing happens.
+pub(crate) async fn tell_if_held(app: &App, title: &TitleId) -> anyhow::Result<()> {
+    let record = app.catalog.title(&app.config.tenant, title).await?;
+    if record.is_some_and(|record| record.held) {
+        news(&format!(
+            "hint: `{title}` is held, nothing of it is begun: `headwater title release {title}` lets it go on"
+        ));
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_catalog::PostgresOptions;
+use headwater_media::Limits;
 use headwater_model::address::Folder;
 use headwater_model::id::Tenant;
 use headwater_model::origin::Policy;
@@ -39,6 +41,8 @@ const DEFAULT_FILE: &str = "headwater.toml";
 pub(crate) struct Config {
     /// Folder for everything that the service keeps.
     pub(crate) data_dir: PathBuf,
+    /// The database that holds the catalog; a file in that folder when there is none.
+    pub(crate) database: Option<PostgresOptions>,
     /// Tenant that titles belong to.
     pub(crate) tenant: Tenant,
     /// Name of the pipeline for masters that come without one.
@@ -91,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) name: Option<String>,
     /// How long work under way may go on once the process is told to end.
     pub(crate) drain: Duration,
+    /// What each of them may take.
+    pub(crate) transcoder: Limits,
 }
 
 /// A place that holds packages, or masters.
@@ -391,6 +397,10 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
         origins: origins::origins(&said, &data_dir),
         masters: origins::masters(&said),
         policy: origins::policy(&said),
+        database: match (said.database, said.database_password) {
+            (Some(database), Some(password)) => Some(database.password(password.expose())),
+            (database, _) => database,
+        },
         tenant: said.tenant.unwrap_or_default(),
         pipeline: said.pipeline.unwrap_or_else(|| "vod-h264".to_owned()),
         pipelines_dir: said.pipelines_dir,
@@ -406,6 +416,10 @@ fn complete(said: Layer<'_>, slots: NonZeroUsize) -> Config {
             pool: said.worker_pool.unwrap_or_else(|| "cpu".to_owned()),
             name: said.worker_name,
             drain: said.worker_drain.unwrap_or(Duration::from_secs(20)),
+            transcoder: Limits {
+                silence: said.transcoder_silence.unwrap_or(Limits::default().silence),
+                memory_mb: said.transcoder_memory.map(u64::from),
+            },
         },
         audit: Audit {
             list: said.audit_list.unwrap_or(7 * day),

@@ -115,6 +115,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "/var/lib/headwater",
     },
     Setting {
+        key: "database",
+        variable: "HEADWATER_DATABASE",
+        form: Form::Text,
+        what: "PostgreSQL database that holds the catalog, for several machines; its password belongs into `HEADWATER_DATABASE_PASSWORD`",
+        default: "a SQLite file in `data_dir`",
+        example: "postgres://headwater@db.internal/headwater",
+    },
+    Setting {
         key: "tenant",
         variable: "HEADWATER_TENANT",
         form: Form::Text,
@@ -209,6 +217,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         what: "how long work under way may go on after SIGTERM before it is given back, 0 to 86400; whoever sends SIGKILL afterwards has to wait 10 s longer than that",
         default: "20",
         example: "120",
+    },
+    Setting {
+        key: "worker.transcoder_silence_seconds",
+        variable: "HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS",
+        form: Form::Number,
+        what: "a transcoder child that reports no progress for this long is killed, 1 to 86400",
+        default: "120",
+        example: "600",
+    },
+    Setting {
+        key: "worker.transcoder_memory_mb",
+        variable: "HEADWATER_WORKER_TRANSCODER_MEMORY_MB",
+        form: Form::Number,
+        what: "memory that a transcoder child may use before it is killed, in MB, 64 to 1048576",
+        default: "what its work can come to, by the sizes of picture and ladder and by the preset",
+        example: "4096",
     },
     Setting {
         key: "origins.NAME.kind",
@@ -439,6 +463,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
 /// Settings that are variables only, since secrets have no place in the file. Their keys are no keys of the file.
 pub(crate) const SECRETS: &[Setting] = &[
     Setting {
+        key: "database_password",
+        variable: "HEADWATER_DATABASE_PASSWORD",
+        form: Form::Text,
+        what: "password for the database",
+        default: "what its address says, or the file that PGPASSFILE names",
+        example: "…",
+    },
+    Setting {
         key: "origins.NAME.access_key_id",
         variable: "HEADWATER_ORIGINS_NAME_ACCESS_KEY_ID",
         form: Form::Text,
@@ -526,7 +558,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
 /// What a variable sets, and the name of the origin if it is about one: `HEADWATER_ORIGINS_B2_WEST_BUCKET` sets the
 /// bucket of `b2-west`.
 pub(crate) fn setting(variable: &str) -> Option<(&'static Setting, Option<String>)> {
-    if let Some(found) = SETTINGS.iter().find(|s| !s.is_of_origins() && s.variable == variable) {
+    let mut all = SETTINGS.iter().chain(SECRETS);
+    if let Some(found) = all.find(|s| !s.is_of_origins() && s.variable == variable) {
         return Some((found, None));
     }
     let origin_and_key = variable.strip_prefix("HEADWATER_ORIGINS_")?;

@@ -23,7 +23,7 @@ pub(crate) fn worker_name() -> String {
 
 /// Memory in MiB that this process may use: the machine's, or less where a control group says so. `None` where nobody
 /// can tell.
-fn memory_mib() -> Option<u64> {
+pub(crate) fn memory_mib() -> Option<u64> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));
     let group = read(Path::new("/proc/self/cgroup")).unwrap_or_default();

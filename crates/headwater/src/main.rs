@@ -11,6 +11,7 @@ mod origins;
 mod progress;
 mod report;
 mod stopping;
+mod table;
 mod terminal;
 
 use std::process::ExitCode;

@@ -92,6 +92,7 @@ impl Shown {
                     pace(p.frames_done, p.frames, p.duration_ms, p.working_ms)
                 )
             }
+            TitleState::Queued if record.held => "held".to_owned(),
             TitleState::Queued => "reading the master".to_owned(),
             TitleState::Sealing => "writing playlists and inventory".to_owned(),
             TitleState::Verifying => "asking the origin about every object".to_owned(),

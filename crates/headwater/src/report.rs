@@ -4,6 +4,7 @@ use headwater_model::finding::Finding;
 use headwater_model::history::counted;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
+use headwater_model::lane::Priority;
 use headwater_model::life::{Event, TitleRecord, TitleState};
 use headwater_model::refusal::Refusal;
 use serde::Serialize;
@@ -41,6 +42,12 @@ pub(crate) struct TitleReport {
     /// What can be done about a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_step: Option<&'static str>,
+    /// Whether nothing more of it is begun until it is released.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) held: bool,
+    /// How much it is wanted, when it is not as much as others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) priority: Option<Priority>,
     /// Path of the master.
     pub(crate) master: String,
     /// Name of the pipeline.
@@ -157,6 +164,8 @@ impl TitleReport {
             code: refusal.map(|r| r.code.as_str()),
             message: refusal.map(|r| r.message.clone()),
             next_step: refusal.map(|r| r.code.next_step()),
+            held: record.held,
+            priority: Some(record.priority).filter(|priority| *priority != Priority::Normal),
             master: record.master_path.clone(),
             pipeline: record.pipeline.clone(),
             spans: p.spans,
@@ -202,6 +211,11 @@ impl TitleReport {
             }
             _ => {}
         }
+        let marks = [self.held.then_some("held"), self.priority.map(Priority::name)];
+        let marks: Vec<&str> = marks.into_iter().flatten().collect();
+        if !marks.is_empty() {
+            line = format!("{}  [{}]", line.trim_end(), marks.join(", "));
+        }
         line.trim_end().to_owned()
     }
 
@@ -214,6 +228,13 @@ impl TitleReport {
         }
         if let Some(next_step) = self.next_step {
             row("next step", next_step);
+        }
+        if self.held {
+            let release = format!("`headwater title release {}` lets it go on", self.title);
+            row("held", &format!("nothing more of it is begun: {release}"));
+        }
+        if let Some(priority) = self.priority {
+            row("priority", priority.name());
         }
         if self.master.is_empty() {
             row(

@@ -1,6 +1,7 @@
 //! Draining: what is under way may finish, nothing new is begun, and what takes too long is given back.
 
 use expect_test::expect;
+use headwater_model::lane::Offer;
 use headwater_ports::transcoder::Part;
 use headwater_testkit::scripted_transcoder::Mishap;
 
@@ -20,7 +21,7 @@ async fn at_work(lab: &Lab, engine: &Engine) -> Service {
 /// What is left in the queue, each with the number of the try that it would get.
 async fn left(lab: &Lab) -> Vec<String> {
     let mut left = Vec::new();
-    while let Some(claimed) = lab.catalog.claim("w2", &ALL, 1_000_000).await.unwrap() {
+    while let Some(claimed) = lab.catalog.claim(&Offer::of("w2", &ALL), 1_000_000).await.unwrap() {
         left.push(format!("{} {}", claimed.kind, claimed.attempt));
     }
     left.sort();

@@ -11,10 +11,13 @@ use headwater_model::id::{Sha256, Tenant, TitleId, Version};
 use headwater_model::incident::{Incident, Look};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
+use headwater_model::lane::Offer;
 use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
-use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome, Role};
+use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
+use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -50,7 +53,9 @@ impl GatedCatalog {
     async fn before(&self, method: &str) -> Result<usize, CatalogError> {
         let counts = match &self.gate {
             // How often these are called depends on how long the machine takes.
-            Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => !["claim", "renew"].contains(&method),
+            Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => {
+                !["claim", "renew", "enlist", "beat"].contains(&method)
+            }
             Gate::Fails(failing, _) => *failing == method,
             Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
             Gate::Panics(broken) if *broken == method => panic!("the catalog's fault"),
@@ -119,7 +124,13 @@ gated! {
     making(package: &PackageId) -> Option<Making>;
     objects(package: &PackageId) -> Vec<Object>;
     packages_of(tenant: &Tenant, master: Sha256, pipeline: Sha256) -> Vec<(PackageId, bool)>;
-    claim(worker: &str, roles: &[Role], lease_ms: i64) -> Option<Claimed>;
+    claim(offer: &Offer, lease_ms: i64) -> Option<Claimed>;
+    steer(tenant: &Tenant, title: &TitleId, order: Order) -> Answer;
+    steer_task(tenant: &Tenant, task: i64, order: TaskOrder) -> Answer;
+    tasks(tenant: &Tenant, filter: &TaskFilter, limit: u32) -> Vec<TaskRecord>;
+    enlist(worker: &Worker) -> String;
+    beat(name: &str, instance: &str, state: WorkerState) -> bool;
+    workers() -> Vec<WorkerRecord>;
     renew(lease: &Lease, lease_ms: i64, frames_done: u64) -> Lease;
     complete(lease: &Lease, outcome: &Outcome) -> ();
     fail(lease: &Lease, failure: &Failure) -> ();

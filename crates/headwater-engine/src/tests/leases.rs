@@ -1,6 +1,7 @@
 //! Leases, shutdown and what goes wrong in transcoders and spools.
 
 use expect_test::expect;
+use headwater_model::lane::Offer;
 use headwater_model::refusal::Code;
 use headwater_ports::transcoder::Part;
 use headwater_testkit::flaky::{Fail, Flaky};
@@ -82,7 +83,8 @@ async fn a_lease_lost_while_uploading_publishes_nothing() {
 
     // To the worker this looks like a partition: its lease is somebody else's now.
     assert_eq!(lab.catalog.end_all_leases().await.unwrap(), 1);
-    let other = lab.catalog.claim("w2", &[Role::Worker], 1_000_000).await.unwrap().unwrap();
+    let other =
+        lab.catalog.claim(&Offer::of("w2", &[Role::Worker]), 1_000_000).await.unwrap().unwrap();
     sleep(Duration::from_secs(60)).await;
     let left: Vec<_> = fs::read_dir(lab.spool()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, [".lock"], "the child and its files are gone");
@@ -106,7 +108,8 @@ async fn shutdown_gives_the_claims_back_and_does_not_count_as_a_try() {
     service.stop().await;
     assert!(started.elapsed() < Duration::from_secs(1));
     for _ in 0..3 {
-        let claimed = lab.catalog.claim("w2", &[Role::Worker], 1_000).await.unwrap().unwrap();
+        let claimed =
+            lab.catalog.claim(&Offer::of("w2", &[Role::Worker]), 1_000).await.unwrap().unwrap();
         assert_eq!(claimed.attempt, 1, "{}", claimed.kind);
     }
 }
@@ -188,7 +191,7 @@ async fn a_worker_that_is_cut_off_from_the_catalog_lets_go_when_its_lease_is_ove
     for gate in [Gate::Fails("renew", usize::MAX), Gate::Hangs("renew")] {
         let lab = Lab::new();
         lab.catalog.submit(&lab.title("film", "a film")).await.unwrap();
-        let claimed = lab.catalog.claim("w1", &ALL, 30_000).await.unwrap().unwrap();
+        let claimed = lab.catalog.claim(&Offer::of("w1", &ALL), 30_000).await.unwrap().unwrap();
         let catalog = GatedCatalog::new(lab.catalog.clone(), gate);
         let started = Instant::now();
         Hold::new(catalog, claimed.lease, Duration::from_secs(30)).keep().await;

@@ -128,6 +128,7 @@ impl Lab {
             spool: folder.path().join("spool"),
             retrieved: folder.path().join("retrieved"),
             slots: 2,
+            memory_mb: None,
             drain: LEASE,
             lease: LEASE,
         };
@@ -153,6 +154,8 @@ impl Lab {
             title: "film".parse().unwrap(),
             master_path: path.to_str().unwrap().to_owned(),
             pipeline: "vod".to_owned(),
+            pool: "cpu".to_owned(),
+            priority: None,
             again: false,
             remake: None,
             reason: None,

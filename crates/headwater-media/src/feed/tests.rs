@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use headwater_model::address::Address;
-use headwater_ports::masters::{MasterErrorKind, Seen};
+use headwater_ports::masters::Seen;
 
 use super::*;
 use crate::remote;
@@ -19,6 +19,8 @@ struct Film {
     ranges: Mutex<Vec<Range<u64>>>,
     /// From here on it cannot be read.
     broken: u64,
+    /// From here on there is no answer.
+    silent: u64,
 }
 
 fn film(bytes: u64) -> Arc<Film> {
@@ -27,7 +29,7 @@ fn film(bytes: u64) -> Arc<Film> {
 
 fn broken(bytes: u64, broken: u64) -> Arc<Film> {
     let address = "s3://inbox/film.mov".parse().unwrap();
-    Arc::new(Film { address, bytes, ranges: Mutex::default(), broken })
+    Arc::new(Film { address, bytes, ranges: Mutex::default(), broken, silent: u64::MAX })
 }
 
 fn byte(at: u64) -> u8 {
@@ -47,6 +49,9 @@ impl RemoteMaster for Film {
     async fn read(&self, range: Range<u64>) -> Result<Bytes, MasterError> {
         assert!(range.end <= self.bytes && !range.is_empty(), "{range:?}");
         self.ranges.lock().unwrap().push(range.clone());
+        if range.end > self.silent {
+            std::future::pending::<()>().await;
+        }
         if range.end > self.broken {
             let (kind, reason) = (MasterErrorKind::Changed, "it changed".to_owned());
             return Err(MasterError { kind, address: self.address.to_string(), reason });
@@ -188,4 +193,41 @@ async fn a_child_that_asks_for_what_is_not_there_is_left_alone() {
     let (read, feed) = child(&film, std::iter::once(MB - 1..MB + 1).collect()).await;
     assert!(read.is_err());
     assert_eq!(feed.finish().unwrap().requests, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_does_not_answer_is_told_from_a_child_that_hangs() {
+    let mut film = Arc::into_inner(film(20 * MB)).unwrap();
+    film.silent = MB;
+    let film = Arc::new(film);
+    let (ours, feed) = start(film.clone()).unwrap();
+    let mut child = UnixStream::from_std({
+        let ours = std::os::unix::net::UnixStream::from(ours);
+        ours.set_nonblocking(true).unwrap();
+        ours
+    })
+    .unwrap();
+    let (minute, mut size) = (Duration::from_mins(1), [0; 8]);
+    child.read_exact(&mut size).await.unwrap();
+    let question = |at: u64| [&at.to_le_bytes()[..], &1u32.to_le_bytes()].concat();
+
+    // What is answered is not waited for, however long the child does something else.
+    child.write_all(&question(0)).await.unwrap();
+    child.read_exact(&mut [0; 2]).await.unwrap();
+    tokio::time::advance(2 * minute).await;
+    assert_eq!(feed.overdue(minute), None);
+
+    child.write_all(&question(10 * MB)).await.unwrap();
+    while film.requests() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(feed.overdue(minute), None);
+    tokio::time::advance(minute).await;
+    let error = feed.overdue(minute).unwrap();
+    assert_eq!(error.kind, MasterErrorKind::Unavailable);
+    assert_eq!(
+        error.to_string(),
+        "`s3://inbox/film.mov`: it has not given what was asked for within 60 s"
+    );
+    assert_eq!(feed.finish().unwrap().reads, 2);
 }

@@ -61,6 +61,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48_000,
             channels: 2,
         }),
+        pool: None,
         publish: PublishRules::default(),
     }
 }

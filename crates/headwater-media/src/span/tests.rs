@@ -58,6 +58,7 @@ fn check(frames: u32, expected: &[u64], every: u32) {
             ladder: vec![],
         }),
         audio: Audio::Copy,
+        pool: None,
         publish: PublishRules::default(),
     };
     let plan = plan(Sha256([0; 32]), &pipeline, "engine", &facts, &index, 0).expect("a plan");

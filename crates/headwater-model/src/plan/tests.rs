@@ -34,6 +34,7 @@ fn pipeline() -> Pipeline {
             sample_rate: 48000,
             channels: 2,
         }),
+        pool: None,
         publish: PublishRules::default(),
     }
 }
@@ -278,4 +279,25 @@ proptest! {
             prop_assert!((video - audio).abs() <= 1024.0 / 48000.0);
         }
     }
+}
+
+#[test]
+fn every_part_is_made_with_the_same_encoder() {
+    let planned = make(&pipeline(), &at(25, 1, 300), 50, Some(FrameRate::PAL)).unwrap();
+    let encoders = |plan: &Plan| match &plan.pipeline.audio {
+        Audio::Encode(encode) => encode.encoders.clone(),
+        Audio::Copy => vec![],
+    };
+    let mut several = planned.clone();
+    if let Audio::Encode(encode) = &mut several.pipeline.audio {
+        encode.encoders = ["best", "good", "worst"].map(str::to_owned).to_vec();
+    }
+    let with = |names: &[&str]| {
+        let installed = names.iter().map(|name| (*name).to_owned()).collect();
+        several.clone().made_with(&installed)
+    };
+    assert_eq!(encoders(&with(&["worst", "good"])), ["good"]);
+    assert_eq!(encoders(&with(&[])), ["best", "good", "worst"]);
+    // Healing goes on with what was made, whatever is installed by then.
+    assert!(with(&["worst"]).cuts_like(&with(&["best"])));
 }

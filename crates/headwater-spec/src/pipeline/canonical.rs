@@ -27,6 +27,7 @@ pub(crate) fn sha256(pipeline: &Pipeline) -> Sha256 {
     let Pipeline {
         name: _,
         sha256: _,
+        pool: _,
         publish: _,
         segment_ms,
         gop_ms,

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
-use crate::commands::{turn_down, unknown_title};
+use crate::commands::{tell_if_held, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
@@ -139,6 +139,7 @@ async fn one(
     if !queued {
         news(&format!("{title}  is being worked on already; waiting for that"));
     }
+    tell_if_held(app, title).await?;
     let (waiting, mut told) =
         (Instant::now(), app.catalog.events(&app.config.tenant, title).await?.len());
     let mut is_long = false;

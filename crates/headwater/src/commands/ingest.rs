@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use headwater_model::address::{Address, BadAddress};
 use headwater_model::id::{TitleId, Version};
+use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::process::Roles;
 use headwater_model::refusal::{Code, Refusal};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
-use crate::commands::{OR_WAIT, named, tell_if_nobody_works};
+use crate::commands::{OR_WAIT, named, tell_if_held, tell_if_nobody_works};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -55,6 +56,8 @@ pub(crate) async fn ingest(
         title: title.clone(),
         master_path,
         pipeline,
+        pool: DEFAULT_POOL.to_owned(),
+        priority: args.priority,
         again: args.again,
         remake: None,
         reason: None,
@@ -74,7 +77,8 @@ pub(crate) async fn ingest(
                 say(&format!("{title}  is being worked on already, as {version}"))
             }
         }
-        tell_if_nobody_works(&app, OR_WAIT)?;
+        tell_if_held(&app, &title).await?;
+        tell_if_nobody_works(&app, OR_WAIT).await?;
     }
     Ok(Outcome::Done)
 }
@@ -155,6 +159,7 @@ pub(crate) async fn see_through(
     json: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
+    tell_if_held(app, title).await?;
     let shutdown = stop.child_token();
     let engine = app.engine.clone();
     let stop = shutdown.clone();

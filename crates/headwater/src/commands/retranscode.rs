@@ -6,6 +6,7 @@ use headwater_model::cost::{Cost, Past, cost};
 use headwater_model::history::counted;
 use headwater_model::id::Version;
 use headwater_model::key::PackageId;
+use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::life::{Making, TitleRecord};
 use headwater_model::plan::{Base, Plan, again, video_renditions};
 use headwater_model::task::{NewTitle, Remake};
@@ -17,7 +18,9 @@ use self::choice::Senseless;
 use crate::app::{self, App};
 use crate::cli::{Outcome, RetranscodeArgs};
 use crate::commands::ingest::see_through;
-use crate::commands::{OR_WAIT, misuse, named, tell_if_nobody_works, turn_down, unknown_title};
+use crate::commands::{
+    OR_WAIT, misuse, named, tell_if_held, tell_if_nobody_works, turn_down, unknown_title,
+};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::report::length;
@@ -100,7 +103,7 @@ pub(crate) async fn retranscode(
         tell("all of them", &sum, json);
     }
     if is_queued && !args.wait && !json {
-        tell_if_nobody_works(&app, OR_WAIT)?;
+        tell_if_nobody_works(&app, OR_WAIT).await?;
     }
     Ok(outcome)
 }
@@ -220,6 +223,8 @@ impl<'a> Request<'a> {
             title: title.clone(),
             master_path: self.master_path().to_owned(),
             pipeline: self.args.pipeline.as_ref().unwrap_or(&self.making.pipeline).clone(),
+            pool: DEFAULT_POOL.to_owned(),
+            priority: self.args.priority,
             again: true,
             remake: self.remake.clone(),
             reason: self.args.reason.clone().filter(|_| self.remake.is_none()),
@@ -249,6 +254,7 @@ impl<'a> Request<'a> {
         } else {
             say(&format!("{title}  is being made already, as {version}"));
         }
+        tell_if_held(self.app, title).await?;
         Ok(Outcome::Done)
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::heal::work;
-use crate::commands::{turn_down, unknown_title};
+use crate::commands::{tell_if_held, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
@@ -36,6 +36,7 @@ pub(crate) async fn rollback(
     if let Some((message, next_step)) = refusal {
         return Ok(turn_down(("title", package.title.as_str()), &message, &next_step, json));
     }
+    tell_if_held(&app, &package.title).await?;
     let shutdown = stop_signal()?;
     let watch = async {
         let live = wait(&app, &package, &shutdown).await;

@@ -5,7 +5,7 @@ use headwater_model::life::TitleRecord;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::{tell_if_nobody_works, unknown_title};
+use crate::commands::{tell_if_held, tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -34,7 +34,10 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
     let Some(mut record) = app.catalog.title(&app.config.tenant, title).await? else {
         return unknown_title(app, title, json).await;
     };
-    tell_if_unattended(app, std::slice::from_ref(&record), json)?;
+    tell_if_unattended(app, std::slice::from_ref(&record), json).await?;
+    if follow && !record.state.is_final() {
+        tell_if_held(app, title).await?;
+    }
     let mut progress = Progress::default();
     while follow && !record.state.is_final() {
         if !json {
@@ -53,9 +56,9 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
 }
 
 /// Says so when nobody works on what is not finished.
-fn tell_if_unattended(app: &App, records: &[TitleRecord], json: bool) -> anyhow::Result<()> {
+async fn tell_if_unattended(app: &App, records: &[TitleRecord], json: bool) -> anyhow::Result<()> {
     if !json && records.iter().any(|record| !record.state.is_final()) {
-        tell_if_nobody_works(app, "")?;
+        tell_if_nobody_works(app, "").await?;
     }
     Ok(())
 }
@@ -90,7 +93,7 @@ async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
     if records.is_empty() && !json {
         say(&format!("no titles yet; drop a master into {}", app.config.watch.folder.display()));
     }
-    tell_if_unattended(app, &records, json)?;
+    tell_if_unattended(app, &records, json).await?;
     if follow {
         follow_all(app, records).await?;
     }

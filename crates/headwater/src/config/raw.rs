@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headwater_catalog::PostgresOptions;
 use headwater_model::address::{BadAddress, Folder};
 use headwater_model::id::Tenant;
 use headwater_model::origin::Verify;
@@ -35,6 +36,12 @@ pub(crate) const SLOTS: RangeInclusive<u32> = 1..=MAX_SLOTS as u32;
 /// Seconds for which a process may drain, up to a day: a span takes minutes, and whoever waits for longer mistook the
 /// unit.
 pub(crate) const DRAIN_SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
+
+/// Seconds for which a transcoder child may report nothing, up to a day.
+const SILENCE_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
+
+/// Memory of a transcoder child in MB: less than 64 no child starts with, more than a TB no machine has.
+const TRANSCODER_MEMORY_MB: RangeInclusive<u32> = 64..=1_048_576;
 
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
 const COPIES: RangeInclusive<u32> = 1..=100;
@@ -87,6 +94,8 @@ impl OriginType {
 #[derive(Default)]
 pub(super) struct Layer<'s> {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Option<PostgresOptions>,
+    pub(super) database_password: Option<Secret>,
     pub(super) tenant: Option<Tenant>,
     pub(super) pipeline: Option<String>,
     pub(super) pipelines_dir: Option<PathBuf>,
@@ -99,6 +108,8 @@ pub(super) struct Layer<'s> {
     pub(super) worker_pool: Option<String>,
     pub(super) worker_name: Option<String>,
     pub(super) worker_drain: Option<Duration>,
+    pub(super) transcoder_silence: Option<Duration>,
+    pub(super) transcoder_memory: Option<u32>,
     /// By name.
     pub(super) origins: BTreeMap<String, OriginLayer>,
     pub(super) masters_origins: Option<Vec<String>>,
@@ -168,6 +179,8 @@ impl<'s> Layer<'s> {
         }
         Layer {
             data_dir: self.data_dir.or(under.data_dir),
+            database: self.database.or(under.database),
+            database_password: self.database_password.or(under.database_password),
             tenant: self.tenant.or(under.tenant),
             pipeline: self.pipeline.or(under.pipeline),
             pipelines_dir: self.pipelines_dir.or(under.pipelines_dir),
@@ -180,6 +193,8 @@ impl<'s> Layer<'s> {
             worker_pool: self.worker_pool.or(under.worker_pool),
             worker_name: self.worker_name.or(under.worker_name),
             worker_drain: self.worker_drain.or(under.worker_drain),
+            transcoder_silence: self.transcoder_silence.or(under.transcoder_silence),
+            transcoder_memory: self.transcoder_memory.or(under.transcoder_memory),
             origins,
             masters_origins: self.masters_origins.or(under.masters_origins),
             publish_required: self.publish_required.or(under.publish_required),
@@ -352,6 +367,8 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
     let budget = |key: &str| value(key)?.whole(BUDGET);
     Layer {
         data_dir: path("data_dir"),
+        database: value("database").and_then(database),
+        database_password: value("database_password").and_then(secret),
         tenant: value("tenant").and_then(tenant),
         pipeline: value("pipeline").and_then(pipeline),
         pipelines_dir: path("pipelines_dir"),
@@ -364,6 +381,9 @@ fn read<'s>(said: Vec<Value<'s>>, origins: BTreeSet<String>, folder: &Path) -> L
         worker_pool: value("worker.pool").and_then(|v| named(v, POOL_RULE, is_pool_name)),
         worker_name: value("worker.name").and_then(|v| named(v, NAME_RULE, is_worker_name)),
         worker_drain: seconds("worker.drain_seconds", DRAIN_SECONDS),
+        transcoder_silence: seconds("worker.transcoder_silence_seconds", SILENCE_SECONDS),
+        transcoder_memory: value("worker.transcoder_memory_mb")
+            .and_then(|v| v.whole(TRANSCODER_MEMORY_MB)),
         origins: origins
             .into_iter()
             .map(|name| {
@@ -426,6 +446,20 @@ fn read_origin(said: &[Value<'_>], origin: &str, folder: &Path) -> OriginLayer {
         session_token: value("session_token").and_then(secret),
         purge_token: value("purge_token").and_then(secret),
     }
+}
+
+/// The address of a database, which may hold a password: nothing of it is shown. In the file it must not.
+fn database(value: &Value<'_>) -> Option<PostgresOptions> {
+    let address = value.filled("the address of a database")?;
+    let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+    if value.is_in_file() && login.is_some_and(|(login, _)| login.contains(':')) {
+        value.reject_setting(
+            "holds a password",
+            "secrets have no place in the file; `HEADWATER_DATABASE_PASSWORD` holds it".to_owned(),
+        );
+        return None;
+    }
+    PostgresOptions::parse(address).map_err(|why| value.reject(why)).ok()
 }
 
 fn tenant(value: &Value<'_>) -> Option<Tenant> {

@@ -1,5 +1,6 @@
 //! Each source alone, each over the others, and every mistake that can be made in them.
 
+mod database;
 mod flags;
 mod masters;
 mod origins;
@@ -58,6 +59,7 @@ fn nothing_at_all_works_in_the_current_folder() {
     expect![[r#"
         Config {
             data_dir: "headwater-data",
+            database: None,
             tenant: Tenant(
                 "main",
             ),
@@ -75,6 +77,10 @@ fn nothing_at_all_works_in_the_current_folder() {
                 pool: "cpu",
                 name: None,
                 drain: 20s,
+                transcoder: Limits {
+                    silence: 120s,
+                    memory_mb: None,
+                },
             },
             origins: [
                 Origin {
@@ -137,6 +143,9 @@ fn the_file_sets_everything() {
     expect![[r#"
         Config {
             data_dir: "/var/lib/headwater",
+            database: Some(
+                PostgresOptions(db.internal:5432/headwater),
+            ),
             tenant: Tenant(
                 "station-1",
             ),
@@ -163,6 +172,12 @@ fn the_file_sets_everything() {
                     "render-3",
                 ),
                 drain: 120s,
+                transcoder: Limits {
+                    silence: 600s,
+                    memory_mb: Some(
+                        4096,
+                    ),
+                },
             },
             origins: [
                 Origin {
@@ -328,6 +343,7 @@ fn file_and_environment_say_the_same_by_the_same_rules() {
 fn the_environment_overrides_every_key_of_the_file() {
     let other = [
         ("HEADWATER_DATA_DIR", "/other/data"),
+        ("HEADWATER_DATABASE", "postgres://other@other/other"),
         ("HEADWATER_TENANT", "other"),
         ("HEADWATER_PIPELINE", "other"),
         ("HEADWATER_PIPELINES_DIR", "/other/pipelines"),
@@ -340,6 +356,8 @@ fn the_environment_overrides_every_key_of_the_file() {
         ("HEADWATER_WORKER_POOL", "other"),
         ("HEADWATER_WORKER_NAME", "other"),
         ("HEADWATER_WORKER_DRAIN_SECONDS", "0"),
+        ("HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS", "300"),
+        ("HEADWATER_WORKER_TRANSCODER_MEMORY_MB", "2048"),
         ("HEADWATER_ORIGINS_B2_KIND", "s3"),
         ("HEADWATER_ORIGINS_B2_BUCKET", "other"),
         ("HEADWATER_ORIGINS_B2_ENDPOINT", "http://other:9000"),
@@ -445,7 +463,7 @@ fn unknown_keys_name_the_nearest() {
             /etc/hw/headwater.toml:1:1: unknown key `data_folder`
               1 | data_folder = '/d'
                 | ^^^^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`
+            hint: known: `data_dir`, `database`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`
 
             /etc/hw/headwater.toml:2:1: unknown key `tennant`
               2 | tennant = 'x'
@@ -470,10 +488,9 @@ fn unknown_keys_name_the_nearest() {
         "[database]\nurl = 'postgres://'\n",
         &[],
         expect![[r#"
-            /etc/hw/headwater.toml:1:2: unknown key `database`
+            /etc/hw/headwater.toml:1:1: `database` must be a string in quotes, not a table
               1 | [database]
-                |  ^^^^^^^^
-            hint: known: `data_dir`, `tenant`, `pipeline`, `pipelines_dir`, `watch`, `worker`, `origins`, `masters`, `publish`, `audit`, `http`, `log`"#]],
+                | ^^^^^^^^^^"#]],
     );
 }
 
@@ -484,7 +501,7 @@ fn unknown_variables_name_the_nearest() {
         &[("HEADWATER_WORKERS_SLOTS", "4"), ("HEADWATER_COLOUR", "red")],
         expect![[r#"
             HEADWATER_COLOUR: unknown environment variable
-            hint: known: `HEADWATER_` with one of DATA_DIR, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WATCH_BUCKETS, WATCH_POLL_SECONDS, WORKER_SLOTS, WORKER_POOL, WORKER_NAME, WORKER_DRAIN_SECONDS, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, MASTERS_ORIGINS, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, HTTP_HEALTH_LISTEN, LOG_FILTER, LOG_FORMAT, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
+            hint: known: `HEADWATER_` with one of DATA_DIR, DATABASE, TENANT, PIPELINE, PIPELINES_DIR, WATCH_FOLDER, WATCH_SETTLE_SECONDS, WATCH_RESCAN_SECONDS, WATCH_BUCKETS, WATCH_POLL_SECONDS, WORKER_SLOTS, WORKER_POOL, WORKER_NAME, WORKER_DRAIN_SECONDS, WORKER_TRANSCODER_SILENCE_SECONDS, WORKER_TRANSCODER_MEMORY_MB, ORIGINS_NAME_KIND, ORIGINS_NAME_PATH, ORIGINS_NAME_BUCKET, ORIGINS_NAME_ENDPOINT, ORIGINS_NAME_REGION, ORIGINS_NAME_PREFIX, ORIGINS_NAME_PATH_STYLE, ORIGINS_NAME_STORAGE_CLASS, ORIGINS_NAME_PUBLIC_URL, ORIGINS_NAME_EDGE_URL, ORIGINS_NAME_PURGE_METHOD, ORIGINS_NAME_PURGE_URL, ORIGINS_NAME_PURGE_BODY, MASTERS_ORIGINS, PUBLISH_REQUIRED, PUBLISH_MIN_COPIES, PUBLISH_ARCHIVE, PUBLISH_VERIFY, AUDIT_LIST_DAYS, AUDIT_READ_DAYS, AUDIT_REQUESTS_PER_SECOND, AUDIT_MEGABYTES_PER_SECOND, AUDIT_HEAL, HTTP_LISTEN, HTTP_PUBLIC_URL, HTTP_HEALTH_LISTEN, LOG_FILTER, LOG_FORMAT, DATABASE_PASSWORD, ORIGINS_NAME_ACCESS_KEY_ID, ORIGINS_NAME_SECRET_ACCESS_KEY, ORIGINS_NAME_SESSION_TOKEN, ORIGINS_NAME_PURGE_TOKEN, CONFIG
 
             HEADWATER_WORKERS_SLOTS: unknown environment variable
             hint: did you mean `HEADWATER_WORKER_SLOTS`?"#]],

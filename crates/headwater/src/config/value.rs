@@ -58,6 +58,11 @@ impl<'s> Value<'s> {
         self.setting.key_of(self.origin())
     }
 
+    /// Whether it stands in the file.
+    pub(super) fn is_in_file(&self) -> bool {
+        matches!(self.raw, Raw::File(_))
+    }
+
     pub(super) fn text(&self) -> Option<&str> {
         match &self.raw {
             Raw::File(field) => field.text(),

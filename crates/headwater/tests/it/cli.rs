@@ -35,6 +35,10 @@ fn help() {
               worker       Run transcoders only, beside a service that does the rest
               ingest       Queue a master
               status       Show titles and what happened to them
+              tasks        Show what the queue has
+              task         Try a task at once, or give it up
+              title        Hold a title, let it go on, give it up, or say how much it is wanted
+              workers      Show who works on the queue
               verify       Prove again that the origin holds every object of a published title
               audit        Compare what origins hold with what they should, for all titles or some, and note
                            what is wrong
@@ -87,6 +91,8 @@ fn help_of_ingest() {
                   --pipeline <NAME>    Pipeline: a name, or a path to a .toml file [default: vod-h264, unless
                                        configured otherwise]
                   --json               Print results as JSON
+                  --priority <HOW>     How much the title is wanted [default: as before, and normal for a new
+                                       one] [possible values: urgent, normal, low]
                   --wait               Wait until it is published or refused; with no service running, do the
                                        work right here
                   --again              Transcode even if this master has been transcoded before

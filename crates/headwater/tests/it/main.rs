@@ -23,7 +23,9 @@ mod tamper;
 
 mod bad_input;
 mod roles;
+mod sandbox;
 mod service;
+mod steering;
 
 mod cli;
 mod play;

@@ -69,6 +69,7 @@ fn a_title_from_a_bucket_is_the_same_bytes_as_from_a_file_and_spans_fetch_their_
 
     let spans = fetched(&ran, "span");
     assert_eq!(spans.len(), 8, "{ran}");
+    assert!(!ran.stderr.contains("not wholly confined"), "children get it behind their walls");
     // An eighth of the master each, what the decoder needs before that, and what was fetched ahead in vain.
     assert!(spans.iter().all(|bytes| *bytes < size * 2 / 5), "{spans:?} of {size}");
     let counted: u64 =
@@ -187,6 +188,29 @@ fn a_master_that_changes_under_way_is_told_as_such() {
     let verdict = ran.last_line();
     assert_eq!((ran.code, &verdict["code"]), (Some(1), &"master-changed".into()), "{ran}");
     assert!(verdict["message"].as_str().unwrap().contains(&url), "{ran}");
+}
+
+#[test]
+fn a_master_that_is_away_for_longer_than_a_child_may_be_silent_is_waited_for() {
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(WebServer::start()).unwrap();
+    let master = fs::read(masters::HEAVY.path()).unwrap();
+    let size = master.len() as u64;
+    server.place("/film.mp4", master);
+    let silence = ("HEADWATER_WORKER_TRANSCODER_SILENCE_SECONDS".to_owned(), "3".to_owned());
+    let site = Site::new().with([silence]);
+    let (url, pipeline) = (server.url("/film.mp4"), site.quick(1));
+    let running = Running::start(&mut site.ingest_command(Path::new(&url), "film", &pipeline));
+    wait_until("it was hashed and indexed", || server.given() > 2 * size);
+    server.behave(WebManners { gives_until: size / 2, ..WebManners::default() });
+    let lost = || site.history("film").into_iter().find(|line| line.contains("failed (attempt"));
+    wait_until("a child was silent for too long", || lost().is_some());
+    server.behave(WebManners::default());
+    let ran = running.finish();
+    assert_eq!(ran.last_line()["state"], "published", "{ran}");
+    let lost = lost().unwrap();
+    assert!(lost.contains("origin-unavailable"), "{lost}");
+    assert!(lost.contains("has not given what was asked for"), "{lost}");
 }
 
 #[test]

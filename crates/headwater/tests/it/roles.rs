@@ -15,7 +15,7 @@ const ALL_BUT_WORKER: &str = "watch,http,verify,archive,audit";
 
 /// A process of a site, whose probes are answered on a port of their own.
 #[derive(Debug)]
-struct Process<'s> {
+pub(crate) struct Process<'s> {
     site: &'s Site,
     name: &'static str,
     running: Running,
@@ -25,7 +25,7 @@ struct Process<'s> {
 
 impl<'s> Process<'s> {
     /// Starts it and waits until it answers probes. `name` is that of its log.
-    fn start(site: &'s Site, name: &'static str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(site: &'s Site, name: &'static str, arguments: &[&str]) -> Self {
         let log = fs::File::create(site.path(name)).unwrap();
         let mut command = site.command(arguments);
         command
@@ -60,7 +60,7 @@ impl<'s> Process<'s> {
     }
 
     /// Sends a signal and gives how it ended.
-    fn end(self, signal: Signal) -> Ran {
+    pub(crate) fn end(self, signal: Signal) -> Ran {
         self.signal(signal);
         self.running.finish()
     }

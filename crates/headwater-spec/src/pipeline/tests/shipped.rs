@@ -82,6 +82,7 @@ fn vod_h264() {
                     channels: 2,
                 },
             ),
+            pool: None,
             publish: PublishRules {
                 required: None,
                 min_copies: None,
@@ -105,6 +106,7 @@ fn copy() {
             span_segments: 1,
             video: Copy,
             audio: Copy,
+            pool: None,
             publish: PublishRules {
                 required: None,
                 min_copies: None,

@@ -33,6 +33,7 @@ fn flags_override_file_and_environment() {
         pool: "from-flag".to_owned(),
         name: Some("from-flag".to_owned()),
         drain: Duration::from_secs(9),
+        transcoder: Limits::default(),
     };
     assert_eq!((config.worker, config.http.health_listen), (expected, flags.health_listen));
 }

@@ -173,7 +173,7 @@ fn a_secret_in_the_file_is_not_quoted() {
             /etc/hw/headwater.toml:8:1: unknown key `origins.b2-west.secret_key`
               8 | secret_key …
                 | ^^^^^^^^^^
-            hint: secrets have no place in the file; variables hold them: `HEADWATER_ORIGINS_B2_WEST_ACCESS_KEY_ID`, `HEADWATER_ORIGINS_B2_WEST_SECRET_ACCESS_KEY`, `HEADWATER_ORIGINS_B2_WEST_SESSION_TOKEN`, `HEADWATER_ORIGINS_B2_WEST_PURGE_TOKEN`
+            hint: secrets have no place in the file; variables hold them: `HEADWATER_DATABASE_PASSWORD`, `HEADWATER_ORIGINS_B2_WEST_ACCESS_KEY_ID`, `HEADWATER_ORIGINS_B2_WEST_SECRET_ACCESS_KEY`, `HEADWATER_ORIGINS_B2_WEST_SESSION_TOKEN`, `HEADWATER_ORIGINS_B2_WEST_PURGE_TOKEN`
 
             /etc/hw/headwater.toml:9:10: `origins.b2-west.region` must be a string in quotes, not a whole number
               9 | region = 8 # secret_access_key …

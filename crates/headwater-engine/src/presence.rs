@@ -1,0 +1,117 @@
+//! Presence: tells the catalog that this process is there, so that people see who works, and learns the name that it goes
+//! by there.
+
+use std::convert::Infallible;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use headwater_model::worker::{BEAT_MS, Worker, WorkerState};
+use headwater_ports::catalog::Catalog;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::shutdown::Shutdown;
+
+/// How often a catalog that is away is told again that this process has come up.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the goodbye may take. Whoever does not hear it takes the process for silent, half a minute later.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// This process in the eyes of the catalog. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Presence {
+    catalog: Arc<dyn Catalog>,
+    /// Tells this process from any other that wants its name.
+    instance: Arc<str>,
+    name: Arc<Mutex<Option<String>>>,
+}
+
+impl Presence {
+    /// Nobody knows of it yet.
+    pub(crate) fn new(catalog: Arc<dyn Catalog>) -> Self {
+        // Its keys come from the system's randomness.
+        let token = RandomState::new().build_hasher().finish();
+        Self { catalog, instance: format!("{token:016x}").into(), name: Arc::default() }
+    }
+
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// What it is called, once the catalog knows it.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_name(&self, name: Option<String>) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// Enters this process and keeps telling that it is there. Work can be claimed once it has a name, which `wake` tells.
+    pub(crate) async fn keep(
+        &self,
+        said: &Worker,
+        shutdown: &Shutdown,
+        wake: &watch::Sender<()>,
+    ) -> Infallible {
+        let mut trouble = false;
+        loop {
+            let Some(name) = self.name() else {
+                match self.catalog.enlist(said).await {
+                    Ok(name) => {
+                        if name != said.name {
+                            warn!(wanted = said.name, name, "another worker has this name");
+                        }
+                        self.set_name(Some(name));
+                        wake.send_replace(());
+                        trouble = false;
+                    }
+                    Err(error) => {
+                        if !trouble {
+                            warn!(%error, "the catalog does not know of this worker yet");
+                            trouble = true;
+                        }
+                        sleep(AGAIN).await;
+                    }
+                }
+                continue;
+            };
+            tokio::select! {
+                () = sleep(Duration::from_millis(BEAT_MS.unsigned_abs())) => {}
+                () = drains(shutdown) => {}
+            }
+            let state = match shutdown.is_draining() {
+                true => WorkerState::Draining,
+                false => WorkerState::Alive,
+            };
+            match self.catalog.beat(&name, &self.instance, state).await {
+                Ok(true) => {}
+                // It was silent for so long that it was forgotten, or somebody else has its name.
+                Ok(false) => self.set_name(None),
+                // Whoever claims says that the catalog is away.
+                Err(error) => debug!(%error, "the catalog was not told that this worker is there"),
+            }
+            if state == WorkerState::Draining {
+                sleep(Duration::from_millis(BEAT_MS.unsigned_abs())).await;
+            }
+        }
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn leave(&self) {
+        let Some(name) = self.name() else { return };
+        self.set_name(None);
+        let told = self.catalog.beat(&name, &self.instance, WorkerState::Left);
+        if !matches!(timeout(GOODBYE, told).await, Ok(Ok(_))) {
+            debug!("the catalog was not told that this worker leaves");
+        }
+    }
+}
+
+/// Ends when the process has begun to drain, and is told at once.
+async fn drains(shutdown: &Shutdown) {
+    shutdown.ending().cancelled().await;
+}

@@ -1,0 +1,118 @@
+//! Landlock: which paths there are for a child.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+};
+
+use super::{Places, Walls, named_folders};
+
+/// The newest rights that are taken away; of older kernels those that they know.
+const KNOWN: ABI = ABI::V10;
+
+/// Where systems keep libraries, plugins and the data that belongs to them. Nothing there is anybody's secret.
+const SYSTEM: [&str; 12] = [
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/share",
+    "/usr/local/share",
+    "/lib",
+    "/lib64",
+    // Systems where every package has a folder of its own.
+    "/nix/store",
+    "/gnu/store",
+];
+
+/// Single things that libraries look at: where other libraries are, how many cores and memory nodes there are.
+const SINGLE: [&str; 6] = [
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/dev/urandom",
+    "/dev/zero",
+];
+
+/// What listing plugins looks at beyond that: those that draw text ask for fonts as soon as they are loaded.
+const SCANNED: [&str; 2] = ["/etc/fonts", "/var/cache/fontconfig"];
+
+/// Keeps this thread, and those it will start, to what GStreamer is made of and the spool folder.
+pub(super) fn wall_off(walls: Walls, places: Places<'_>) -> Option<String> {
+    match restrict(walls, places) {
+        Ok(LandlockStatus::Available { effective_abi, .. }) if effective_abi < ABI::V3 => Some(
+            "it can empty files of this user: the kernel's Landlock is older than Linux 6.2"
+                .to_owned(),
+        ),
+        Ok(LandlockStatus::Available { .. }) => None,
+        Ok(LandlockStatus::NotEnabled) => Some(unwalled("Landlock is not enabled in this kernel")),
+        Ok(LandlockStatus::NotImplemented) => {
+            Some(unwalled("this kernel, or the seccomp profile of the container, has no Landlock"))
+        }
+        Err(error) => Some(unwalled(&format!("Landlock refuses: {error}"))),
+    }
+}
+
+fn unwalled(why: &str) -> String {
+    format!("it can read and write all files of this user: {why}")
+}
+
+fn restrict(walls: Walls, places: Places<'_>) -> Result<LandlockStatus, RulesetError> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let (code, registry) = match walls {
+        // Libraries are mapped, not executed: no right to start programs is needed to load plugins.
+        Walls::Work => (read, read),
+        Walls::Scan => (read | AccessFs::Execute, read | written()),
+    };
+    let mut code_paths: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    code_paths.extend(named_folders());
+    code_paths.extend(loaded_from());
+    let mut singles: Vec<&Path> = SINGLE.iter().map(Path::new).collect();
+    if walls == Walls::Scan {
+        singles.extend(SCANNED.iter().map(Path::new));
+    }
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(KNOWN))?
+        // No rule allows any port.
+        .handle_access(AccessNet::from_all(KNOWN))?
+        .scope(Scope::from_all(KNOWN))?
+        .create()?
+        .add_rules(path_beneath_rules(code_paths, code))?
+        .add_rules(path_beneath_rules(singles, read))?
+        .add_rules(path_beneath_rules(["/dev/null"], read | AccessFs::WriteFile))?
+        .add_rules(path_beneath_rules([places.registry], registry))?
+        .add_rules(path_beneath_rules([places.spool], read | written()))?
+        .restrict_self()?;
+    Ok(status.landlock)
+}
+
+/// Folders of the libraries that this program was started with: where they are not the system's, plugins will ask for
+/// more from there.
+fn loaded_from() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let files = maps.lines().filter_map(|line| line.find('/').and_then(|at| line.get(at..)));
+    let libraries = files
+        .map(Path::new)
+        .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains(".so")));
+    let mut folders: Vec<PathBuf> =
+        libraries.filter_map(Path::parent).map(Path::to_owned).collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// What a child does with files of its own. No links, pipes, sockets and devices: the worker reads what it finds there,
+/// and must not be led elsewhere or kept waiting.
+fn written() -> BitFlags<AccessFs> {
+    AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+}
