@@ -61,15 +61,28 @@ struct Measured {
 struct Table {
     open: u64,
     finished: u64,
-    bare: Vec<f64>,
+    bare: Vec<Bare>,
     with_objects: Vec<Turn>,
     without_objects: Vec<Turn>,
     database_bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
+struct Bare {
+    tasks_per_second: f64,
+    cpu_ms: Cpu,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Cpu {
+    server: f64,
+    client: f64,
+}
+
+#[derive(Debug, Deserialize)]
 struct Turn {
     tasks_per_second: f64,
+    cpu_ms: Cpu,
     claim: Percentiles,
     complete: Percentiles,
 }
@@ -97,14 +110,17 @@ fn section(measured: &Measured, machine: &str) -> String {
     let Measured { claimers, connections, tables } = measured;
     let mut text = format!(
         "## Claims: {claimers} claimers on {connections} connections, PostgreSQL on the same machine\n\n{machine}\n\
-         | finished tasks | open at first | what | tasks/s | / bare | claim ms p50, p99 | complete ms p50, p99 | \
-         tasks/s of each round |\n|---|---|---|---|---|---|---|---|\n"
+         | finished tasks | open at first | what | tasks/s | / bare | CPU ms a task, server + client | claim ms p50, p99 | complete ms p50, p99 | \
+         tasks/s of each round |\n|---|---|---|---|---|---|---|---|---|\n"
     );
     for table in tables {
-        let bare = median(table.bare.clone());
-        let each: Vec<String> = table.bare.iter().map(|rate| format!("{rate:.0}")).collect();
+        let of = |figure: fn(&Bare) -> f64| median(table.bare.iter().map(figure).collect());
+        let bare = of(|turn| turn.tasks_per_second);
+        let cpu = (of(|turn| turn.cpu_ms.server), of(|turn| turn.cpu_ms.client));
+        let each: Vec<String> =
+            table.bare.iter().map(|turn| format!("{:.0}", turn.tasks_per_second)).collect();
         let sizes = format!("| {} | {} ", table.finished, table.open);
-        let _ = writeln!(text, "{sizes}| bare | {bare:.0} | | | | {} |", each.join(" · "));
+        let _ = writeln!(text, "{sizes}| bare | {bare:.0} | | {:.2} + {:.2} | | | {} |", cpu.0, cpu.1, each.join(" · "));
         let turns = [
             ("claim + complete", &table.without_objects),
             ("claim + complete with 50 objects", &table.with_objects),
@@ -116,8 +132,10 @@ fn section(measured: &Measured, machine: &str) -> String {
                 turns.iter().map(|turn| format!("{:.0}", turn.tasks_per_second)).collect();
             let _ = writeln!(
                 text,
-                "{sizes}| {what} | {rate:.0} | {:.2} | {:.1}, {:.1} | {:.1}, {:.1} | {} |",
+                "{sizes}| {what} | {rate:.0} | {:.2} | {:.2} + {:.2} | {:.1}, {:.1} | {:.1}, {:.1} | {} |",
                 rate / bare,
+                of(|turn| turn.cpu_ms.server),
+                of(|turn| turn.cpu_ms.client),
                 of(|turn| turn.claim.p50_ms),
                 of(|turn| turn.claim.p99_ms),
                 of(|turn| turn.complete.p50_ms),
@@ -129,7 +147,7 @@ fn section(measured: &Measured, machine: &str) -> String {
     text.push('\n');
     let rate = |turns: &[Turn]| median(turns.iter().map(|turn| turn.tasks_per_second).collect());
     for table in tables {
-        let least = ENOUGH.min(OF_BARE * median(table.bare.clone()));
+        let least = ENOUGH.min(OF_BARE * median(table.bare.iter().map(|turn| turn.tasks_per_second).collect()));
         for (what, turns) in [("", &table.without_objects), (" with objects", &table.with_objects)]
         {
             let judged = judged(rate(turns), Goal::AtLeast(least.round()));

@@ -20,6 +20,7 @@ use headwater_testkit::postgres::Server;
 use serde::Serialize;
 
 use crate::library;
+use crate::processor;
 use crate::stopwatch::{Percentiles, Stopwatch};
 
 /// At the same time.
@@ -71,16 +72,31 @@ pub(crate) struct Table {
     open: u64,
     finished: u64,
     /// Tasks per second of each turn.
-    pub(crate) bare: Vec<f64>,
+    pub(crate) bare: Vec<Bare>,
     pub(crate) with_objects: Vec<Turn>,
     pub(crate) without_objects: Vec<Turn>,
     database_bytes: u64,
+}
+
+/// One turn of the statements alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bare {
+    pub(crate) tasks_per_second: f64,
+    cpu_ms: Cpu,
+}
+
+/// Processor time of a task, in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Cpu {
+    server: f64,
+    client: f64,
 }
 
 /// One turn of the real thing.
 #[derive(Debug, Serialize)]
 pub(crate) struct Turn {
     pub(crate) tasks_per_second: f64,
+    cpu_ms: Cpu,
     claim: Percentiles,
     complete: Percentiles,
 }
@@ -124,8 +140,8 @@ async fn in_tables(server: &Server, options: &Options, finished: u64) -> Result<
         for turn in 0..3 {
             match (round + turn) % 3 {
                 0 => table.bare.push(bare(server, &database, options.seconds)?),
-                1 => table.with_objects.push(real(&catalog, time, true).await?),
-                _ => table.without_objects.push(real(&catalog, time, false).await?),
+                1 => table.with_objects.push(real(server, &catalog, time, true).await?),
+                _ => table.without_objects.push(real(server, &catalog, time, false).await?),
             }
         }
     }
@@ -149,7 +165,8 @@ fn make_bare(server: &Server, database: &str, open: u64, finished: u64) {
 }
 
 /// Tasks per second of pgbench with as many clients: a claim and a completion each, two transactions.
-fn bare(server: &Server, database: &str, seconds: u64) -> Result<f64> {
+fn bare(server: &Server, database: &str, seconds: u64) -> Result<Bare> {
+    let before = (processor::of(server.pid().unwrap_or(0)), processor::of_ended());
     let script = std::env::temp_dir().join(format!("hw-bare-{}.sql", std::process::id()));
     fs::write(
         &script,
@@ -168,12 +185,27 @@ fn bare(server: &Server, database: &str, seconds: u64) -> Result<f64> {
     ensure!(done.status.success(), "pgbench: {complaints}");
     let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
     let rate: f64 = rate.and_then(|rate| rate.parse().ok()).with_context(|| said.to_string())?;
-    eprintln!("  bare: {rate:.0} tasks/s");
-    Ok(rate)
+    let count = said.lines().find_map(|line| {
+        line.strip_prefix("number of transactions actually processed: ")?.parse().ok()
+    });
+    let count: f64 = count.with_context(|| said.to_string())?;
+    let cpu_ms = Cpu {
+        server: millis(processor::of(server.pid().unwrap_or(0)), before.0) / count,
+        client: millis(processor::of_ended(), before.1) / count,
+    };
+    let bare = Bare { tasks_per_second: rate, cpu_ms };
+    eprintln!("  bare: {bare:?}");
+    Ok(bare)
 }
 
 /// What the claimers get done in some time, through the catalog.
-async fn real(catalog: &Arc<PostgresCatalog>, time: Duration, objects: bool) -> Result<Turn> {
+async fn real(
+    server: &Server,
+    catalog: &Arc<PostgresCatalog>,
+    time: Duration,
+    objects: bool,
+) -> Result<Turn> {
+    let before = (processor::of(server.pid().unwrap_or(0)), processor::own());
     let started = Instant::now();
     let claimers: Vec<_> = (0..CLAIMERS)
         .map(|n| tokio::spawn(claimer(catalog.clone(), n, started + time, objects)))
@@ -186,8 +218,13 @@ async fn real(catalog: &Arc<PostgresCatalog>, time: Duration, objects: bool) -> 
     }
     let took = started.elapsed();
     let complete = completions.percentiles();
+    let count = complete.calls as f64;
     let turn = Turn {
-        tasks_per_second: complete.calls as f64 / secs(took),
+        tasks_per_second: count / secs(took),
+        cpu_ms: Cpu {
+            server: millis(processor::of(server.pid().unwrap_or(0)), before.0) / count,
+            client: millis(processor::own(), before.1) / count,
+        },
         claim: claims.percentiles(),
         complete,
     };
@@ -219,6 +256,10 @@ async fn claimer(
         completions.took(asked.elapsed());
     }
     Ok((claims, completions))
+}
+
+fn millis(now: Duration, before: Duration) -> f64 {
+    secs(now.saturating_sub(before)) * 1000.0
 }
 
 fn secs(time: Duration) -> f64 {

@@ -10,6 +10,7 @@ mod claims;
 mod simulate;
 
 mod library;
+mod processor;
 mod stopwatch;
 
 use std::process::ExitCode;
