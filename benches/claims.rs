@@ -120,7 +120,13 @@ fn section(measured: &Measured, machine: &str) -> String {
         let each: Vec<String> =
             table.bare.iter().map(|turn| format!("{:.0}", turn.tasks_per_second)).collect();
         let sizes = format!("| {} | {} ", table.finished, table.open);
-        let _ = writeln!(text, "{sizes}| bare | {bare:.0} | | {:.2} + {:.2} | | | {} |", cpu.0, cpu.1, each.join(" · "));
+        let _ = writeln!(
+            text,
+            "{sizes}| bare | {bare:.0} | | {:.2} + {:.2} | | | {} |",
+            cpu.0,
+            cpu.1,
+            each.join(" · ")
+        );
         let turns = [
             ("claim + complete", &table.without_objects),
             ("claim + complete with 50 objects", &table.with_objects),
@@ -147,7 +153,8 @@ fn section(measured: &Measured, machine: &str) -> String {
     text.push('\n');
     let rate = |turns: &[Turn]| median(turns.iter().map(|turn| turn.tasks_per_second).collect());
     for table in tables {
-        let least = ENOUGH.min(OF_BARE * median(table.bare.iter().map(|turn| turn.tasks_per_second).collect()));
+        let least = ENOUGH
+            .min(OF_BARE * median(table.bare.iter().map(|turn| turn.tasks_per_second).collect()));
         for (what, turns) in [("", &table.without_objects), (" with objects", &table.with_objects)]
         {
             let judged = judged(rate(turns), Goal::AtLeast(least.round()));

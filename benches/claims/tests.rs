@@ -31,5 +31,9 @@ fn the_lower_of_the_two_goals_counts_and_size_must_not_matter() {
     assert!(said.contains("0 finished: **1500.00** (goal at least 1400: reached)"), "{said}");
     assert!(said.contains("3000000 finished: **1200.00** (goal at least 2000: missed)"), "{said}");
     assert!(said.contains("3000000 finished / none: **0.80** (goal at least 0.9: missed)"));
-    assert!(said.contains("| 3000000 | 120 | claim + complete | 1200 | 0.13 | 0.50 + 0.25 | 1.0, 2.0 |"));
+    assert!(
+        said.contains(
+            "| 3000000 | 120 | claim + complete | 1200 | 0.13 | 0.50 + 0.25 | 1.0, 2.0 |"
+        )
+    );
 }

@@ -54,6 +54,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How old what is known of the lanes may be.
 const BOOK_LASTS: Duration = Duration::from_secs(1);
 
+/// Has the server let go of what a process holds that is cut off in the middle of a transaction: without it, the title that
+/// it has locked would be locked until TCP gives up, which takes hours.
+const LETS_GO: &str = "set idle_in_transaction_session_timeout = '30s'; \
+    set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4; \
+    set tcp_user_timeout = 30000";
+
 /// How statements are remembered by a connection: all there are.
 const STATEMENTS: usize = 256;
 
@@ -157,6 +163,12 @@ impl PostgresCatalog {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(CONNECT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(LETS_GO).execute(connection).await?;
+                    Ok(())
+                })
+            })
             // A broken one shows at its first statement, and the transaction is tried again: asking each time whether it
             // is there would be one more round trip of every transaction.
             .test_before_acquire(false)

@@ -4,7 +4,10 @@
 //! Bare and real take turns, on one server that keeps what it answers, first in tables without a finished task, then in
 //! tables with as many finished tasks as open ones.
 
-#![allow(clippy::disallowed_methods, reason = "pgbench is another program, to be measured beside ours")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "pgbench is another program, to be measured beside ours"
+)]
 
 use std::fs;
 use std::process::Command;
