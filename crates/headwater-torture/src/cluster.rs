@@ -253,7 +253,8 @@ impl Cluster {
     pub(crate) fn left_in_spools(&self) -> Vec<PathBuf> {
         let mut left = Vec::new();
         for member in &self.members {
-            for folder in ["spool", "jobs", "retrieved"] {
+            // `jobs` has the list of plugins, and a few kilobytes for each look at a master that was killed.
+            for folder in ["spool", "retrieved"] {
                 files(&self.site.data(member.name).join(folder), &mut left);
             }
         }

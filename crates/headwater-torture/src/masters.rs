@@ -98,10 +98,10 @@ impl Master {
         if let Some(more) = there.iter().find(|name| !expected.contains(name)) {
             return Some(format!("`{more}` should not be there"));
         }
-        let same = |name: &str, bytes: &[u8], found: &[u8]| match name.ends_with("inventory.jsonl")
-        {
-            true => is_same_inventory(bytes, found),
-            false => bytes == found,
+        let same = |name: &str, bytes: &[u8], found: &[u8]| match name.rsplit('/').next() {
+            Some("inventory.jsonl") => is_same_inventory(bytes, found),
+            Some("plan.json") => is_same_plan(bytes, found),
+            _ => bytes == found,
         };
         let mut objects = self.expected.iter();
         let differing = objects.find(|(name, bytes)| !same(name, bytes, &found[*name]));
@@ -109,17 +109,29 @@ impl Master {
     }
 }
 
-/// Whether two inventories list the same objects with the same hashes, and have the same header but for the title's name and
-/// its master's hash, which are others on purpose.
+/// Whether inventories list the same. They name their title and its master; so does the plan that they list, which is
+/// compared by itself.
 fn is_same_inventory(one: &[u8], other: &[u8]) -> bool {
-    let parts = |bytes: &[u8]| -> Option<(Value, Vec<u8>)> {
-        let end = bytes.iter().position(|b| *b == b'\n')?;
-        let mut header: Value = serde_json::from_slice(&bytes[..end]).ok()?;
+    let parts = |bytes: &[u8]| -> Option<(Value, Vec<String>)> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (header, objects) = text.split_once('\n')?;
+        let mut header: Value = serde_json::from_str(header).ok()?;
         header.as_object_mut()?.remove("package")?;
         header.as_object_mut()?.remove("master")?;
-        Some((header, bytes[end..].to_vec()))
+        let objects = objects.lines().filter(|line| !line.contains("plan.json"));
+        Some((header, objects.map(str::to_owned).collect()))
     };
     matches!((parts(one), parts(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// Whether plans are the same but for the master that they are for.
+fn is_same_plan(one: &[u8], other: &[u8]) -> bool {
+    let plan = |bytes: &[u8]| -> Option<Value> {
+        let mut plan: Value = serde_json::from_slice(bytes).ok()?;
+        plan.as_object_mut()?.remove("master")?;
+        Some(plan)
+    };
+    matches!((plan(one), plan(other)), (Some(one), Some(other)) if one == other)
 }
 
 fn ffmpeg(rate: &str, seconds: &str, tone: usize, file: &Path) -> Result<()> {
