@@ -159,22 +159,24 @@ create index tasks_in_lane on tasks (lane_id, package_id, id) where finished_at 
 -- For `claim`: how much of a lane is under way.
 create index tasks_leased on tasks (lane_id, due_at) where state = 'leased';
 
--- Objects of a package that is being made; deleted when viewers get it.
-create table objects (
-    package_id bigint not null references packages on delete cascade,
-    path text collate "C" not null,
-    bytes bigint not null,
-    sha256 text collate "C" not null,
-    md5 text collate "C" not null,
-    -- ObjectRole as JSON.
-    role text not null,
-    primary key (package_id, path)
+-- What was made of a package that is being made, a row for each span and track; deleted when viewers get it. The objects
+-- of a span in one row, since a row for each would be most of the work of completing it.
+create table made (
+    -- Without `references`, here and in `events`: a check of each new row would lock the package and the title, and a
+    -- thousand completions in a second would wait for these locks. crates/headwater-catalog deletes what has no package
+    -- any more; titles are not deleted.
+    package_id bigint not null,
+    kind text collate "C" not null,
+    number bigint not null,
+    -- Object as JSON, an array of them.
+    objects text not null,
+    primary key (package_id, kind, number)
 );
 
 -- A title's history, one plain sentence a row.
 create table events (
     id bigint generated always as identity primary key,
-    title_id bigint not null references titles on delete cascade,
+    title_id bigint not null,
     happened_at bigint not null,
     text text not null
 );

@@ -20,8 +20,8 @@ create function complete_made_1(
     -- The time, where it is not the server's.
     given_now bigint,
     spent_ms bigint,
-    -- Columns of the new rows in `objects`.
-    new_paths text[], new_bytes bigint[], new_sha256s text[], new_md5s text[], new_roles text[],
+    -- JSON for `made`; null where there is none.
+    new_objects text,
     -- Columns of the new rows in `codecs`.
     new_renditions text[], new_codecs text[]
 ) returns boolean language plpgsql as $$
@@ -71,11 +71,11 @@ begin
         return false;
     end if;
 
-    insert into objects (package_id, path, bytes, sha256, md5, role)
-    select its.package_id, o.path, o.bytes, o.sha256, o.md5, o.role
-    from unnest(new_paths, new_bytes, new_sha256s, new_md5s, new_roles) as o (path, bytes, sha256, md5, role)
-    on conflict (package_id, path) do update
-    set bytes = excluded.bytes, sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role;
+    if new_objects is not null then
+        insert into made (package_id, kind, number, objects)
+        values (its.package_id, done.kind, done.number, new_objects)
+        on conflict (package_id, kind, number) do update set objects = excluded.objects;
+    end if;
 
     -- All tasks of a package tell the same.
     insert into codecs (package_id, rendition, codec)

@@ -134,20 +134,21 @@ pub(crate) async fn condemn(
 /// Forgets a package that was deleted.
 pub(crate) async fn forget(tx: &mut Db, package: &PackageId, now: Timestamp) -> Result<(), Fault> {
     incidents::keep_others(tx, package).await?;
-    let title_id: Option<i64> = query_scalar(
+    let deleted: Option<(i64, i64)> = query_as(
         "delete from packages where id = ( \
              select p.id from packages p join titles t on t.id = p.title_id \
              where t.tenant = $1 and t.title = $2 and p.version = $3 and p.condemned_at is not null) \
-         returning title_id",
+         returning title_id, id",
     )
     .bind(package.tenant.as_str())
     .bind(package.title.as_str())
     .bind(package.version.0)
     .fetch_optional(tx)
     .await?;
-    let title_id = title_id.ok_or_else(|| {
+    let (title_id, package_id) = deleted.ok_or_else(|| {
         Fault::Contradiction(format!("`{package}` is not condemned or not known"))
     })?;
+    packages::forget_objects(tx, package_id).await?;
     titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
 }
 

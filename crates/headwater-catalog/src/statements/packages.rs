@@ -6,7 +6,7 @@ use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Making, PackageRecord, TitleState};
-use headwater_model::task::Remake;
+use headwater_model::task::{Remake, TaskKind};
 use headwater_model::time::Timestamp;
 
 use super::rows;
@@ -78,6 +78,18 @@ pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Ma
 /// A package's objects by path, as long as it is being made.
 pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Object>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
+    if tx.is_shared() {
+        let rows: Vec<String> = query_scalar("select objects from made where package_id = $1")
+            .bind(id)
+            .fetch_all(tx)
+            .await?;
+        let mut objects: Vec<Object> = Vec::new();
+        for row in &rows {
+            objects.extend(serde_json::from_str::<Vec<Object>>(row)?);
+        }
+        objects.sort_by(|a, b| a.path.cmp(&b.path));
+        return Ok(objects);
+    }
     let rows = query(
         "select path, bytes, sha256, md5, role from objects where package_id = $1 order by path",
     )
@@ -140,53 +152,41 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
-/// What becomes of an object that is there already: the same span made again gives the same paths (R1).
-macro_rules! or_replace {
-    ($insert:literal) => {
-        concat!(
-            $insert,
-            " on conflict (package_id, path) do update set bytes = excluded.bytes, \
-             sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role"
-        )
-    };
-}
-
-/// Adds objects, or replaces them by path.
+/// Adds the objects of a task, or replaces them: the same span made again gives the same paths (R1).
 pub(crate) async fn add_objects(
     tx: &mut Db,
     package_id: i64,
+    kind: TaskKind,
     objects: &[Object],
 ) -> Result<(), Fault> {
-    if !tx.is_shared() {
-        // There is no way to SQLite to save.
-        for object in objects {
-            query(or_replace!(
-                "insert into objects (package_id, path, bytes, sha256, md5, role) values ($1, $2, $3, $4, $5, $6)"
-            ))
-            .bind(package_id)
-            .bind(&object.path)
-            .bind(rows::int(object.bytes))
-            .bind(object.sha256.to_string())
-            .bind(object.md5.to_string())
-            .bind(rows::json(&object.role)?)
-            .execute(tx)
-            .await?;
-        }
+    if tx.is_shared() {
+        query(
+            "insert into made (package_id, kind, number, objects) values ($1, $2, $3, $4) \
+             on conflict (package_id, kind, number) do update set objects = excluded.objects",
+        )
+        .bind(package_id)
+        .bind(kind.name())
+        .bind(kind.number())
+        .bind(rows::json(&objects)?)
+        .execute(tx)
+        .await?;
         return Ok(());
     }
-    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
-    query(or_replace!(
-        "insert into objects (package_id, path, bytes, sha256, md5, role) \
-         select $1, * from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])"
-    ))
-    .bind(package_id)
-    .bind(objects.iter().map(|o| o.path.clone()).collect::<Vec<_>>())
-    .bind(objects.iter().map(|o| rows::int(o.bytes)).collect::<Vec<_>>())
-    .bind(objects.iter().map(|o| o.sha256.to_string()).collect::<Vec<_>>())
-    .bind(objects.iter().map(|o| o.md5.to_string()).collect::<Vec<_>>())
-    .bind(roles)
-    .execute(tx)
-    .await?;
+    for object in objects {
+        query(
+            "insert into objects (package_id, path, bytes, sha256, md5, role) values ($1, $2, $3, $4, $5, $6) \
+             on conflict (package_id, path) do update set bytes = excluded.bytes, \
+                 sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role",
+        )
+        .bind(package_id)
+        .bind(&object.path)
+        .bind(rows::int(object.bytes))
+        .bind(object.sha256.to_string())
+        .bind(object.md5.to_string())
+        .bind(rows::json(&object.role)?)
+        .execute(tx)
+        .await?;
+    }
     Ok(())
 }
 
@@ -277,8 +277,12 @@ pub(crate) async fn reseal(tx: &mut Db, package_id: i64, reseals: bool) -> Resul
     Ok(())
 }
 
-/// Deletes the object rows of a package.
+/// Deletes what was kept of the objects of a package.
 pub(crate) async fn forget_objects(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
-    query("delete from objects where package_id = $1").bind(package_id).execute(tx).await?;
+    let forget = tx.pick(
+        "delete from objects where package_id = $1",
+        "delete from made where package_id = $1",
+    );
+    query(forget).bind(package_id).execute(tx).await?;
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(crate) async fn complete(
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::Made { objects, codecs, .. } => {
-            packages::add_objects(tx, package_id, objects).await?;
+            packages::add_objects(tx, package_id, kind, objects).await?;
             packages::add_codecs(tx, package_id, codecs).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
@@ -144,22 +144,17 @@ pub(crate) async fn complete_at_once(
     codecs: &[(String, String)],
     cpu_ms: u64,
 ) -> Result<AtOnce<()>, Fault> {
-    let roles = objects.iter().map(|o| rows::json(&o.role)).collect::<Result<Vec<_>, _>>()?;
-    let done: bool =
-        query_scalar("select complete_made_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
-            .bind(lease.task)
-            .bind(lease.token)
-            .bind(tx.given.map(|now| now.0))
-            .bind(rows::int(cpu_ms))
-            .bind(objects.iter().map(|o| o.path.clone()).collect::<Vec<_>>())
-            .bind(objects.iter().map(|o| rows::int(o.bytes)).collect::<Vec<_>>())
-            .bind(objects.iter().map(|o| o.sha256.to_string()).collect::<Vec<_>>())
-            .bind(objects.iter().map(|o| o.md5.to_string()).collect::<Vec<_>>())
-            .bind(roles)
-            .bind(codecs.iter().map(|(rendition, _)| rendition.clone()).collect::<Vec<_>>())
-            .bind(codecs.iter().map(|(_, codec)| codec.clone()).collect::<Vec<_>>())
-            .fetch_one(tx)
-            .await?;
+    let objects = (!objects.is_empty()).then(|| rows::json(&objects)).transpose()?;
+    let done: bool = query_scalar("select complete_made_1($1, $2, $3, $4, $5, $6, $7)")
+        .bind(lease.task)
+        .bind(lease.token)
+        .bind(tx.given.map(|now| now.0))
+        .bind(rows::int(cpu_ms))
+        .bind(objects)
+        .bind(codecs.iter().map(|(rendition, _)| rendition.clone()).collect::<Vec<_>>())
+        .bind(codecs.iter().map(|(_, codec)| codec.clone()).collect::<Vec<_>>())
+        .fetch_one(tx)
+        .await?;
     Ok(if done { AtOnce::Done(()) } else { AtOnce::TakesMore })
 }
 
@@ -211,6 +206,7 @@ async fn go_back(
         .bind(version.0)
         .execute(tx)
         .await?;
+    packages::forget_objects(tx, package_id).await?;
     query("delete from packages where id = $1").bind(package_id).execute(tx).await?;
     titles::record(tx, title_id, now, Line::AlreadyPublished { version }).await
 }
