@@ -246,6 +246,100 @@ async fn two_that_touch_the_pointers_of_a_title_take_turns() -> Case {
     Ok(())
 }
 
+/// Locks a title as a completion does that is not yet committed.
+async fn share(
+    catalog: &PostgresCatalog,
+    title: &str,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let mut tx = catalog.store.pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))")
+        .bind(format!("main/{title}"))
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx)
+}
+
+#[tokio::test]
+async fn completions_of_a_title_do_not_wait_for_each_other_but_the_last_does() -> Case {
+    let server = Server::start();
+    let catalog = open(&server.database()).await?;
+    let s = scene(&catalog);
+    s.prepare("film", 2).await?;
+    let claimed = [s.claim().await?, s.claim().await?, s.claim().await?];
+    let other = share(&catalog, "film").await.unwrap();
+    let soon = Duration::from_secs(20);
+    for claimed in &claimed[..2] {
+        let outcome = good(claimed.kind);
+        let done = catalog.complete(&claimed.lease, &outcome);
+        tokio::time::timeout(soon, done).await.expect("others share the title")?;
+    }
+    let renewed = catalog.renew(&claimed[2].lease, LEASE_MS, 0);
+    let last = tokio::time::timeout(soon, renewed).await.expect("a renewal waits for nobody")?;
+    let outcome = good(claimed[2].kind);
+    let done = catalog.complete(&last, &outcome);
+    tokio::pin!(done);
+    let early = tokio::time::timeout(Duration::from_millis(300), done.as_mut()).await;
+    assert!(early.is_err(), "the other completion may be of this package: {early:?}");
+    other.commit().await.unwrap();
+    done.await?;
+    s.claim_kind(TaskKind::Seal).await?;
+    Ok(())
+}
+
+/// Whoever is last has to know it, or the title stops for ever.
+#[tokio::test]
+async fn of_several_that_are_completed_at_once_one_is_the_last() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalogs = [open(&url).await?, open(&url).await?];
+    let s = scene(&catalogs[0]);
+    for n in 0..60 {
+        let title = format!("film{n}");
+        // A track and from one to five spans, all of them in hand.
+        s.prepare(&title, n % 5 + 1).await?;
+        let mut claimed = Vec::new();
+        while let Some(task) = s.try_claim().await? {
+            claimed.push(task);
+        }
+        assert_eq!(claimed.len() as u64, n % 5 + 2);
+        let completions = claimed.into_iter().enumerate().map(|(k, task)| {
+            let catalog = catalogs[k % 2].clone();
+            tokio::spawn(async move { catalog.complete(&task.lease, &good(task.kind)).await })
+        });
+        for completion in completions.collect::<Vec<_>>() {
+            completion.await.unwrap()?;
+        }
+        s.work().await?;
+        assert_eq!(s.state(&title).await?, TitleState::Published, "{title}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_completed_at_once_is_told_in_the_words_of_the_model() -> Case {
+    let server = Server::start();
+    let catalog = open(&server.database()).await?;
+    let s = scene(&catalog);
+    s.prepare("film", 3).await?;
+    let audio = s.claim_kind(TaskKind::Audio(0)).await?;
+    catalog.complete(&audio.lease, &good(audio.kind)).await?;
+    let span = s.claim_kind(TaskKind::Span(0)).await?;
+    catalog.release(&span.lease).await?;
+    let lost = catalog.claim(&Offer::of("w", &ALL), 200).await?.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    let again = s.claim_kind(lost.kind).await?;
+    assert_eq!(again.attempt, 2);
+    catalog.complete(&again.lease, &good(again.kind)).await?;
+    assert_lost(catalog.complete(&lost.lease, &good(lost.kind)).await);
+    let told = s.history("film").await?;
+    for (kind, attempt) in [(audio.kind, 1), (again.kind, 2)] {
+        let line = headwater_model::history::Line::Made { kind, attempt }.to_string();
+        assert!(told.contains(&line), "`{line}` is not in {told:?}");
+    }
+    assert_eq!(s.catalog.objects(&package("film", 1)).await?.len(), 2);
+    Ok(())
+}
+
 #[test]
 fn an_address_is_not_told_with_its_password() {
     let options = PostgresOptions::parse("postgres://me:secret@db.example:5433/hw").unwrap();

@@ -1,6 +1,6 @@
 //! Packages: their plan, and their objects while they are being made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::inventory::Object;
@@ -79,16 +79,21 @@ pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Ma
 pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Object>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
     if tx.is_shared() {
-        let rows: Vec<String> = query_scalar("select objects from made where package_id = $1")
-            .bind(id)
-            .fetch_all(tx)
-            .await?;
-        let mut objects: Vec<Object> = Vec::new();
+        // Spans have objects in common, such as init segments: the last to be made counts, as with rows of their own.
+        let rows: Vec<String> = query_scalar(
+            "select m.objects from made m left join tasks k \
+                 on k.package_id = m.package_id and k.kind = m.kind and k.number = m.number \
+             where m.package_id = $1 order by k.finished_at nulls first, k.id",
+        )
+        .bind(id)
+        .fetch_all(tx)
+        .await?;
+        let mut by_path = BTreeMap::new();
         for row in &rows {
-            objects.extend(serde_json::from_str::<Vec<Object>>(row)?);
+            let objects: Vec<Object> = serde_json::from_str(row)?;
+            by_path.extend(objects.into_iter().map(|object| (object.path.clone(), object)));
         }
-        objects.sort_by(|a, b| a.path.cmp(&b.path));
-        return Ok(objects);
+        return Ok(by_path.into_values().collect());
     }
     let rows = query(
         "select path, bytes, sha256, md5, role from objects where package_id = $1 order by path",
