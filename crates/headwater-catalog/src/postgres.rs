@@ -63,7 +63,7 @@ const LETS_GO: &str = "set idle_in_transaction_session_timeout = '30s'; \
 /// Of each connection: a plan of a statement that changes something serves whatever values it is given, since all of them
 /// look for rows by keys. Left to itself, the server makes a plan for each claim, which takes it half as long as the claim.
 /// Nor is anything here worth compiling.
-const SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set jit = off";
+const PLANS: &str = "set plan_cache_mode = force_generic_plan; set jit = off";
 
 /// How statements are remembered by a connection: all there are.
 const STATEMENTS: usize = 256;
@@ -170,16 +170,14 @@ impl PostgresCatalog {
             .acquire_timeout(CONNECT)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql(LETS_GO).execute(connection).await?;
+                    connection.execute(LETS_GO).await?;
+                    connection.execute(PLANS).await?;
                     Ok(())
                 })
             })
             // A broken one shows at its first statement, and the transaction is tried again: asking each time whether it
             // is there would be one more round trip of every transaction.
             .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
-            })
             .connect_with(connect.clone())
             .await?;
         let book = Book::new(book_lasts, clock.clone());

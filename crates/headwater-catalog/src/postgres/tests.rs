@@ -340,6 +340,26 @@ async fn what_is_completed_at_once_is_told_in_the_words_of_the_model() -> Case {
     Ok(())
 }
 
+#[tokio::test]
+async fn every_connection_lets_go_and_keeps_its_plans() -> Case {
+    let server = Server::start();
+    let catalog = open(&server.database()).await?;
+    for (setting, value) in [
+        ("idle_in_transaction_session_timeout", "30s"),
+        ("tcp_user_timeout", "30s"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+    ] {
+        let set: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(&catalog.store.pool)
+            .await
+            .unwrap();
+        assert_eq!(set, value, "{setting}");
+    }
+    Ok(())
+}
+
 #[test]
 fn an_address_is_not_told_with_its_password() {
     let options = PostgresOptions::parse("postgres://me:secret@db.example:5433/hw").unwrap();

@@ -139,6 +139,40 @@ async fn two_processes_share_a_file() -> Case {
 }
 
 #[tokio::test]
+async fn what_an_older_build_made_of_a_package_is_kept() -> Case {
+    let shelf = Shelf::new();
+    let catalog = Arc::new(shelf.open().await?);
+    let s = shelf.scene(&catalog);
+    s.prepare("film", 1).await?;
+    let before = [object("audio-1/init.mp4", 700), object("audio-1/seg-00001.m4s", 9_000)];
+    // As it was before `made`.
+    sqlx::raw_sql(
+        "create table objects (package_id integer not null references packages on delete cascade, \
+             path text not null, bytes integer not null, sha256 text not null, md5 text not null, \
+             role text not null, primary key (package_id, path)) strict, without rowid; \
+         drop table made; delete from _sqlx_migrations where version >= 20261123091000",
+    )
+    .execute(&catalog.store.writer)
+    .await
+    .unwrap();
+    for object in &before {
+        sqlx::query("insert into objects select id, $1, $2, $3, $4, $5 from packages")
+            .bind(&object.path)
+            .bind(object.bytes as i64)
+            .bind(object.sha256.to_string())
+            .bind(object.md5.to_string())
+            .bind(serde_json::to_string(&object.role).unwrap())
+            .execute(&catalog.store.writer)
+            .await
+            .unwrap();
+    }
+    catalog.close().await;
+    let catalog = Arc::new(shelf.open().await?);
+    assert_eq!(catalog.objects(&package("film", 1)).await?, before);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_catalog_from_the_future_is_refused_untouched() -> Case {
     let shelf = Shelf::new();
     let catalog = shelf.open().await?;

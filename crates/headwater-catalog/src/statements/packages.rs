@@ -78,30 +78,21 @@ pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Ma
 /// A package's objects by path, as long as it is being made.
 pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Object>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
-    if tx.is_shared() {
-        // Spans have objects in common, such as init segments: the last to be made counts, as with rows of their own.
-        let rows: Vec<String> = query_scalar(
-            "select m.objects from made m left join tasks k \
-                 on k.package_id = m.package_id and k.kind = m.kind and k.number = m.number \
-             where m.package_id = $1 order by k.finished_at nulls first, k.id",
-        )
-        .bind(id)
-        .fetch_all(tx)
-        .await?;
-        let mut by_path = BTreeMap::new();
-        for row in &rows {
-            let objects: Vec<Object> = serde_json::from_str(row)?;
-            by_path.extend(objects.into_iter().map(|object| (object.path.clone(), object)));
-        }
-        return Ok(by_path.into_values().collect());
-    }
-    let rows = query(
-        "select path, bytes, sha256, md5, role from objects where package_id = $1 order by path",
+    // Spans have objects in common, such as init segments: the last to be made counts.
+    let rows: Vec<String> = query_scalar(
+        "select m.objects from made m left join tasks k \
+             on k.package_id = m.package_id and k.kind = m.kind and k.number = m.number \
+         where m.package_id = $1 order by k.finished_at nulls first, k.id",
     )
     .bind(id)
     .fetch_all(tx)
     .await?;
-    rows.iter().map(rows::object).collect()
+    let mut by_path = BTreeMap::new();
+    for row in &rows {
+        let objects: Vec<Object> = serde_json::from_str(row)?;
+        by_path.extend(objects.into_iter().map(|object| (object.path.clone(), object)));
+    }
+    Ok(by_path.into_values().collect())
 }
 
 /// Packages of a master and a pipeline, newest first, and whether they were published.
@@ -164,34 +155,16 @@ pub(crate) async fn add_objects(
     kind: TaskKind,
     objects: &[Object],
 ) -> Result<(), Fault> {
-    if tx.is_shared() {
-        query(
-            "insert into made (package_id, kind, number, objects) values ($1, $2, $3, $4) \
-             on conflict (package_id, kind, number) do update set objects = excluded.objects",
-        )
-        .bind(package_id)
-        .bind(kind.name())
-        .bind(kind.number())
-        .bind(rows::json(&objects)?)
-        .execute(tx)
-        .await?;
-        return Ok(());
-    }
-    for object in objects {
-        query(
-            "insert into objects (package_id, path, bytes, sha256, md5, role) values ($1, $2, $3, $4, $5, $6) \
-             on conflict (package_id, path) do update set bytes = excluded.bytes, \
-                 sha256 = excluded.sha256, md5 = excluded.md5, role = excluded.role",
-        )
-        .bind(package_id)
-        .bind(&object.path)
-        .bind(rows::int(object.bytes))
-        .bind(object.sha256.to_string())
-        .bind(object.md5.to_string())
-        .bind(rows::json(&object.role)?)
-        .execute(tx)
-        .await?;
-    }
+    query(
+        "insert into made (package_id, kind, number, objects) values ($1, $2, $3, $4) \
+         on conflict (package_id, kind, number) do update set objects = excluded.objects",
+    )
+    .bind(package_id)
+    .bind(kind.name())
+    .bind(kind.number())
+    .bind(rows::json(&objects)?)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -284,10 +257,6 @@ pub(crate) async fn reseal(tx: &mut Db, package_id: i64, reseals: bool) -> Resul
 
 /// Deletes what was kept of the objects of a package.
 pub(crate) async fn forget_objects(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
-    let forget = tx.pick(
-        "delete from objects where package_id = $1",
-        "delete from made where package_id = $1",
-    );
-    query(forget).bind(package_id).execute(tx).await?;
+    query("delete from made where package_id = $1").bind(package_id).execute(tx).await?;
     Ok(())
 }

@@ -189,19 +189,6 @@ pub(crate) fn package(row: &Row, codecs: Vec<(String, String)>) -> Result<Packag
     })
 }
 
-/// An object of a package that is being made.
-pub(crate) fn object(row: &Row) -> Result<Object, Fault> {
-    Ok(Object {
-        path: row.get("path")?,
-        bytes: count(row, "bytes")?,
-        sha256: parsed(row, "sha256")?,
-        md5: parsed(row, "md5")?,
-        // Only what is being made has rows, and that lies in its own version.
-        version: None,
-        role: serde_json::from_str(row.get("role")?)?,
-    })
-}
-
 /// A line of history.
 pub(crate) fn event(row: &Row) -> Result<Event, Fault> {
     Ok(Event { at: Timestamp(row.get("happened_at")?), text: row.get("text")? })
