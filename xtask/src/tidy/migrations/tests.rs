@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn what_only_adds_is_well() {
     let text = "-- drop nothing\nalter table tasks add column extra text;\n\
-        alter table tasks add column n bigint not null default 0;\ncreate index i on tasks (n);";
+        alter table tasks add column n bigint not null default 0;\ncreate index i on tasks (n);\
+        alter table tasks alter column extra set compression lz4;";
     assert_eq!(of_file("2_more.sql", text), Vec::<String>::new());
 }
 
