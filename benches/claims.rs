@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::origin::figures::{Goal, judged};
 use crate::results::median;
-use crate::{Bed, MIN_ROUNDS, machine, measure};
+use crate::{Bed, Rounds, machine, measure};
 
 /// Enough, whatever pgbench can do.
 const ENOUGH: f64 = 2_000.0;
@@ -22,33 +22,6 @@ const OF_BARE: f64 = 0.7;
 
 /// Of the rate in empty tables: a tenth is what turns differ by without a cause.
 const NO_SLOWER: f64 = 0.9;
-
-/// How to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// How often each kind runs.
-    pub rounds: usize,
-    /// Few titles and short turns, to see that it works: nothing is added to the results.
-    pub quick: bool,
-}
-
-impl Options {
-    /// Reads `--rounds 5 --quick`. `None` for anything that is not understood.
-    pub(crate) fn parse(args: &[&str]) -> Option<Self> {
-        let mut options = Self { rounds: MIN_ROUNDS, quick: false };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            match *arg {
-                "--rounds" => {
-                    options.rounds = args.next()?.parse().ok().filter(|n| *n >= MIN_ROUNDS)?
-                }
-                "--quick" => options.quick = true,
-                _ => return None,
-            }
-        }
-        Some(options)
-    }
-}
 
 #[derive(Debug, Deserialize)]
 struct Measured {
@@ -94,7 +67,7 @@ struct Percentiles {
 }
 
 /// Measures, and writes the section of the results.
-pub(super) fn run(bed: &Bed<'_>, options: &Options) -> Result<String> {
+pub(super) fn run(bed: &Bed<'_>, options: &Rounds) -> Result<String> {
     let mut crowd = Command::new(bed.headwater.with_file_name("headwater-crowd"));
     crowd.args(["claims", "--rounds", &options.rounds.to_string()]);
     if options.quick {

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use crate::Bed;
 use crate::measure::{self, Cost};
 
+/// A small picture: what counts in long masters is how many spans there are, not how long one takes.
+const SIZE: &str = "scale=416:234";
+
 /// The last line of `headwater ingest --wait --json`, as far as it matters here.
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -38,6 +41,13 @@ pub(crate) struct Package {
     pub(crate) transcoder: Duration,
 }
 
+/// What became of a master.
+pub(crate) struct Published {
+    title: String,
+    /// The multivariant playlist of its package.
+    pub(crate) index: PathBuf,
+}
+
 /// Takes a master all the way to a published package below `dir`, which is emptied first.
 pub(crate) fn ingest(bed: &Bed<'_>, master: &Path, pipeline: &str, dir: &Path) -> Result<Package> {
     empty(dir)?;
@@ -45,6 +55,18 @@ pub(crate) fn ingest(bed: &Bed<'_>, master: &Path, pipeline: &str, dir: &Path) -
     command.arg("ingest").arg(master).args(["--wait", "--json", "--pipeline", pipeline]);
     command.arg("--data-dir").arg(dir).current_dir(bed.root);
     let (output, cost) = measure::run(&mut command, &dir.with_extension("log"))?;
+    let Published { title, index } = published(&output)?;
+
+    let mut status = Command::new(bed.headwater);
+    status.args(["status", "--json", &title, "--data-dir"]).arg(dir).current_dir(bed.root);
+    let output = measure::prepare(&mut status, &dir.with_extension("log"))?;
+    let status: Status = serde_json::from_str(&output)
+        .with_context(|| format!("understand what `headwater status` said: `{output}`"))?;
+    Ok(Package { index, cost, transcoder: Duration::from_secs_f64(status.cpu_seconds) })
+}
+
+/// What `headwater ingest --wait --json` printed, unless the master was not published.
+pub(crate) fn published(output: &str) -> Result<Published> {
     let last = output.lines().last().context("`headwater ingest` printed nothing")?;
     let answer: Answer = serde_json::from_str(last)
         .with_context(|| format!("understand what `headwater ingest` said: `{last}`"))?;
@@ -56,13 +78,28 @@ pub(crate) fn ingest(bed: &Bed<'_>, master: &Path, pipeline: &str, dir: &Path) -
         answer.message.as_deref().unwrap_or("no message")
     );
     let index = answer.hls.context("`headwater ingest` did not say where the package is")?;
+    Ok(Published { title: answer.title, index })
+}
 
-    let mut status = Command::new(bed.headwater);
-    status.args(["status", "--json", &answer.title, "--data-dir"]).arg(dir).current_dir(bed.root);
-    let output = measure::prepare(&mut status, &dir.with_extension("log"))?;
-    let status: Status = serde_json::from_str(&output)
-        .with_context(|| format!("understand what `headwater status` said: `{output}`"))?;
-    Ok(Package { index, cost, transcoder: Duration::from_secs_f64(status.cpu_seconds) })
+/// A master of so many minutes: a minute of the sample, small, repeated without another generation of loss.
+pub(crate) fn minutes(bed: &Bed<'_>, minutes: u32) -> Result<PathBuf> {
+    let master = bed.dir.join(format!("minutes-{minutes}.mp4"));
+    if !master.exists() {
+        let (part, unfinished) = (bed.dir.join("minute.mp4"), bed.dir.join("minutes.part.mp4"));
+        let log = bed.dir.join("make.log");
+        let mut encode = Command::new("ffmpeg");
+        encode.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(bed.sample);
+        encode.args(["-t", "60", "-vf", SIZE, "-c:v", "libx264", "-preset", "veryfast"]);
+        encode.args(["-g", "50", "-crf", "18", "-c:a", "aac", "-b:a", "128k"]).arg(&part);
+        measure::prepare(&mut encode, &log)?;
+        let mut repeat = Command::new("ffmpeg");
+        repeat.args(["-nostdin", "-v", "error", "-y", "-stream_loop", &(minutes - 1).to_string()]);
+        repeat.arg("-i").arg(&part).args(["-c", "copy", "-movflags", "+faststart"]);
+        measure::prepare(repeat.arg(&unfinished), &log)?;
+        fs::rename(unfinished, &master)?;
+        fs::remove_file(part)?;
+    }
+    Ok(master)
 }
 
 /// The pipeline of that name (or in that file) as the product itself reads it.

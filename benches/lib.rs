@@ -10,6 +10,7 @@ mod claims;
 mod ladder;
 mod origin;
 mod packaging;
+mod scale;
 
 mod headwater;
 mod hls;
@@ -26,7 +27,6 @@ use anyhow::Result;
 /// Fewer rounds have no median worth the name.
 const MIN_ROUNDS: usize = 3;
 
-pub use claims::Options as ClaimsOptions;
 pub use origin::{Options as OriginOptions, Part};
 
 /// A benchmark and its options.
@@ -39,7 +39,9 @@ pub enum Bench {
     /// Uploads, audits and healing against s5cmd, rclone and the servers' own limits.
     Origin(OriginOptions),
     /// The queue on PostgreSQL against the bare statements of one.
-    Claims(ClaimsOptions),
+    Claims(Rounds),
+    /// A title by one worker on one core, and by two on a core each.
+    Scale(Rounds),
 }
 
 /// What ladder and packaging benchmarks take.
@@ -55,15 +57,42 @@ pub struct Options {
     pub vmaf: bool,
 }
 
+/// What benchmarks take that have a small form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rounds {
+    /// How often each kind runs.
+    pub rounds: usize,
+    /// Little and short, to see that it works: nothing is added to the results.
+    pub quick: bool,
+}
+
+impl Rounds {
+    /// Reads `--rounds 5 --quick`. `None` for anything that is not understood.
+    fn parse(args: &[&str]) -> Option<Self> {
+        let mut options = Self { rounds: MIN_ROUNDS, quick: false };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match *arg {
+                "--rounds" => {
+                    options.rounds = args.next()?.parse().ok().filter(|n| *n >= MIN_ROUNDS)?
+                }
+                "--quick" => options.quick = true,
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
 impl Bench {
     /// Reads `ladder --rounds 5 …`. `None` for anything that is not understood.
     pub fn parse(args: &[&str]) -> Option<Self> {
         let (name, args) = args.split_first()?;
-        if *name == "origin" {
-            return OriginOptions::parse(args).map(Bench::Origin);
-        }
-        if *name == "claims" {
-            return ClaimsOptions::parse(args).map(Bench::Claims);
+        match *name {
+            "origin" => return OriginOptions::parse(args).map(Bench::Origin),
+            "claims" => return Rounds::parse(args).map(Bench::Claims),
+            "scale" => return Rounds::parse(args).map(Bench::Scale),
+            _ => {}
         }
         let mut options = Options { master: None, pipeline: None, rounds: MIN_ROUNDS, vmaf: false };
         let mut args = args.iter();
@@ -91,6 +120,7 @@ impl Bench {
             Bench::Ladder(_) | Bench::Packaging(_) => &["headwater"],
             Bench::Origin(_) => &["headwater", "headwater-load", "headwater-lying-origin"],
             Bench::Claims(_) => &["headwater-crowd"],
+            Bench::Scale(_) => &["headwater", "headwater-crowd"],
         }
     }
 
@@ -107,22 +137,19 @@ impl Bench {
             println!("\n{section}");
             results::append(&root.join("benches/RESULTS.md"), &section)
         };
+        let show = |section: String| {
+            println!("\n{section}");
+            Ok(())
+        };
+        let add = |quick: bool, section: String| if quick { show(section) } else { keep(section) };
         match self {
             Bench::Ladder(options) => keep(ladder::run(&bench, options)?),
             Bench::Packaging(options) => keep(packaging::run(&bench, options)?),
-            Bench::Origin(options) if options.quick => origin::run(&bench, options, &|section| {
-                println!("\n{section}");
-                Ok(())
-            }),
-            Bench::Origin(options) => origin::run(&bench, options, &keep),
-            Bench::Claims(options) => {
-                let section = claims::run(&bench, options)?;
-                match options.quick {
-                    true => println!("\n{section}"),
-                    false => keep(section)?,
-                }
-                Ok(())
+            Bench::Origin(options) => {
+                origin::run(&bench, options, &|section| add(options.quick, section))
             }
+            Bench::Claims(options) => add(options.quick, claims::run(&bench, options)?),
+            Bench::Scale(options) => add(options.quick, scale::run(&bench, options)?),
         }
     }
 }

@@ -28,6 +28,13 @@ fn parts_of_the_origin_benchmark_run_in_the_order_given() {
 }
 
 #[test]
+fn scale_takes_rounds() {
+    let options = Rounds { rounds: 4, quick: true };
+    let read = Bench::parse(&["scale", "--quick", "--rounds", "4"]);
+    assert_eq!(read, Some(Bench::Scale(options)));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     for args in [
         &["ladder", "--rounds", "2"][..],
@@ -38,6 +45,7 @@ fn what_makes_no_sense_is_refused() {
         &["origin", "--master", "a.mov"],
         &["claims", "--rounds", "2"],
         &["claims", "upload"],
+        &["scale", "--workers", "3"],
         &["speed"],
         &[],
     ] {

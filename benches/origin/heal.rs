@@ -12,12 +12,9 @@ use super::{Lab, Options};
 use crate::results::median;
 use crate::{headwater, measure};
 
-/// Length of the part that is encoded once, and how often it is repeated: an hour.
-const PART_SECONDS: &str = "60";
-const REPEATS: u32 = 60;
+/// Length of the master in minutes.
+const MINUTES: u32 = 60;
 
-/// A small picture: what counts is how many spans have to be made again, not how long one takes.
-const SIZE: &str = "scale=416:234";
 const PIPELINE: &str = "vod-h264";
 
 /// What is lost, in parts of the title's length: of one span, and of three.
@@ -25,8 +22,8 @@ const LOSSES: [&[f64]; 2] = [&[0.5], &[0.2, 0.5, 0.8]];
 
 /// Measures, and returns the section.
 pub(super) fn run(lab: &Lab<'_>, options: &Options) -> Result<String> {
-    let repeats = options.sized(REPEATS);
-    let master = make_master(lab, repeats)?;
+    let minutes = options.sized(MINUTES);
+    let master = headwater::minutes(lab.bed, minutes)?;
     let data = lab.dir.join("heal");
     let made = headwater::ingest(lab.bed, &master, PIPELINE, &data)?;
     let (whole, whole_cpu) = (made.cost.wall.as_secs_f64(), made.cost.cpu.as_secs_f64());
@@ -75,7 +72,7 @@ pub(super) fn run(lab: &Lab<'_>, options: &Options) -> Result<String> {
     };
     fs::remove_dir_all(&data).context("remove the title")?;
     Ok(format!(
-        "## Heal: a title of {repeats} min in spans of a minute, on one origin\n\n{}\n\
+        "## Heal: a title of {minutes} min in spans of a minute, on one origin\n\n{}\n\
          | what | wall s | CPU s | CPU of the whole | wall s of each round |\n|---|---|---|---|---|\n\
          | transcoding the title | {whole:.2} | {whole_cpu:.2} | 100 % | |\n{rows}\n{spans}\
          - Healed bytes are those that were lost, in every round\n",
@@ -92,25 +89,4 @@ fn segments(index: &Path) -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string(&playlist).context("read a playlist")?;
     let names = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     Ok(names.map(|name| folder.join(name)).collect())
-}
-
-/// A minute of the sample, small, repeated without another generation of loss.
-fn make_master(lab: &Lab<'_>, repeats: u32) -> Result<PathBuf> {
-    let master = lab.dir.join(format!("heal-{repeats}.mp4"));
-    if !master.exists() {
-        let (part, unfinished) = (lab.dir.join("heal-part.mp4"), lab.dir.join("heal.part.mp4"));
-        let log = lab.dir.join("make.log");
-        let mut encode = Command::new("ffmpeg");
-        encode.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(lab.bed.sample);
-        encode.args(["-t", PART_SECONDS, "-vf", SIZE, "-c:v", "libx264", "-preset", "veryfast"]);
-        encode.args(["-g", "50", "-crf", "18", "-c:a", "aac", "-b:a", "128k"]).arg(&part);
-        measure::prepare(&mut encode, &log)?;
-        let mut repeat = Command::new("ffmpeg");
-        repeat.args(["-nostdin", "-v", "error", "-y", "-stream_loop", &(repeats - 1).to_string()]);
-        repeat.arg("-i").arg(&part).args(["-c", "copy", "-movflags", "+faststart"]);
-        measure::prepare(repeat.arg(&unfinished), &log)?;
-        fs::rename(unfinished, &master)?;
-        fs::remove_file(part)?;
-    }
-    Ok(master)
 }

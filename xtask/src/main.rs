@@ -47,6 +47,9 @@ cargo xtask COMMAND
   bench claims [--rounds N] [--quick]
                              the queue on PostgreSQL with 3 million tasks: 64 claimers against the bare statements
                              under pgbench; --quick is small and short, not kept
+  bench scale [--rounds N] [--quick]
+                             a title of ten minutes by one worker on one core, and by two workers on a core each;
+                             --quick is two minutes, not kept
                              (all of them add their results to benches/RESULTS.md)
 ";
 

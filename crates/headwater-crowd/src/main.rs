@@ -1,5 +1,5 @@
 //! A crowd of workers without transcoders, on a PostgreSQL server of its own: what the queue can do, measured by
-//! `cargo xtask bench claims` and played through by `cargo xtask simulate`. No part of the product.
+//! `cargo xtask bench claims` and played through by `cargo xtask simulate`. `cargo xtask bench scale` borrows the server. No part of the product.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -16,10 +16,12 @@ mod stopwatch;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use headwater_testkit::postgres::Server;
 
 const USAGE: &str = "\
 headwater-crowd COMMAND
 
+  serve               a PostgreSQL server until standard input ends; says the address of an empty database of it
   claims [OPTIONS]    how many tasks a second 64 claimers get through; told as JSON, in one line
     --titles N        titles of 120 tasks that wait in the queue (default 25000)
     --finished N      titles of 120 tasks that are done, in the second half of the measurement (default 25000)
@@ -60,6 +62,12 @@ async fn main() -> ExitCode {
 /// False when the arguments make no sense.
 async fn run(args: &[&str]) -> Result<bool> {
     match args {
+        ["serve"] => {
+            let server = Server::start_for_measuring();
+            println!("{}", server.database());
+            tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
+                .await??;
+        }
         ["claims", options @ ..] => {
             let Some(options) = claims::Options::parse(options) else { return Ok(false) };
             println!("{}", serde_json::to_string(&claims::run(&options).await?)?);
