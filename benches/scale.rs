@@ -38,7 +38,8 @@ pub(super) fn run(bed: &Bed<'_>, options: &Rounds) -> Result<String> {
     let master = headwater::minutes(bed, minutes)?;
     let names = CLUSTERS.map(|(name, _)| name);
     let tools = results::take_turns(&names, options.rounds, |name| {
-        let workers = CLUSTERS.iter().find(|(it, _)| *it == name).map_or(1, |(_, workers)| *workers);
+        let workers =
+            CLUSTERS.iter().find(|(it, _)| *it == name).map_or(1, |(_, workers)| *workers);
         let cluster = Cluster::start(bed, workers)?;
         let (index, cost) = cluster.ingest(&master)?;
         let bytes = hls::renditions(&index)?.iter().map(|rendition| rendition.bytes).sum();

@@ -1,5 +1,9 @@
 //! The port's methods, each of them one transaction, on whatever database there is.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
@@ -15,6 +19,8 @@ use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
 use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::db::Db;
 use crate::error::Fault;
@@ -60,17 +66,33 @@ pub trait Store: Send + Sync {
     /// Whether a transaction that met `fault` in its `tries`th try (from 1) is to be tried once more, now.
     async fn again(&self, fault: &Fault, tries: u32) -> bool;
 
+    /// How long a transaction may take, where nobody else says that a server is gone.
+    fn answers_within(&self) -> Option<Duration> {
+        None
+    }
+
+    /// One took longer: what it was asked on, and every connection as old as that, is as good as broken.
+    fn fell_silent(&self) {}
+
     /// Ends when another process may have queued something.
     async fn news(&self);
 }
 
+/// Between two looks of the patient whether a database is back.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
+
 /// A catalog in a database.
 pub struct SqlCatalog<S> {
-    pub(crate) store: S,
-    pub(crate) book: Book,
+    pub(crate) store: Arc<S>,
+    pub(crate) book: Arc<Book>,
+    is_patient: bool,
 }
 
 impl<S: Store> SqlCatalog<S> {
+    pub(crate) fn new(store: S, book: Book) -> Self {
+        Self { store: Arc::new(store), book: Arc::new(book), is_patient: false }
+    }
+
     async fn change(&self, lock: Lock<'_>) -> Result<Db, Fault> {
         self.store.change(lock).await
     }
@@ -88,10 +110,10 @@ impl<S: Store> SqlCatalog<S> {
 /// only when that succeeds is it committed. Async closures cannot promise to be `Send` yet, hence a macro.
 macro_rules! transaction {
     ($self:ident.$start:ident($($lock:expr)?), $operation:literal, |$tx:ident, $now:ident| $body:expr) => {{
-        let mut tries = 0;
+        let (mut tries, mut told) = (0, false);
         loop {
             tries += 1;
-            let work = async {
+            let work = pin!(async {
                 let mut db = $self.$start($($lock)?).await?;
                 let answer = {
                     let $now = db.now;
@@ -100,17 +122,39 @@ macro_rules! transaction {
                 };
                 $self.store.commit(db).await?;
                 Ok::<_, Fault>(answer)
+            });
+            let done = match $self.store.answers_within() {
+                None => work.await,
+                // It is dropped only after the store knows, which then has no use for its connection.
+                Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
+                    $self.store.fell_silent();
+                    Err(Fault::Silent(limit))
+                }),
             };
-            match work.await {
+            match done {
                 Err(fault) if $self.store.again(&fault, tries).await => {}
-                done => break done.map_err(|fault| fault.during($operation)),
+                done => match done.map_err(|fault| fault.during($operation)) {
+                    Err(error @ CatalogError::Away { .. }) if $self.is_patient => {
+                        if !told {
+                            warn!(%error, "waiting for it");
+                        }
+                        (tries, told) = (0, true);
+                        sleep(LOOKS_AGAIN).await;
+                    }
+                    done => break done,
+                },
             }
         }
     }};
 }
 
 #[async_trait]
-impl<S: Store> Catalog for SqlCatalog<S> {
+impl<S: Store + 'static> Catalog for SqlCatalog<S> {
+    fn patient(self: Arc<Self>) -> Arc<dyn Catalog> {
+        let Self { store, book, is_patient: _ } = &*self;
+        Arc::new(Self { store: store.clone(), book: book.clone(), is_patient: true })
+    }
+
     async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
         transaction!(
             self.change(Lock::Title(&new.tenant, &new.title)),

@@ -1,6 +1,7 @@
 //! Turns what goes wrong inside a transaction into what a caller of the port can act on, in one place.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use headwater_ports::catalog::CatalogError;
 use sqlx::migrate::MigrateError;
@@ -12,6 +13,8 @@ pub enum Fault {
     LeaseLost { task: i64 },
     /// The database said no.
     Sql(sqlx::Error),
+    /// The server has not answered for this long.
+    Silent(Duration),
     /// The schema needs a newer build.
     TooNew,
     /// The schema could not be brought up to date.
@@ -52,6 +55,7 @@ impl Fault {
         match self {
             Fault::Sql(error) => code_of(error).is_some_and(|code| code == BUSY),
             Fault::LeaseLost { .. }
+            | Fault::Silent(_)
             | Fault::TooNew
             | Fault::Migrate(_)
             | Fault::Contradiction(_) => false,
@@ -63,6 +67,7 @@ impl Fault {
     pub(crate) fn lost_connection(&self) -> bool {
         match self {
             Fault::Sql(error) => is_away(error) && !matches!(error, sqlx::Error::PoolTimedOut),
+            Fault::Silent(_) => true,
             Fault::LeaseLost { .. }
             | Fault::TooNew
             | Fault::Migrate(_)
@@ -77,6 +82,7 @@ impl Fault {
                 code_of(error).is_some_and(|code| IN_THE_WAY.contains(&code.as_ref()))
             }
             Fault::LeaseLost { .. }
+            | Fault::Silent(_)
             | Fault::TooNew
             | Fault::Migrate(_)
             | Fault::Contradiction(_) => false,
@@ -88,6 +94,7 @@ impl Fault {
         match self {
             Fault::Sql(error) => is_full(error),
             Fault::LeaseLost { .. }
+            | Fault::Silent(_)
             | Fault::TooNew
             | Fault::Migrate(_)
             | Fault::Contradiction(_) => false,
@@ -100,6 +107,10 @@ impl Fault {
             Fault::LeaseLost { task } => return CatalogError::LeaseLost { task },
             Fault::TooNew | Fault::Migrate(MigrateError::VersionMissing(_)) => {
                 return CatalogError::TooNew;
+            }
+            Fault::Silent(limit) => {
+                let source = format!("it has not answered for {} s", limit.as_secs()).into();
+                return CatalogError::Away { source };
             }
             Fault::Sql(error)
             | Fault::Migrate(MigrateError::Execute(error))

@@ -10,9 +10,9 @@
 //! a package still knows that it is the last). Whatever such a statement does not know how to deal with it leaves alone,
 //! and a transaction with the title to itself does it.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use headwater_model::time::Timestamp;
@@ -21,7 +21,7 @@ use headwater_ports::clock::Clock;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgConnection, Postgres, Transaction};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::catalog::{Lock, SqlCatalog, Store};
 use crate::db::Db;
@@ -44,9 +44,16 @@ const CONNECTIONS: u32 = 8;
 /// as long as a fail-over, which callers wait for as they see fit.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a transaction may take. A server that is cut off from power says no farewell, and TCP waits for it for a quarter
+/// of an hour; nothing that is asked here takes a server that is there as long as this.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
 /// Tries of a transaction that lost its connection or was in another's way. A restart of the server breaks every
 /// connection there is, and each try meets one of them.
 const TRIES: u32 = CONNECTIONS + 2;
+
+/// Tries of one that was not answered: the second is made on a new connection, which is to whoever has taken over.
+const TRIES_OF_SILENCE: u32 = 2;
 
 /// Before the first of them, more before each further one.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -54,16 +61,19 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How old what is known of the lanes may be.
 const BOOK_LASTS: Duration = Duration::from_secs(1);
 
-/// Has the server let go of what a process holds that is cut off in the middle of a transaction: without it, the title that
-/// it has locked would be locked until TCP gives up, which takes hours.
-const LETS_GO: &str = "set idle_in_transaction_session_timeout = '30s'; \
+/// What each connection is told at first.
+///
+/// - The server lets go of what a process holds that is cut off in the middle of a transaction: without it, the title that
+///   it has locked would be locked until TCP gives up, which takes hours.
+/// - Each statement sees what was committed before it, whatever the database's own default is: `complete_made_1` counts on
+///   it.
+/// - A plan of a statement that changes something serves whatever values it is given, since all of them look for rows by
+///   keys. Left to itself, the server makes a plan for each claim, which takes it half as long as the claim. Nor is
+///   anything here worth compiling.
+const SESSION: &str = "set idle_in_transaction_session_timeout = '30s'; \
     set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4; \
-    set tcp_user_timeout = 30000";
-
-/// Of each connection: a plan of a statement that changes something serves whatever values it is given, since all of them
-/// look for rows by keys. Left to itself, the server makes a plan for each claim, which takes it half as long as the claim.
-/// Nor is anything here worth compiling.
-const PLANS: &str = "set plan_cache_mode = force_generic_plan; set jit = off";
+    set tcp_user_timeout = 30000; set default_transaction_isolation = 'read committed'; \
+    set plan_cache_mode = force_generic_plan; set jit = off";
 
 /// How statements are remembered by a connection: all there are.
 const STATEMENTS: usize = 256;
@@ -143,9 +153,27 @@ impl PostgresOptions {
 /// The database.
 pub struct PostgresDatabase {
     pool: PgPool,
+    silence: Arc<Silence>,
     clock: Option<Arc<dyn Clock>>,
     plans: Arc<Shelf>,
     news: News,
+}
+
+/// When a server last fell silent. What was connected before that leads to a machine that may be gone, and is not used
+/// again: asking each of them would take as long as the first.
+#[derive(Default)]
+struct Silence(Mutex<Option<Instant>>);
+
+impl Silence {
+    fn fell(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection of this age was there then.
+    fn befell(&self, age: Duration) -> bool {
+        let fell = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fell.is_some_and(|fell| fell.elapsed() <= age)
+    }
 }
 
 impl PostgresCatalog {
@@ -162,28 +190,38 @@ impl PostgresCatalog {
 
     async fn try_connect(options: &PostgresOptions) -> Result<Self, Fault> {
         let PostgresOptions { connect, connections, clock, book_lasts } = options.clone();
-        let mut first = connect.connect().await?;
+        let first = timeout(CONNECT, connect.connect()).await;
+        let mut first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        first.execute(SESSION).await?;
         schema::bring_up_to_date(&mut first, &MIGRATIONS).await?;
         drop(first);
+        let silence = Arc::new(Silence::default());
+        let (before, after) = (silence.clone(), silence.clone());
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(CONNECT)
             .after_connect(|connection, _| {
-                Box::pin(async move {
-                    connection.execute(LETS_GO).await?;
-                    connection.execute(PLANS).await?;
-                    Ok(())
-                })
+                Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
             })
             // A broken one shows at its first statement, and the transaction is tried again: asking each time whether it
             // is there would be one more round trip of every transaction.
             .test_before_acquire(false)
+            .before_acquire(move |_, it| {
+                let is_of_use = !before.befell(it.age);
+                Box::pin(async move { Ok(is_of_use) })
+            })
+            // Without it, what was dropped in the middle of a statement would wait here for its answer, in the place of
+            // another connection.
+            .after_release(move |_, it| {
+                let is_silent = after.befell(it.age);
+                let gone = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+                Box::pin(async move { if is_silent { Err(gone()) } else { Ok(true) } })
+            })
             .connect_with(connect.clone())
             .await?;
-        let book = Book::new(book_lasts, clock.clone());
-        let store =
-            PostgresDatabase { pool, clock, plans: Arc::default(), news: News::of(connect) };
-        Ok(Self { store, book })
+        let (book, news) = (Book::new(book_lasts, clock.clone()), News::of(connect));
+        let store = PostgresDatabase { pool, silence, clock, plans: Arc::default(), news };
+        Ok(Self::new(store, book))
     }
 
     /// Waits for what is under way and closes all connections.
@@ -279,10 +317,20 @@ impl Store for PostgresDatabase {
         tx.commit().await
     }
 
+    fn answers_within(&self) -> Option<Duration> {
+        Some(ANSWERS_WITHIN)
+    }
+
+    fn fell_silent(&self) {
+        self.silence.fell();
+    }
+
     /// What was answered stays true when it is tried again: results carry the token of their lease, and whatever else is
     /// asked for twice is found to be there.
     async fn again(&self, fault: &Fault, tries: u32) -> bool {
-        if tries >= TRIES || !(fault.lost_connection() || fault.was_in_the_way()) {
+        let tries_at_most =
+            if matches!(fault, Fault::Silent(_)) { TRIES_OF_SILENCE } else { TRIES };
+        if tries >= tries_at_most || !(fault.lost_connection() || fault.was_in_the_way()) {
             return false;
         }
         sleep(PAUSE * tries).await;

@@ -103,7 +103,7 @@ impl SqliteCatalog {
             .await?;
         let store = SqliteFile { writer, readers, clock, plans: Arc::default() };
         // Its own rows are read from memory, so it is asked each time.
-        Ok(Self { store, book: Book::new(Duration::ZERO, None) })
+        Ok(Self::new(store, Book::new(Duration::ZERO, None)))
     }
 
     /// Waits for what is under way and closes the file, which folds the write-ahead log into it.

@@ -65,8 +65,10 @@ async fn run(args: &[&str]) -> Result<bool> {
         ["serve"] => {
             let server = Server::start_for_measuring();
             println!("{}", server.database());
-            tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
-                .await??;
+            tokio::task::spawn_blocking(|| {
+                std::io::copy(&mut std::io::stdin(), &mut std::io::sink())
+            })
+            .await??;
         }
         ["claims", options @ ..] => {
             let Some(options) = claims::Options::parse(options) else { return Ok(false) };

@@ -463,7 +463,7 @@ impl Engine {
         info!(attempt = claimed.attempt, "started");
         let Config { spool, worker, .. } = &*self.config;
         let spool = spool::folder_of(spool, worker, &claimed.lease);
-        let hold = Hold::new(self.ports.catalog.clone(), claimed.lease.clone(), self.config.lease);
+        let hold = Hold::new(self.patient(), claimed.lease.clone(), self.config.lease);
         // Whichever ends first drops the others, and dropping the work kills its child.
         let end = tokio::select! {
             biased;
@@ -486,8 +486,16 @@ impl Engine {
         self.wake.send_replace(());
     }
 
+    /// The catalog for whoever holds a claim: a database that is away is no failure of the work, which is dropped with its
+    /// claim and no sooner.
+    fn patient(&self) -> Arc<dyn Catalog> {
+        self.ports.catalog.clone().patient()
+    }
+
     async fn work(&self, hold: &Hold, claimed: &Claimed, spool: &Path) -> Result<Outcome, Halt> {
-        let (ports, masters) = (&self.ports.held_to(claimed.plan.as_deref()), &self.masters);
+        let ports =
+            Ports { catalog: self.patient(), ..self.ports.held_to(claimed.plan.as_deref()) };
+        let (ports, masters) = (&ports, &self.masters);
         match claimed.kind {
             TaskKind::Prepare => prepare::prepare(ports, masters, claimed).await,
             TaskKind::Span(n) => {

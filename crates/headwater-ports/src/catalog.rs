@@ -1,5 +1,7 @@
 //! Titles, packages, tasks and leases: decisions, kept through any crash.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use headwater_model::archive::{MasterCopy, MasterRecord};
 use headwater_model::audit::Holding;
@@ -76,6 +78,10 @@ pub struct SeenFile {
 /// task by then. Every method is one transaction: it happens whole, or (when it returns an error) not at all.
 #[async_trait]
 pub trait Catalog: Send + Sync {
+    /// The same catalog for whoever would rather wait than hear [`CatalogError::Away`]: what it is asked while its database
+    /// is away is asked again until that is back, however long it takes. Who has waited enough drops the call.
+    fn patient(self: Arc<Self>) -> Arc<dyn Catalog>;
+
     /// Queues a title: a new one as `v1`, a known one as its next version, while viewers keep what they have.
     ///
     /// A title whose newest package failed or was rejected resumes that version when the master's path and pipeline are

@@ -44,6 +44,10 @@ impl MemoryCatalog {
 
 #[async_trait]
 impl Catalog for MemoryCatalog {
+    fn patient(self: Arc<Self>) -> Arc<dyn Catalog> {
+        self
+    }
+
     async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {
         Ok(self.state().submit(new, self.clock.now()))
     }

@@ -347,6 +347,7 @@ async fn every_connection_lets_go_and_keeps_its_plans() -> Case {
     for (setting, value) in [
         ("idle_in_transaction_session_timeout", "30s"),
         ("tcp_user_timeout", "30000"),
+        ("default_transaction_isolation", "read committed"),
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
     ] {

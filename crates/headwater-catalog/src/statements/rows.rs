@@ -1,7 +1,6 @@
 //! Rows into the model's types and back.
 
 use headwater_model::id::Version;
-use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::lane::Priority;
 use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState};

@@ -31,6 +31,8 @@ pub(crate) enum Gate {
     ClosesAfter(usize, Arc<Notify>),
     /// Calls of this method fail this many times.
     Fails(&'static str, usize),
+    /// The database is away for this many calls of this method.
+    Away(&'static str, usize),
     /// Calls of this method are never answered.
     Hangs(&'static str),
     /// Calls of this method panic.
@@ -41,22 +43,24 @@ pub(crate) enum Gate {
 
 pub(crate) struct GatedCatalog {
     inner: Arc<MemoryCatalog>,
-    gate: Gate,
-    calls: AtomicUsize,
+    gate: Arc<Gate>,
+    calls: Arc<AtomicUsize>,
+    is_patient: bool,
 }
 
 impl GatedCatalog {
     pub(crate) fn new(inner: Arc<MemoryCatalog>, gate: Gate) -> Arc<Self> {
-        Arc::new(Self { inner, gate, calls: AtomicUsize::new(0) })
+        let (gate, calls) = (Arc::new(gate), Arc::default());
+        Arc::new(Self { inner, gate, calls, is_patient: false })
     }
 
     async fn before(&self, method: &str) -> Result<usize, CatalogError> {
-        let counts = match &self.gate {
+        let counts = match &*self.gate {
             // How often these are called depends on how long the machine takes.
             Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => {
                 !["claim", "renew", "enlist", "beat"].contains(&method)
             }
-            Gate::Fails(failing, _) => *failing == method,
+            Gate::Fails(failing, _) | Gate::Away(failing, _) => *failing == method,
             Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
             Gate::Panics(broken) if *broken == method => panic!("the catalog's fault"),
             Gate::Hangs(_) | Gate::Panics(_) | Gate::OneConnection(_) => false,
@@ -65,7 +69,7 @@ impl GatedCatalog {
             return Ok(usize::MAX);
         }
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        match &self.gate {
+        match &*self.gate {
             Gate::ClosesBefore(n, bell) if call >= *n => ring(bell).await,
             // Calls of other tasks after the one that is never answered.
             Gate::ClosesAfter(n, bell) if call > *n => ring(bell).await,
@@ -73,19 +77,22 @@ impl GatedCatalog {
                 operation: "ask the database",
                 source: "it is away".into(),
             }),
+            Gate::Away(_, times) if call < *times => {
+                Err(CatalogError::Away { source: "nobody answers".into() })
+            }
             _ => Ok(call),
         }
     }
 
     async fn connection(&self) -> Option<MutexGuard<'_, ()>> {
-        let Gate::OneConnection(connection) = &self.gate else { return None };
+        let Gate::OneConnection(connection) = &*self.gate else { return None };
         let connection = connection.lock().await;
         sleep(Duration::from_millis(1)).await;
         Some(connection)
     }
 
     async fn after(&self, call: usize) {
-        if let Gate::ClosesAfter(n, bell) = &self.gate
+        if let Gate::ClosesAfter(n, bell) = &*self.gate
             && call == *n
         {
             let _: usize = ring(bell).await.unwrap_or_default();
@@ -102,8 +109,21 @@ macro_rules! gated {
     ($($method:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         #[async_trait]
         impl Catalog for GatedCatalog {
+            fn patient(self: Arc<Self>) -> Arc<dyn Catalog> {
+                let Self { inner, gate, calls, is_patient: _ } = &*self;
+                let (inner, gate, calls) = (inner.clone(), gate.clone(), calls.clone());
+                Arc::new(Self { inner, gate, calls, is_patient: true })
+            }
+
             $(async fn $method(&self, $($arg: $type),*) -> Result<$out, CatalogError> {
-                let call = self.before(stringify!($method)).await?;
+                let call = loop {
+                    match self.before(stringify!($method)).await {
+                        Err(CatalogError::Away { .. }) if self.is_patient => {
+                            sleep(Duration::from_secs(1)).await;
+                        }
+                        call => break call?,
+                    }
+                };
                 let _connection = self.connection().await;
                 let answer = self.inner.$method($($arg),*).await;
                 self.after(call).await;

@@ -187,6 +187,20 @@ async fn a_catalog_that_is_away_for_a_moment_loses_no_lease() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_catalog_that_is_away_in_the_middle_of_work_costs_no_try() {
+    for method in ["objects", "renew", "note", "keep_copy", "package"] {
+        let lab = Lab::new();
+        let catalog = GatedCatalog::new(lab.catalog.clone(), Gate::Away(method, 20));
+        let engine = lab.engine_by(catalog, lab.origin.clone());
+        lab.engine().submit(&lab.title("film", "a film")).await.unwrap();
+        assert_eq!(lab.told(&lab.work(&engine, "film").await), "published");
+        assert_eq!(lab.transcoder.calls().len(), 3, "{method}: nothing was made twice");
+        let told = lab.history("film").await;
+        assert!(!told.contains("failed"), "{method}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_is_cut_off_from_the_catalog_lets_go_when_its_lease_is_over() {
     for gate in [Gate::Fails("renew", usize::MAX), Gate::Hangs("renew")] {
         let lab = Lab::new();
