@@ -35,9 +35,13 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
-/// What PostgreSQL says when its server is going away, is coming up, is one that only reads since another took over, or has
-/// no connection left. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-const AWAY: [&str; 8] = ["57P01", "57P02", "57P03", "08000", "08003", "08006", "25006", "53300"];
+/// What PostgreSQL says when its server is going away, is coming up, is one that only reads since another took over, has no
+/// connection left, or has let go of a connection that was idle for too long, in a transaction or not.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const AWAY: [&str; 11] = [
+    "57P01", "57P02", "57P03", "08000", "08003", "08006", "25006", "53300", "25P03", "25P04",
+    "57P05",
+];
 /// `serialization_failure` and `deadlock_detected`: of two that were in each other's way, this one was undone.
 const IN_THE_WAY: [&str; 2] = ["40001", "40P01"];
 /// `disk_full` of PostgreSQL.

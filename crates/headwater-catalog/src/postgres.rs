@@ -88,6 +88,7 @@ pub struct PostgresOptions {
     connections: u32,
     clock: Option<Arc<dyn Clock>>,
     book_lasts: Duration,
+    answers_within: Duration,
 }
 
 impl fmt::Debug for PostgresOptions {
@@ -113,7 +114,13 @@ impl PostgresOptions {
             .statement_cache_capacity(STATEMENTS)
             // What fails says which operation it was.
             .disable_statement_logging();
-        Ok(Self { connect, connections: CONNECTIONS, clock: None, book_lasts: BOOK_LASTS })
+        Ok(Self {
+            connect,
+            connections: CONNECTIONS,
+            clock: None,
+            book_lasts: BOOK_LASTS,
+            answers_within: ANSWERS_WITHIN,
+        })
     }
 
     /// With this password.
@@ -142,6 +149,12 @@ impl PostgresOptions {
         self
     }
 
+    /// With a server that is taken for gone when it has not answered within `limit`: for tests.
+    pub fn answers_within(mut self, limit: Duration) -> Self {
+        self.answers_within = limit;
+        self
+    }
+
     /// Where it is, without secrets: `host:port/database`.
     pub fn place(&self) -> String {
         let (host, port) = (self.connect.get_host(), self.connect.get_port());
@@ -154,6 +167,7 @@ impl PostgresOptions {
 pub struct PostgresDatabase {
     pool: PgPool,
     silence: Arc<Silence>,
+    answers_within: Duration,
     clock: Option<Arc<dyn Clock>>,
     plans: Arc<Shelf>,
     news: News,
@@ -189,7 +203,8 @@ impl PostgresCatalog {
     }
 
     async fn try_connect(options: &PostgresOptions) -> Result<Self, Fault> {
-        let PostgresOptions { connect, connections, clock, book_lasts } = options.clone();
+        let PostgresOptions { connect, connections, clock, book_lasts, answers_within } =
+            options.clone();
         let first = timeout(CONNECT, connect.connect()).await;
         let mut first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         first.execute(SESSION).await?;
@@ -220,7 +235,8 @@ impl PostgresCatalog {
             .connect_with(connect.clone())
             .await?;
         let (book, news) = (Book::new(book_lasts, clock.clone()), News::of(connect));
-        let store = PostgresDatabase { pool, silence, clock, plans: Arc::default(), news };
+        let store =
+            PostgresDatabase { pool, silence, answers_within, clock, plans: Arc::default(), news };
         Ok(Self::new(store, book))
     }
 
@@ -318,15 +334,16 @@ impl Store for PostgresDatabase {
     }
 
     fn answers_within(&self) -> Option<Duration> {
-        Some(ANSWERS_WITHIN)
+        Some(self.answers_within)
     }
 
     fn fell_silent(&self) {
         self.silence.fell();
     }
 
-    /// What was answered stays true when it is tried again: results carry the token of their lease, and whatever else is
-    /// asked for twice is found to be there.
+    /// What was answered stays true when it is tried again: results carry the token of their lease, and what else is asked
+    /// for twice is found to be there. That an order of somebody was carried out may then be told as that there is nothing
+    /// to do.
     async fn again(&self, fault: &Fault, tries: u32) -> bool {
         let tries_at_most =
             if matches!(fault, Fault::Silent(_)) { TRIES_OF_SILENCE } else { TRIES };

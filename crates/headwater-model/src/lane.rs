@@ -223,9 +223,14 @@ pub struct Standing {
 /// waited longest: so each gets as much of the machines as the others, however many titles it has queued, and what one does
 /// not use is the others'. Then age.
 pub fn in_order(standings: &[Standing], offer: &Offer, now: Timestamp) -> Vec<i64> {
-    // Of the roles that ask: what waits for storage does not count against what needs processors.
+    // Of what the machines at hand do: what waits for storage does not count against what needs processors, nor what one
+    // pool does against what another has to share.
+    let shared = |lane: &Lane| {
+        offer.roles.contains(&lane.role)
+            && (lane.role != Role::Worker || lane.needs.pool == offer.pool)
+    };
     let mut tenants: BTreeMap<&Tenant, (u64, Timestamp)> = BTreeMap::new();
-    for standing in standings.iter().filter(|standing| offer.roles.contains(&standing.lane.role)) {
+    for standing in standings.iter().filter(|standing| shared(&standing.lane)) {
         let (running, claimed) =
             tenants.entry(&standing.lane.tenant).or_insert((0, Timestamp(i64::MIN)));
         *running += standing.running;

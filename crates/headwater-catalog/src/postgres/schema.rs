@@ -1,7 +1,7 @@
 //! The schema, which processes of different builds share during a roll.
 //!
 //! A migration only adds: tables, columns that are empty or have a default, indexes. So a build that does not know it yet
-//! goes on as before, and may come up again. One that cannot keep to that raises `needs` in the table `schema`, in a
+//! goes on as before, and may come up again. One that cannot keep to that raises `needs` in the table `schema_form`, in a
 //! transaction of its own: from then on, older builds are refused.
 
 use sqlx::migrate::Migrator;
@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::error::Fault;
 
-/// The form of the schema that this build works with. A migration that older builds cannot work with sets `schema.needs`
+/// The form of the schema that this build works with. A migration that older builds cannot work with sets `schema_form.needs`
 /// to the next number, and this with it.
 const FORM: i64 = 1;
 

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures_util::{FutureExt, StreamExt};
-use headwater_model::id::Version;
+use headwater_model::id::{Tenant, Version};
 use headwater_model::lane::Offer;
 use headwater_model::life::TitleState;
 use headwater_model::task::{Role, TaskKind};
@@ -357,6 +357,144 @@ async fn every_connection_lets_go_and_keeps_its_plans() -> Case {
             .await
             .unwrap();
         assert_eq!(set, value, "{setting}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_order_of_things_does_not_depend_on_how_a_database_is_set_up() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let name = url.rsplit('/').next().unwrap();
+    server.psql(&format!(
+        "alter database {name} set default_transaction_isolation = 'repeatable read'; \
+         alter database {name} set idle_session_timeout = '100ms'"
+    ));
+    let catalog = open(&url).await?;
+    let s = scene(&catalog);
+    for n in 0..20 {
+        let title = format!("film{n}");
+        s.prepare(&title, 2).await?;
+        let mut claimed = Vec::new();
+        while let Some(task) = s.try_claim().await? {
+            claimed.push(task);
+        }
+        let done = claimed.into_iter().map(|task| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move { catalog.complete(&task.lease, &good(task.kind)).await })
+        });
+        for done in done.collect::<Vec<_>>() {
+            done.await.unwrap()?;
+        }
+        s.work().await?;
+        assert_eq!(s.state(&title).await?, TitleState::Published, "{title}");
+    }
+    // The server has let go of all connections.
+    sleep(Duration::from_millis(300)).await;
+    s.prepare("after", 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_has_begun_to_hand_in_is_not_overtaken() -> Case {
+    let server = Server::start();
+    let catalog = open(&server.database()).await?;
+    let s = scene(&catalog);
+    s.prepare("film", 1).await?;
+    let claimed = catalog.claim(&Offer::of("w", &ALL), 400).await?.unwrap();
+    // As `complete` and `fail` begin.
+    let mut tx = catalog.store.change(Lock::Task(claimed.lease.task)).await.unwrap();
+    let now = tx.now;
+    crate::statements::tasks::held(&mut tx, &claimed.lease, now).await.unwrap();
+    sleep(Duration::from_millis(600)).await;
+    let mut others = Vec::new();
+    while let Some(task) = s.try_claim().await? {
+        others.push(task.kind);
+    }
+    assert!(!others.is_empty() && !others.contains(&claimed.kind), "{others:?}");
+    catalog.store.commit(tx).await.unwrap();
+    assert_eq!(s.claim().await?.kind, claimed.kind);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_read_is_left_for_the_others() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalog = open(&url).await?;
+    let s = scene(&catalog);
+    s.prepare("broken", 1).await?;
+    s.prepare("film", 1).await?;
+    let name = url.rsplit('/').next().unwrap();
+    let broken = "update packages set differs = 'what a newer build wrote' where title_id = \
+        (select id from titles where title = 'broken')";
+    server.psql_in(name, broken);
+    let mut titles = HashSet::new();
+    while let Some(claimed) = s.try_claim().await? {
+        titles.insert(claimed.package.title.to_string());
+    }
+    assert_eq!(titles, HashSet::from(["film".to_owned()]));
+    let left = "select count(*) from tasks where state = 'leased' and package_id = \
+        (select id from packages where differs like 'what%')";
+    assert_eq!(server.psql_in(name, left).trim(), "0");
+    Ok(())
+}
+
+/// Leads to a server until it is told to lead nowhere: what was connected by then is never answered again. What is connected
+/// later is led to the server, as after a fail-over.
+struct Wire {
+    address: std::net::SocketAddr,
+    cut: tokio::sync::watch::Sender<()>,
+}
+
+impl Wire {
+    async fn to(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, cut) = (listener.local_addr().unwrap(), tokio::sync::watch::Sender::new(()));
+        let cuts = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut cut = cuts.subscribe();
+                tokio::spawn(async move {
+                    let mut server =
+                        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = cut.changed() => {
+                            let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, cut }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_without_a_word_is_not_waited_for() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let wire = Wire::to(server.port()).await;
+    let through = url.replace(&server.port().to_string(), &wire.address.port().to_string());
+    let limit = Duration::from_millis(500);
+    let options = options(&through).answers_within(limit);
+    let catalog = Arc::new(PostgresCatalog::connect(&options).await?);
+    let s = scene(&catalog);
+    s.prepare("film", 6).await?;
+    let tenant = Tenant::default();
+    // All connections there may be are there.
+    let many = (0..4).map(|_| catalog.titles(&tenant, 1));
+    futures_util::future::try_join_all(many).await?;
+    for _ in 0..2 {
+        wire.cut.send_replace(());
+        let started = Instant::now();
+        // More than there are connections, all of them at once.
+        let asked = (0..8).map(|_| catalog.titles(&tenant, 1));
+        futures_util::future::try_join_all(asked).await?;
+        s.claim().await?;
+        let took = started.elapsed();
+        assert!(took > limit && took < 6 * limit, "{took:?}");
     }
     Ok(())
 }

@@ -145,9 +145,13 @@ pub(crate) async fn forget(tx: &mut Db, package: &PackageId, now: Timestamp) -> 
     .bind(package.version.0)
     .fetch_optional(tx)
     .await?;
-    let (title_id, package_id) = deleted.ok_or_else(|| {
-        Fault::Contradiction(format!("`{package}` is not condemned or not known"))
-    })?;
+    let Some((title_id, package_id)) = deleted else {
+        return match packages::id(tx, package).await? {
+            // Whoever did not hear the answer asks again.
+            None => Ok(()),
+            Some(_) => Err(Fault::Contradiction(format!("`{package}` is not condemned"))),
+        };
+    };
     packages::forget_objects(tx, package_id).await?;
     titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
 }

@@ -270,7 +270,7 @@ async fn id(tx: &mut Db, lane: &Lane) -> Result<i64, Fault> {
         "insert into lanes (priority, tenant, role, healing, pool, elements, plan, memory_mb) \
          values ($1, $2, $3, $4, $5, $6, $7, $8) \
          on conflict (priority, tenant, role, healing, pool, elements, plan, memory_mb) \
-             do update set plan = excluded.plan \
+             do update set claimed_at = lanes.claimed_at \
          returning id",
     )
     .fetch_one(tx)
@@ -297,12 +297,14 @@ pub(crate) async fn sort_again(tx: &mut Db, title_id: i64) -> Result<(), Fault> 
         for (task, kind, number) in open {
             let kind = rows::kind_of(&kind, number)?;
             let lane = signpost.lane(tx, kind).await?;
-            query("update tasks set lane_id = $2 where id = $1")
+            query("update tasks set lane_id = $2 where id = $1 and lane_id is distinct from $2")
                 .bind(task)
                 .bind(lane)
                 .execute(tx)
                 .await?;
         }
     }
+    // Of what was held, something may be due.
+    tx.queues = true;
     Ok(())
 }

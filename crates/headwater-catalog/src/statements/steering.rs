@@ -199,6 +199,9 @@ pub(crate) async fn list(
     let waiting = wants(TaskState::Waiting);
     let (queued, held) = (wants(TaskState::Queued), wants(TaskState::Held));
     let (leased, silent) = (wants(TaskState::Leased), wants(TaskState::Silent));
+    let mut unclaimed = TaskState::ALL
+        .into_iter()
+        .filter(|it| !matches!(it, TaskState::Leased | TaskState::Silent));
     let rows = query(task_rows!(
         "where t.tenant = $1 and ($2 is null or t.title = $2) and ($3 is null or k.worker = $3) \
            and case k.state \
@@ -206,6 +209,7 @@ pub(crate) async fn list(
                when 'leased' then case when k.due_at > $4 then $8 else $9 end \
                when 'done' then $10 when 'failed' then $11 else $12 end \
            and (k.finished_at is null or $10 or $11 or $12) \
+           and (k.state = 'leased' or $14) \
          order by k.package_id, k.id limit $13"
     ))
     .bind(tenant.as_str())
@@ -221,6 +225,8 @@ pub(crate) async fn list(
     .bind(wants(TaskState::Failed))
     .bind(wants(TaskState::Cancelled))
     .bind(limit)
+    // Those that somebody claimed are few and have an index of their own.
+    .bind(filter.worker.is_none() && unclaimed.any(wants))
     .fetch_all(tx)
     .await?;
     let now = tx.now;

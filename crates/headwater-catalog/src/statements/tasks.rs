@@ -9,6 +9,7 @@ use headwater_model::queue::{is_proven_still, lost_too_often};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, TaskKind};
 use headwater_model::time::Timestamp;
+use tracing::error;
 
 use super::lanes::{Book, Signpost};
 use super::{archived, incidents, lanes, packages, plans, rows, titles};
@@ -154,8 +155,13 @@ async fn claim_from(
         let mut losses = rows::small(&due, "losses")?;
         if let Some(lost) = due.get::<Option<&str>>("worker")? {
             losses += 1;
+            let refusal = lost_too_often(kind, losses);
+            // It ends more than the task. Whoever is changing the title looks at its tasks meanwhile: another time.
+            if refusal.is_some() && tx.is_shared() && !try_lock(tx, &due).await? {
+                return Ok(None);
+            }
             titles::record(tx, title_id, now, Line::WorkerLost { kind, worker: lost }).await?;
-            if let Some(refusal) = lost_too_often(kind, losses) {
+            if let Some(refusal) = refusal {
                 let published_as: Option<&str> = due.get("published_as")?;
                 if kind.is_beside() {
                     archived::give_up(tx, title_id, task, &refusal, now).await?;
@@ -187,9 +193,40 @@ async fn claim_from(
         }
         let lease = Lease { task, token: claimed.get("token")?, until };
         let attempt = rows::small(&claimed, "tries")?;
-        return claimed_as(tx, &due, lease, attempt, now).await.map(Some);
+        match claimed_as(tx, &due, lease.clone(), attempt, now).await {
+            Err(Fault::Contradiction(why)) => set_aside(tx, &lease, &why, now).await?,
+            claimed => return claimed.map(Some),
+        }
     }
     Ok(None)
+}
+
+/// How long a task is left that cannot be read.
+const SET_ASIDE_MS: i64 = 60_000;
+
+/// Leaves a claim whose task cannot be read, which another build may be able to, for the others behind it in the lane.
+async fn set_aside(tx: &mut Db, lease: &Lease, why: &str, now: Timestamp) -> Result<(), Fault> {
+    error!(task = lease.task, why, "a task cannot be read; it is left for a minute");
+    query(
+        "update tasks set state = 'queued', due_at = $3, worker = null, tries = tries - 1, updated_at = $4 \
+         where id = $1 and token = $2",
+    )
+    .bind(lease.task)
+    .bind(lease.token)
+    .bind(now.plus_ms(SET_ASIDE_MS))
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Locks the title of a task as those do who change titles, if nobody has it locked.
+async fn try_lock(tx: &mut Db, task: &Row) -> Result<bool, Fault> {
+    query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1 || '/' || $2, 0))")
+        .bind(task.get::<String>("tenant")?)
+        .bind(task.get::<String>("title")?)
+        .fetch_one(tx)
+        .await
 }
 
 /// What the holder of a new lease is told, from columns of [`package_columns`].
@@ -264,7 +301,9 @@ async fn first_of(
     lease_ms: i64,
     book: &Book,
 ) -> Result<AtOnce<Option<Claimed>>, Fault> {
-    for (lane, (package, task)) in lanes {
+    let mut lanes = lanes.into_iter();
+    let mut next = lanes.next();
+    while let Some((lane, (package, task))) = next {
         let row = query(CLAIM_AT_ONCE)
             .bind(lane)
             .bind(tx.given.map(|now| now.0))
@@ -276,6 +315,7 @@ async fn first_of(
             .await?;
         let Some(row) = row else {
             book.emptied(lane);
+            next = lanes.next();
             continue;
         };
         let Some(token) = row.get::<Option<i64>>("token")? else { return Ok(AtOnce::TakesMore) };
@@ -284,8 +324,13 @@ async fn first_of(
         book.claimed(lane, (package_id, task), now);
         let lease = Lease { task, token, until: now.plus_ms(lease_ms) };
         let attempt = rows::small(&row, "tries")?;
-        let claimed = claimed_as(tx, &row, lease, attempt, now).await?;
-        return Ok(AtOnce::Done(Some(claimed)));
+        match claimed_as(tx, &row, lease.clone(), attempt, now).await {
+            Err(Fault::Contradiction(why)) => {
+                set_aside(tx, &lease, &why, now).await?;
+                next = Some((lane, (package_id, task)));
+            }
+            claimed => return Ok(AtOnce::Done(Some(claimed?))),
+        }
     }
     Ok(AtOnce::Done(None))
 }
@@ -427,20 +472,28 @@ pub(crate) struct Held {
     pub(crate) work: Work,
 }
 
+macro_rules! held {
+    ($lock:literal) => {
+        concat!(
+            "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures, \
+                 p.published_at is not null and p.inventory is not null as healing, p.reseals \
+             from tasks k join packages p on p.id = k.package_id \
+             where k.id = $1 and k.token = $2 and k.state = 'leased' and k.due_at > $3",
+            $lock
+        )
+    };
+}
+
 /// The task that `lease` holds at `now`, or that it does not.
 pub(crate) async fn held(tx: &mut Db, lease: &Lease, now: Timestamp) -> Result<Held, Fault> {
-    let row = query(
-        "select k.package_id, p.title_id, k.kind, k.number, k.tries, k.failures, \
-             p.published_at is not null and p.inventory is not null as healing, p.reseals \
-         from tasks k join packages p on p.id = k.package_id \
-         where k.id = $1 and k.token = $2 and k.state = 'leased' and k.due_at > $3",
-    )
-    .bind(lease.task)
-    .bind(lease.token)
-    .bind(now.0)
-    .fetch_optional(tx)
-    .await?
-    .ok_or(Fault::LeaseLost { task: lease.task })?;
+    // Until the end of the transaction nobody claims it, however long that takes: the lease may run out meanwhile.
+    let row = query(tx.pick(held!(""), held!(" for update of k")))
+        .bind(lease.task)
+        .bind(lease.token)
+        .bind(now.0)
+        .fetch_optional(tx)
+        .await?
+        .ok_or(Fault::LeaseLost { task: lease.task })?;
     Ok(Held {
         task: lease.task,
         package_id: row.get("package_id")?,

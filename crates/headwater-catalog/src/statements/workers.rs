@@ -1,5 +1,7 @@
 //! Workers: who is there, since when, and what they have in hand.
 
+use std::collections::BTreeMap;
+
 use headwater_model::key::PackageId;
 use headwater_model::time::Timestamp;
 use headwater_model::worker::{FORGOTTEN_MS, Worker, WorkerRecord, WorkerState, free_name};
@@ -71,6 +73,7 @@ pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
     .bind(now.plus_ms(-FORGOTTEN_MS))
     .fetch_all(tx)
     .await?;
+    let mut in_hand = in_hand(tx).await?;
     let mut workers = Vec::with_capacity(rows.len());
     for row in &rows {
         let name: &str = row.get("name")?;
@@ -79,29 +82,30 @@ pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
             since: Timestamp(row.get("since")?),
             beat: Timestamp(row.get("beat_at")?),
             state: state(row, now)?,
-            tasks: in_hand(tx, name).await?,
+            tasks: in_hand.remove(name).unwrap_or_default(),
         });
     }
     Ok(workers)
 }
 
-async fn in_hand(tx: &mut Db, worker: &str) -> Result<Vec<String>, Fault> {
+/// What is in hand, in words, by worker.
+async fn in_hand(tx: &mut Db) -> Result<BTreeMap<String, Vec<String>>, Fault> {
     let now = tx.now;
     let rows = query(
-        "select t.tenant, t.title, p.version, k.kind, k.number \
+        "select k.worker, t.tenant, t.title, p.version, k.kind, k.number \
          from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id \
-         where k.state = 'leased' and k.worker = $1 and k.due_at > $2 order by k.id",
+         where k.state = 'leased' and k.due_at > $1 order by k.id",
     )
-    .bind(worker)
     .bind(now)
     .fetch_all(tx)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let PackageId { title, version, .. } = rows::package_id(row)?;
-            Ok(format!("{title} {version} {}", rows::kind(row)?))
-        })
-        .collect()
+    let mut by_worker = BTreeMap::<String, Vec<String>>::new();
+    for row in &rows {
+        let PackageId { title, version, .. } = rows::package_id(row)?;
+        let task = format!("{title} {version} {}", rows::kind(row)?);
+        by_worker.entry(row.get("worker")?).or_default().push(task);
+    }
+    Ok(by_worker)
 }
 
 fn state(row: &Row, now: Timestamp) -> Result<WorkerState, Fault> {

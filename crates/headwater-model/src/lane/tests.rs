@@ -63,6 +63,17 @@ fn healing_has_its_turn() {
 }
 
 #[test]
+fn what_another_pool_does_for_a_tenant_is_not_held_against_it() {
+    let mut gpu = standing(1, "a", Priority::Normal, 20, 0);
+    gpu.lane.needs.pool = "gpu".to_owned();
+    gpu.first = None;
+    let standings =
+        [gpu, standing(2, "a", Priority::Normal, 1, 0), standing(3, "b", Priority::Normal, 7, 0)];
+    let offer = Offer::of("w", &[Role::Worker]);
+    assert_eq!(in_order(&standings, &offer, Timestamp(1_000)), [2, 3]);
+}
+
+#[test]
 fn nobody_is_offered_what_they_cannot_do() {
     let needs = Needs {
         pool: "gpu".to_owned(),
