@@ -22,6 +22,7 @@ mod remote;
 mod tamper;
 
 mod bad_input;
+mod cluster;
 mod roles;
 mod sandbox;
 mod service;

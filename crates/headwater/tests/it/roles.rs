@@ -1,6 +1,7 @@
 //! Several processes with different roles work on one catalog, and each leaves without a trace when it is told to.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -26,13 +27,17 @@ pub(crate) struct Process<'s> {
 impl<'s> Process<'s> {
     /// Starts it and waits until it answers probes. `name` is that of its log.
     pub(crate) fn start(site: &'s Site, name: &'static str, arguments: &[&str]) -> Self {
+        Self::start_command(site, name, &mut site.command(arguments))
+    }
+
+    /// Likewise for a command of the site's that starts it, and that arguments for it can be added to.
+    pub(crate) fn start_command(site: &'s Site, name: &'static str, command: &mut Command) -> Self {
         let log = fs::File::create(site.path(name)).unwrap();
-        let mut command = site.command(arguments);
         command
             .arg("--health=127.0.0.1:0")
             .env("HEADWATER_HTTP_LISTEN", "127.0.0.1:0")
             .env("HEADWATER_WATCH_SETTLE_SECONDS", "0.5");
-        let running = Running::start_with_log(&mut command, log);
+        let running = Running::start_with_log(command, log);
         let mut process = Self { site, name, running, probes: String::new() };
         wait_until("the process says where it answers probes", || {
             let log = process.log();
@@ -45,23 +50,28 @@ impl<'s> Process<'s> {
         process
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.site.path(self.name)).unwrap()
     }
 
     /// Status and body of an answer.
-    fn probe(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn probe(&self, path: &str) -> (u16, Value) {
         let answer = get(&self.probes, path, "");
         (answer.status(), serde_json::from_slice(&answer.body).unwrap())
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         self.running.signal(signal);
     }
 
     /// Sends a signal and gives how it ended.
     pub(crate) fn end(self, signal: Signal) -> Ran {
         self.signal(signal);
+        self.finish()
+    }
+
+    /// Waits for its end, which it was told to come to.
+    pub(crate) fn finish(self) -> Ran {
         self.running.finish()
     }
 }
