@@ -4,7 +4,7 @@ use headwater_model::key::PackageId;
 use headwater_model::time::Timestamp;
 use headwater_model::worker::{FORGOTTEN_MS, Worker, WorkerRecord, WorkerState, free_name};
 
-use super::rows;
+use super::{duties, rows};
 use crate::db::{Db, Row, query};
 use crate::error::Fault;
 
@@ -66,7 +66,7 @@ pub(crate) async fn beat(
 pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
     let now = tx.now;
     let rows = query(
-        "select name, record, state, since, beat_at from workers where beat_at >= $1 order by name",
+        "select name, instance, record, state, since, beat_at from workers where beat_at >= $1 order by name",
     )
     .bind(now.plus_ms(-FORGOTTEN_MS))
     .fetch_all(tx)
@@ -80,6 +80,7 @@ pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
             beat: Timestamp(row.get("beat_at")?),
             state: state(row, now)?,
             tasks: in_hand(tx, name).await?,
+            duties: duties::of(tx, row.get("instance")?, now).await?,
         });
     }
     Ok(workers)
