@@ -5,6 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use lack::Lack;
+
+mod lack;
+
 use crate::task::Role;
 use crate::time::Timestamp;
 

@@ -205,7 +205,7 @@ pub(crate) async fn list(
                when 'queued' then case when t.held then $6 when k.due_at > $4 then $7 else $5 end \
                when 'leased' then case when k.due_at > $4 then $8 else $9 end \
                when 'done' then $10 when 'failed' then $11 else $12 end \
-           and (k.finished_at is null or $10 or $11 or $12) \
+           and (k.finished_at is null or $10 or $11 or $12) and ($14 is null or k.id = $14) \
          order by k.package_id, k.id limit $13"
     ))
     .bind(tenant.as_str())
@@ -221,6 +221,7 @@ pub(crate) async fn list(
     .bind(wants(TaskState::Failed))
     .bind(wants(TaskState::Cancelled))
     .bind(limit)
+    .bind(filter.task)
     .fetch_all(tx)
     .await?;
     let now = tx.now;

@@ -165,6 +165,9 @@ pub async fn tasks_are_listed_by_state(s: Scene) -> Case {
     };
     let title = TaskFilter { title: Some("other".to_owned()), ..TaskFilter::default() };
     assert_eq!(of(title, 9).await?.len(), 1);
+    let first = s.catalog.tasks(&Tenant::default(), &TaskFilter::default(), 1).await?.remove(0);
+    let number = TaskFilter { task: Some(first.task), ..TaskFilter::default() };
+    assert_eq!(s.catalog.tasks(&Tenant::default(), &number, 10).await?, [first]);
     let worker = TaskFilter { worker: Some("w1".to_owned()), ..TaskFilter::default() };
     assert_eq!(of(worker, 9).await?.len(), 1);
     assert_eq!(of(TaskFilter::default(), 3).await?.len(), 3);

@@ -147,6 +147,7 @@ impl State {
             };
             if !wanted
                 || &package.id.tenant != tenant
+                || filter.task.is_some_and(|it| it != *id)
                 || filter.title.as_ref().is_some_and(|it| it != package.id.title.as_str())
                 || filter.worker.as_ref().is_some_and(|it| worker.as_ref() != Some(it))
             {
