@@ -3,7 +3,7 @@
 use headwater_model::time::Timestamp;
 use headwater_model::worker::Duty;
 
-use crate::db::{Db, query, query_scalar};
+use crate::db::{Db, query, query_as};
 use crate::error::Fault;
 
 /// Gives a duty to a process, unless another one has it still. Two that want it at once wait for each other at its row, and
@@ -39,13 +39,13 @@ pub(crate) async fn leave(tx: &mut Db, duty: Duty, instance: &str) -> Result<(),
     Ok(())
 }
 
-/// What a process has. Duties that this build does not know are none of its.
-pub(crate) async fn of(tx: &mut Db, instance: &str, now: Timestamp) -> Result<Vec<Duty>, Fault> {
-    let held: Vec<String> =
-        query_scalar("select duty from duties where holder = $1 and until_at > $2")
-            .bind(instance)
+/// Who has which, by their instances. Duties that this build does not know are left out.
+pub(crate) async fn held(tx: &mut Db, now: Timestamp) -> Result<Vec<(Duty, String)>, Fault> {
+    let held: Vec<(String, String)> =
+        query_as("select duty, holder from duties where until_at > $1")
             .bind(now)
             .fetch_all(tx)
             .await?;
-    Ok(Duty::ALL.into_iter().filter(|duty| held.iter().any(|held| held == duty.name())).collect())
+    let known = |name: &str| Duty::ALL.into_iter().find(|duty| duty.name() == name);
+    Ok(held.into_iter().filter_map(|(duty, holder)| Some((known(&duty)?, holder))).collect())
 }

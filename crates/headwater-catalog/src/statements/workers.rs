@@ -71,16 +71,18 @@ pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
     .bind(now.plus_ms(-FORGOTTEN_MS))
     .fetch_all(tx)
     .await?;
+    let duties = duties::held(tx, now).await?;
     let mut workers = Vec::with_capacity(rows.len());
     for row in &rows {
-        let name: &str = row.get("name")?;
+        let (name, instance): (&str, &str) = (row.get("name")?, row.get("instance")?);
+        let has = duties.iter().filter(|(_, holder)| holder == instance);
         workers.push(WorkerRecord {
             worker: serde_json::from_str(row.get("record")?)?,
             since: Timestamp(row.get("since")?),
             beat: Timestamp(row.get("beat_at")?),
             state: state(row, now)?,
             tasks: in_hand(tx, name).await?,
-            duties: duties::of(tx, row.get("instance")?, now).await?,
+            duties: has.map(|(duty, _)| *duty).collect(),
         });
     }
     Ok(workers)
