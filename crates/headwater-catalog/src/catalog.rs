@@ -17,7 +17,7 @@ use headwater_model::origin::Profile;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
+use headwater_model::worker::{Duty, Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
@@ -27,7 +27,8 @@ use crate::error::Fault;
 use crate::statements::lanes::Book;
 use crate::statements::tasks::AtOnce;
 use crate::statements::{
-    archived, holdings, incidents, packages, profiles, results, steering, tasks, titles, workers,
+    archived, duties, holdings, incidents, packages, profiles, results, steering, tasks, titles,
+    workers,
 };
 
 /// What a change has to itself until it is committed. A database with one writer needs none of it.
@@ -337,6 +338,23 @@ impl<S: Store + 'static> Catalog for SqlCatalog<S> {
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, CatalogError> {
         transaction!(self.look(), "list workers", |tx, _now| workers::list(tx))
+    }
+
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        instance: &str,
+        lease_ms: i64,
+    ) -> Result<bool, CatalogError> {
+        transaction!(self.change(Lock::None), "take a duty", |tx, now| duties::take(
+            tx, duty, instance, now, lease_ms
+        ))
+    }
+
+    async fn leave_duty(&self, duty: Duty, instance: &str) -> Result<(), CatalogError> {
+        transaction!(self.change(Lock::None), "leave a duty", |tx, _now| duties::leave(
+            tx, duty, instance
+        ))
     }
 
     async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {

@@ -7,6 +7,7 @@
 
 pub mod life;
 
+mod duty;
 mod lease;
 mod presence;
 mod pulse;

@@ -259,6 +259,10 @@ impl Engine {
         &self.pulse
     }
 
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
     }

@@ -55,6 +55,8 @@ mod leases;
 
 mod draining;
 
+mod duties;
+
 mod crashes;
 
 mod drop_folder;

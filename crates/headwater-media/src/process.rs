@@ -4,6 +4,7 @@
 //! one [`TranscodeError::Crashed`] with what happened and its last words, and costs one try.
 
 mod running;
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,9 +20,11 @@ use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{Done, Inspection, Part, Report, TranscodeError, Transcoder};
 use tokio::sync::{OnceCell, mpsc};
+use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use self::running::{Heard, Running, Terms};
+use self::scratch::{LEFT_BEHIND, Scratch, sweep};
 use crate::feed::{Feed, Fetched};
 use crate::protocol::{Installed, Job, Line, Order};
 
@@ -64,10 +67,13 @@ impl ChildTranscoder {
     /// What is installed, which is asked once.
     async fn installed(&self) -> Result<&Installed, TranscodeError> {
         let ask = || async {
+            // This is the first job of every process that transcodes.
+            let folder = self.folder.clone();
+            let _ = spawn_blocking(move || sweep(&folder, LEFT_BEHIND)).await;
             let scratch = self.scratch()?;
             let find =
                 |line| if let Line::Engine(installed) = line { Some(installed) } else { None };
-            self.run(Job::Engine, find, None, &scratch.0, None).await
+            self.run(Job::Engine, find, None, scratch.path(), None).await
         };
         self.installed.get_or_try_init(ask).await
     }
@@ -106,11 +112,10 @@ impl ChildTranscoder {
     fn scratch(&self) -> Result<Scratch, TranscodeError> {
         loop {
             let number = self.count.fetch_add(1, Ordering::Relaxed);
-            let path = self.folder.join(format!("job-{}-{number}", std::process::id()));
-            // Containers that share a data folder have processes of the same number: what is there is somebody else's.
-            match std::fs::create_dir(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                made => return made.map(|()| Scratch(path)).map_err(TranscodeError::Start),
+            if let Some(made) =
+                Scratch::make(&self.folder, number).map_err(TranscodeError::Start)?
+            {
+                return Ok(made);
             }
         }
     }
@@ -183,7 +188,7 @@ impl Transcoder for ChildTranscoder {
         self.engine().await?;
         let scratch = self.scratch()?;
         let find = |line| if let Line::Inspected(found) = line { Some(*found) } else { None };
-        self.run(Job::Inspect, find, Some(master), &scratch.0, None).await
+        self.run(Job::Inspect, find, Some(master), scratch.path(), None).await
     }
 
     async fn make(
@@ -234,16 +239,5 @@ fn start_error(error: std::io::Error, what: &str) -> TranscodeError {
             ))
         }
         _ => TranscodeError::Start(error),
-    }
-}
-
-/// A folder that is removed when nobody needs it.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A left-over holds no more than a job.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -58,6 +58,15 @@ impl Role {
         }
     }
 
+    /// The one that works on these tasks.
+    pub fn doing(tasks: task::Role) -> Self {
+        match tasks {
+            task::Role::Worker => Role::Worker,
+            task::Role::Verifier | task::Role::Publisher => Role::Verify,
+            task::Role::Archiver => Role::Archive,
+        }
+    }
+
     /// Tasks of the queue that it works on.
     pub fn tasks(self) -> &'static [task::Role] {
         match self {

@@ -121,6 +121,8 @@ pub struct TaskFilter {
     pub title: Option<String>,
     /// In the hands of this worker.
     pub worker: Option<String>,
+    /// Of this number.
+    pub task: Option<i64>,
 }
 
 /// A task as the queue has it.

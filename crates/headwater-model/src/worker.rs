@@ -1,8 +1,13 @@
 //! Workers: the processes that do the work, as the catalog knows them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use lack::Lack;
+
+mod lack;
 
 use crate::task::Role;
 use crate::time::Timestamp;
@@ -17,6 +22,39 @@ pub const SILENT_MS: i64 = 30_000;
 /// A worker that nobody has heard of for this long is forgotten, in milliseconds: a day, so that whoever asks in the
 /// morning sees what was lost in the night.
 pub const FORGOTTEN_MS: i64 = 86_400_000;
+
+/// How long a process has a duty without saying so again, in milliseconds: as long as it takes until a worker is taken for
+/// gone.
+pub const DUTY_MS: i64 = SILENT_MS;
+
+/// Work beside the queue that one process of all that share a catalog does at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duty {
+    /// Watching the drop folder and buckets.
+    Watch,
+    /// Looking for what origins have lost.
+    Audit,
+}
+
+impl Duty {
+    /// All there are.
+    pub const ALL: [Duty; 2] = [Duty::Watch, Duty::Audit];
+
+    /// Its word: that of the role that has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Duty::Watch => "watch",
+            Duty::Audit => "audit",
+        }
+    }
+}
+
+impl fmt::Display for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// What a worker says of itself when it comes up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +91,8 @@ pub struct WorkerRecord {
     pub state: WorkerState,
     /// What it has in hand: title, version and task, in words.
     pub tasks: Vec<String>,
+    /// The duties that it has.
+    pub duties: Vec<Duty>,
 }
 
 /// How a worker is.

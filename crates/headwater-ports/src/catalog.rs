@@ -15,7 +15,7 @@ use headwater_model::origin::Profile;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
+use headwater_model::worker::{Duty, Worker, WorkerRecord, WorkerState};
 use thiserror::Error;
 
 /// Why a catalog did not do what it was asked.
@@ -214,6 +214,18 @@ pub trait Catalog: Send + Sync {
 
     /// The workers that were heard of within a day, by name.
     async fn workers(&self) -> Result<Vec<WorkerRecord>, CatalogError>;
+
+    /// Gives a duty to the process `instance` for `lease_ms` milliseconds from now, by the catalog's clock: when nobody has
+    /// it, when whoever had it did not say so in time, or when it is the one that has it. False when another has it.
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        instance: &str,
+        lease_ms: i64,
+    ) -> Result<bool, CatalogError>;
+
+    /// Gives a duty back, so that another may have it at once. Nothing happens when another has it.
+    async fn leave_duty(&self, duty: Duty, instance: &str) -> Result<(), CatalogError>;
 
     /// Notes what a look at a package came to: a finding opens an incident or renews the one that is open, and what the
     /// look proves right closes it ([`Look::closes`]). What is wrong with the title's pointers is none of a version that

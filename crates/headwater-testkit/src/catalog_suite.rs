@@ -118,6 +118,10 @@ macro_rules! catalog_suite {
                 tasks_are_listed_by_state
                 workers_come_and_go
                 two_workers_of_one_name_are_told_apart
+                one_process_has_a_duty
+                many_want_a_duty_at_once
+                a_duty_goes_over_when_its_holder_falls_silent
+                a_duty_that_is_left_is_free
             }
             archiving {
                 a_master_is_archived_beside_its_title

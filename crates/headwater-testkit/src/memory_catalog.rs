@@ -17,7 +17,7 @@ use headwater_model::origin::Profile;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
+use headwater_model::worker::{Duty, Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_ports::clock::Clock;
 
@@ -197,6 +197,20 @@ impl Catalog for MemoryCatalog {
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, CatalogError> {
         Ok(self.state().list_workers(self.clock.now()))
+    }
+
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        instance: &str,
+        lease_ms: i64,
+    ) -> Result<bool, CatalogError> {
+        Ok(self.state().take_duty(duty, instance, lease_ms, self.clock.now()))
+    }
+
+    async fn leave_duty(&self, duty: Duty, instance: &str) -> Result<(), CatalogError> {
+        self.state().leave_duty(duty, instance);
+        Ok(())
     }
 
     async fn note(&self, package: &PackageId, look: &Look) -> Result<(), CatalogError> {

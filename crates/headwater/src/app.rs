@@ -184,7 +184,8 @@ impl App {
         Ok(Some(Workplace { _lock: lock }))
     }
 
-    /// Takes a role that one process has at a time, or `None` when another one has it.
+    /// Takes a role that one process has at a time, or `None` when another one has it: for a data folder with a catalog of
+    /// its own.
     pub(crate) fn take_role(&self, role: Role) -> anyhow::Result<Option<Workplace>> {
         let path = self.config.data_dir.join(format!("{role}.lock"));
         let lock = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;

@@ -150,7 +150,7 @@ async fn what_an_older_build_made_of_a_package_is_kept() -> Case {
         "create table objects (package_id integer not null references packages on delete cascade, \
              path text not null, bytes integer not null, sha256 text not null, md5 text not null, \
              role text not null, primary key (package_id, path)) strict, without rowid; \
-         drop table made; delete from _sqlx_migrations where version >= 20261123091000",
+         drop table made; drop table duties; delete from _sqlx_migrations where version >= 20261123091000",
     )
     .execute(&catalog.store.writer)
     .await

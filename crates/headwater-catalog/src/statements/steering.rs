@@ -209,7 +209,7 @@ pub(crate) async fn list(
                when 'leased' then case when k.due_at > $4 then $8 else $9 end \
                when 'done' then $10 when 'failed' then $11 else $12 end \
            and (k.finished_at is null or $10 or $11 or $12) \
-           and (k.state = 'leased' or $14) \
+           and (k.state = 'leased' or $14) and ($15 is null or k.id = $15) \
          order by k.package_id, k.id limit $13"
     ))
     .bind(tenant.as_str())
@@ -227,6 +227,7 @@ pub(crate) async fn list(
     .bind(limit)
     // Those that somebody claimed are few and have an index of their own.
     .bind(filter.worker.is_none() && unclaimed.any(wants))
+    .bind(filter.task)
     .fetch_all(tx)
     .await?;
     let now = tx.now;

@@ -6,7 +6,7 @@ use headwater_model::key::PackageId;
 use headwater_model::time::Timestamp;
 use headwater_model::worker::{FORGOTTEN_MS, Worker, WorkerRecord, WorkerState, free_name};
 
-use super::rows;
+use super::{duties, rows};
 use crate::db::{Db, Row, query};
 use crate::error::Fault;
 
@@ -68,21 +68,24 @@ pub(crate) async fn beat(
 pub(crate) async fn list(tx: &mut Db) -> Result<Vec<WorkerRecord>, Fault> {
     let now = tx.now;
     let rows = query(
-        "select name, record, state, since, beat_at from workers where beat_at >= $1 order by name",
+        "select name, instance, record, state, since, beat_at from workers where beat_at >= $1 order by name",
     )
     .bind(now.plus_ms(-FORGOTTEN_MS))
     .fetch_all(tx)
     .await?;
     let mut in_hand = in_hand(tx).await?;
+    let duties = duties::held(tx, now).await?;
     let mut workers = Vec::with_capacity(rows.len());
     for row in &rows {
-        let name: &str = row.get("name")?;
+        let (name, instance): (&str, &str) = (row.get("name")?, row.get("instance")?);
+        let has = duties.iter().filter(|(_, holder)| holder == instance);
         workers.push(WorkerRecord {
             worker: serde_json::from_str(row.get("record")?)?,
             since: Timestamp(row.get("since")?),
             beat: Timestamp(row.get("beat_at")?),
             state: state(row, now)?,
             tasks: in_hand.remove(name).unwrap_or_default(),
+            duties: has.map(|(duty, _)| *duty).collect(),
         });
     }
     Ok(workers)

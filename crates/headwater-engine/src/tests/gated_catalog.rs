@@ -17,7 +17,7 @@ use headwater_model::origin::Profile;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{Worker, WorkerRecord, WorkerState};
+use headwater_model::worker::{Duty, Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
 use headwater_testkit::memory_catalog::MemoryCatalog;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -35,6 +35,10 @@ pub(crate) enum Gate {
     Away(&'static str, usize),
     /// Calls of this method are never answered.
     Hangs(&'static str),
+    /// Calls of this method fail from this number on, from 0.
+    FailsFrom(&'static str, usize),
+    /// They are never answered from this number on.
+    HangsFrom(&'static str, usize),
     /// Calls of this method panic.
     Panics(&'static str),
     /// There is one connection. A call has it until whoever asked has heard the answer, which takes a moment.
@@ -60,7 +64,10 @@ impl GatedCatalog {
             Gate::ClosesBefore(..) | Gate::ClosesAfter(..) => {
                 !["claim", "renew", "enlist", "beat"].contains(&method)
             }
-            Gate::Fails(failing, _) | Gate::Away(failing, _) => *failing == method,
+            Gate::Fails(chosen, _)
+            | Gate::Away(chosen, _)
+            | Gate::FailsFrom(chosen, _)
+            | Gate::HangsFrom(chosen, _) => *chosen == method,
             Gate::Hangs(hanging) if *hanging == method => std::future::pending().await,
             Gate::Panics(broken) if *broken == method => panic!("the catalog's fault"),
             Gate::Hangs(_) | Gate::Panics(_) | Gate::OneConnection(_) => false,
@@ -73,10 +80,9 @@ impl GatedCatalog {
             Gate::ClosesBefore(n, bell) if call >= *n => ring(bell).await,
             // Calls of other tasks after the one that is never answered.
             Gate::ClosesAfter(n, bell) if call > *n => ring(bell).await,
-            Gate::Fails(_, times) if call < *times => Err(CatalogError::Database {
-                operation: "ask the database",
-                source: "it is away".into(),
-            }),
+            Gate::HangsFrom(_, first) if call >= *first => std::future::pending().await,
+            Gate::Fails(_, times) if call < *times => Err(broken()),
+            Gate::FailsFrom(_, first) if call >= *first => Err(broken()),
             Gate::Away(_, times) if call < *times => {
                 Err(CatalogError::Away { source: "nobody answers".into() })
             }
@@ -98,6 +104,10 @@ impl GatedCatalog {
             let _: usize = ring(bell).await.unwrap_or_default();
         }
     }
+}
+
+fn broken() -> CatalogError {
+    CatalogError::Database { operation: "ask the database", source: "it is away".into() }
 }
 
 async fn ring(bell: &Notify) -> Result<usize, CatalogError> {
@@ -151,6 +161,8 @@ gated! {
     enlist(worker: &Worker) -> String;
     beat(name: &str, instance: &str, state: WorkerState) -> bool;
     workers() -> Vec<WorkerRecord>;
+    take_duty(duty: Duty, instance: &str, lease_ms: i64) -> bool;
+    leave_duty(duty: Duty, instance: &str) -> ();
     renew(lease: &Lease, lease_ms: i64, frames_done: u64) -> Lease;
     complete(lease: &Lease, outcome: &Outcome) -> ();
     fail(lease: &Lease, failure: &Failure) -> ();

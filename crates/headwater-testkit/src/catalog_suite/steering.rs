@@ -1,12 +1,14 @@
 //! Cases of steering: titles and tasks that people hold, hurry and give up, and the workers that they see.
 
+use std::sync::Arc;
+
 use headwater_model::id::{Tenant, Version};
 use headwater_model::lane::Priority;
 use headwater_model::life::TitleState;
 use headwater_model::refusal::Code;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord, TaskState};
 use headwater_model::task::{Role, TaskKind};
-use headwater_model::worker::{FORGOTTEN_MS, SILENT_MS, Worker, WorkerState};
+use headwater_model::worker::{Duty, FORGOTTEN_MS, SILENT_MS, Worker, WorkerState};
 use headwater_ports::catalog::{CatalogError, Submitted};
 
 use super::scene::{LEASE_MS, Scene, assert_lost, good, lasting, package, passing, title};
@@ -163,6 +165,9 @@ pub async fn tasks_are_listed_by_state(s: Scene) -> Case {
     };
     let title = TaskFilter { title: Some("other".to_owned()), ..TaskFilter::default() };
     assert_eq!(of(title, 9).await?.len(), 1);
+    let first = s.catalog.tasks(&Tenant::default(), &TaskFilter::default(), 1).await?.remove(0);
+    let number = TaskFilter { task: Some(first.task), ..TaskFilter::default() };
+    assert_eq!(s.catalog.tasks(&Tenant::default(), &number, 10).await?, [first]);
     let worker = TaskFilter { worker: Some("w1".to_owned()), ..TaskFilter::default() };
     assert_eq!(of(worker, 9).await?.len(), 1);
     assert_eq!(of(TaskFilter::default(), 3).await?.len(), 3);
@@ -216,5 +221,74 @@ pub async fn two_workers_of_one_name_are_told_apart(s: Scene) -> Case {
     assert_eq!(s.catalog.enlist(&worker("w", "c")).await?, "w");
     // Who was silent for too long is told that its name is another's now.
     assert!(!s.catalog.beat("w", "a", WorkerState::Alive).await?);
+    Ok(())
+}
+
+/// Whoever is first; the other one's asking changes nothing.
+pub async fn one_process_has_a_duty(s: Scene) -> Case {
+    let take = async |instance, duty| s.catalog.take_duty(duty, instance, LEASE_MS).await;
+    assert!(take("a", Duty::Watch).await?);
+    assert!(!take("b", Duty::Watch).await?);
+    assert!(take("b", Duty::Audit).await?, "each duty by itself");
+    // It says that it is there, and has it for as long again.
+    s.clock.advance_ms(LEASE_MS - 1);
+    assert!(take("a", Duty::Watch).await?);
+    s.clock.advance_ms(LEASE_MS - 1);
+    assert!(!take("b", Duty::Watch).await?);
+
+    s.catalog.enlist(&worker("w1", "a")).await?;
+    assert_eq!(s.catalog.workers().await?[0].duties, [Duty::Watch], "b's audit is not a's");
+    s.clock.advance_ms(1);
+    assert_eq!(s.catalog.workers().await?[0].duties, []);
+    Ok(())
+}
+
+/// However many ask at the same moment, also where the duty was another's before.
+pub async fn many_want_a_duty_at_once(s: Scene) -> Case {
+    for round in 0..2 {
+        let mut asking = Vec::new();
+        for n in 0..8 {
+            let catalog = Arc::clone(&s.catalog);
+            let instance = format!("{round}-{n}");
+            asking.push(tokio::spawn(async move {
+                catalog.take_duty(Duty::Audit, &instance, LEASE_MS).await
+            }));
+        }
+        let mut given = 0;
+        for asked in asking {
+            given += u32::from(asked.await.expect("nobody panics")?);
+        }
+        assert_eq!(given, 1, "round {round}");
+        s.clock.advance_ms(LEASE_MS);
+    }
+    Ok(())
+}
+
+/// From the moment on at which its lease ends, and not before; who comes back late is told that it is another's.
+pub async fn a_duty_goes_over_when_its_holder_falls_silent(s: Scene) -> Case {
+    let take = async |instance| s.catalog.take_duty(Duty::Watch, instance, LEASE_MS).await;
+    assert!(take("a").await?);
+    s.clock.advance_ms(LEASE_MS - 1);
+    assert!(!take("b").await?);
+    s.clock.advance_ms(1);
+    assert!(take("b").await?);
+    assert!(!take("a").await?);
+    s.clock.advance_ms(LEASE_MS);
+    // Nobody wanted it meanwhile.
+    assert!(take("b").await?);
+    assert!(!take("a").await?);
+    Ok(())
+}
+
+/// At once; and nobody gives away what is another's.
+pub async fn a_duty_that_is_left_is_free(s: Scene) -> Case {
+    let take = async |instance| s.catalog.take_duty(Duty::Watch, instance, LEASE_MS).await;
+    s.catalog.leave_duty(Duty::Watch, "a").await?;
+    assert!(take("a").await?);
+    s.catalog.leave_duty(Duty::Audit, "a").await?;
+    s.catalog.leave_duty(Duty::Watch, "b").await?;
+    assert!(!take("b").await?);
+    s.catalog.leave_duty(Duty::Watch, "a").await?;
+    assert!(take("b").await?);
     Ok(())
 }

@@ -19,7 +19,7 @@ use headwater_model::queue::{SpanTally, is_proven_still, lost_too_often, progres
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, NewTitle, Role, TaskKind};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::WorkerRecord;
+use headwater_model::worker::{Duty, WorkerRecord};
 use headwater_ports::catalog::{CatalogError, SeenFile};
 
 mod archived;
@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) incidents: Vec<Incident>,
     /// By name.
     workers: BTreeMap<String, WorkerRecord>,
+    /// Who has them, and until when.
+    duties: BTreeMap<Duty, (String, Timestamp)>,
     /// When a task of a lane was handed out last.
     claimed: BTreeMap<Lane, Timestamp>,
     /// By tenant and title, the highest version that is not given to anybody.

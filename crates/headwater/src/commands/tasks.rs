@@ -1,16 +1,19 @@
 //! `headwater tasks` and `headwater task`: what the queue has, and orders about one task of it.
 
+use std::collections::BTreeMap;
+
 use headwater_model::history::counted;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::lane::{Needs, Priority};
 use headwater_model::steering::{Answer, TaskFilter, TaskOrder, TaskRecord, TaskState};
 use headwater_model::time::Timestamp;
+use headwater_model::worker::{Lack, WorkerRecord, WorkerState};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{Outcome, TasksArgs};
-use crate::commands::{tell_if_nobody_works, turn_down, unknown_title};
+use crate::commands::{tell_if_held, tell_if_nobody_works, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::table::{lasting, lines};
@@ -29,14 +32,20 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
         return unknown_title(&app, title, json).await;
     }
     let TasksArgs { title, state: states, worker, limit } = args;
-    let filter = TaskFilter { states, title: title.map(|title| title.to_string()), worker };
+    let filter =
+        TaskFilter { states, title: title.map(|title| title.to_string()), worker, task: None };
     let asked = limit.saturating_add(COUNTED_BEYOND);
     let mut found = app.catalog.tasks(tenant, &filter, asked).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX).min(found.len());
+    let workers = match found.iter().any(may_be_stuck) {
+        true => app.catalog.workers().await?,
+        false => vec![],
+    };
+    let stuck = stuck(&found, &workers);
     let left_out = found.split_off(shown).len();
     if json {
         for task in &found {
-            say(&serde_json::to_string(&TaskReport::from(task))?);
+            say(&serde_json::to_string(&TaskReport::of(task, &workers))?);
         }
     } else if found.is_empty() {
         say(match filter.states.as_slice() {
@@ -48,6 +57,11 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
     } else {
         for line in table(&found, app.clock.now()) {
             say(&line);
+        }
+        // Where nobody is alive, the one hint about that is enough.
+        let is_alive = |record: &WorkerRecord| record.state == WorkerState::Alive;
+        for line in stuck.iter().filter(|_| workers.iter().any(is_alive)) {
+            say(line);
         }
     }
     if left_out > 0 {
@@ -65,6 +79,30 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Whether somebody may take it at once, if there is anybody.
+fn may_be_stuck(task: &TaskRecord) -> bool {
+    task.state == TaskState::Queued && task.needs.is_some()
+}
+
+/// Why none of `workers` may take a task that is queued.
+fn lack(task: &TaskRecord, workers: &[WorkerRecord]) -> Option<Lack> {
+    let needs = task.needs.as_ref().filter(|_| may_be_stuck(task))?;
+    Lack::of(task.kind.role(), needs, workers)
+}
+
+/// Tasks that are queued and that no living worker may take: a sentence for each thing that is lacking.
+fn stuck(tasks: &[TaskRecord], workers: &[WorkerRecord]) -> Vec<String> {
+    let mut groups: BTreeMap<Lack, u64> = BTreeMap::new();
+    for lack in tasks.iter().filter_map(|task| lack(task, workers)) {
+        *groups.entry(lack).or_default() += 1;
+    }
+    let sentence = |(lack, tasks): (Lack, u64)| {
+        let (tasks, waits) = (counted(tasks, "task"), if tasks == 1 { "waits" } else { "wait" });
+        format!("{tasks} {waits} in vain, since {lack}: {}", lack.next_step())
+    };
+    groups.into_iter().map(sentence).collect()
 }
 
 /// Says so when nobody has heard of a worker.
@@ -105,6 +143,9 @@ struct TaskReport<'a> {
     /// What a worker has to have for it, while it may be claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<&'a Needs>,
+    /// Why no living worker may take it, though it is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stuck: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
     /// Tries so far, those that failed, and those whose worker fell silent.
@@ -130,8 +171,8 @@ struct TaskReport<'a> {
     last_words: Option<&'a str>,
 }
 
-impl<'a> From<&'a TaskRecord> for TaskReport<'a> {
-    fn from(task: &'a TaskRecord) -> Self {
+impl<'a> TaskReport<'a> {
+    fn of(task: &'a TaskRecord, workers: &[WorkerRecord]) -> Self {
         Self {
             task: task.task,
             title: &task.package.title,
@@ -140,6 +181,7 @@ impl<'a> From<&'a TaskRecord> for TaskReport<'a> {
             state: task.state,
             priority: task.priority,
             needs: task.needs.as_ref(),
+            stuck: lack(task, workers).map(|lack| lack.to_string()),
             worker: task.worker.as_deref(),
             tries: task.attempts,
             failures: task.failures,
@@ -227,10 +269,20 @@ pub(crate) async fn steer(
                 TaskOrder::Retry => ("retry", "queued again, with all its tries unused"),
                 TaskOrder::Cancel => ("cancel", "cancelled"),
             };
+            let states = vec![TaskState::Held];
+            let held = TaskFilter { states, task: Some(task), ..TaskFilter::default() };
+            let held = app.catalog.tasks(&app.config.tenant, &held, 1).await?.pop();
             if json {
-                say(&json!({ "task": task, "order": word, "done": true }).to_string());
+                let mut line = json!({ "task": task, "order": word, "done": true });
+                if held.is_some() {
+                    line["held"] = true.into();
+                }
+                say(&line.to_string());
             } else {
                 say(&format!("task {task}  {text}"));
+                if let Some(held) = held {
+                    tell_if_held(&app, &held.package.title).await?;
+                }
                 if order == TaskOrder::Retry {
                     tell_if_nobody_works(&app, "").await?;
                 }

@@ -12,6 +12,7 @@ use headwater_engine::audit::{Budget, Schedule};
 use headwater_engine::{DropBucket, DropFolder, Shutdown};
 use headwater_model::address::Folder;
 use headwater_model::process::{Role, Roles};
+use headwater_model::worker::Duty;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +34,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// How much later than draining everything has to be over: what is given back is told to the catalog.
 const AFTER_DRAINING: Duration = Duration::from_secs(5);
 
-/// Roles that one process of a data folder has. Two that watch would queue what arrives twice; two audits would take
-/// each other's place.
+/// Roles that one process at a time has, of all that share a catalog. Two that watch would queue what arrives twice; two
+/// audits would take each other's place.
 const ALONE: [Role; 2] = [Role::Watch, Role::Audit];
 
 /// Runs until it is told to stop.
@@ -46,7 +47,9 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     };
     let _workplace = app.join_workplace().await?;
     let mut alone = Vec::new();
-    for role in ALONE.into_iter().filter(|role| roles.has(*role)) {
+    // Where a database is shared, whoever is second stands by.
+    let is_shared = app.config.database.is_some();
+    for role in ALONE.into_iter().filter(|role| roles.has(*role) && !is_shared) {
         let Some(lock) = app.take_role(role)? else {
             let folder = app.config.data_dir.display();
             bail!(
@@ -102,13 +105,20 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     };
     let watching = async {
         if roles.has(Role::Watch) {
-            pulse.beating("watch", watch(&app, ending())).await?;
+            let stop = ending();
+            pulse
+                .beating("watch", on_duty(&app, Duty::Watch, &stop, || watch(&app, ending())))
+                .await
+                .transpose()?;
         }
         Ok(())
     };
     let auditing = async {
         if roles.has(Role::Audit) {
-            pulse.beating("audit", audit(&app, ending())).await;
+            let stop = ending();
+            pulse
+                .beating("audit", on_duty(&app, Duty::Audit, &stop, || audit(&app, ending())))
+                .await;
         }
         Ok(())
     };
@@ -256,6 +266,19 @@ fn drop_buckets(config: &Config) -> Vec<DropBucket> {
         poll: config.watch.poll,
     };
     config.watch.buckets.iter().map(bucket).collect()
+}
+
+/// Does what one process at a time does, until `stop`. Where no database is shared, a lock says already that this is the one.
+async fn on_duty<F: Future>(
+    app: &App,
+    duty: Duty,
+    stop: &CancellationToken,
+    work: impl Fn() -> F,
+) -> Option<F::Output> {
+    match app.config.database {
+        Some(_) => app.engine.on_duty(duty, stop, work).await,
+        None => Some(work().await),
+    }
 }
 
 /// Watches the drop folder and the buckets until `stop`.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use headwater_model::process::Role;
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{WorkerRecord, WorkerState};
+use headwater_model::worker::{Duty, WorkerRecord, WorkerState};
 use serde::Serialize;
 
 use crate::app::App;
@@ -40,7 +40,7 @@ struct WorkerReport<'a> {
     /// Its build.
     version: &'a str,
     pool: &'a str,
-    /// As on the command line, those that have tasks.
+    /// As on the command line: those that have tasks, and `watch` and `audit` where it has that duty.
     roles: Vec<&'static str>,
     /// Transcoders at once.
     slots: u32,
@@ -76,9 +76,14 @@ impl<'a> From<&'a WorkerRecord> for WorkerReport<'a> {
     }
 }
 
-/// The roles of a process that has these tasks, by the names that it was started with.
+/// The roles of a process that has these tasks and duties, by the names that it was started with. `watch` and `audit` are
+/// those of the process that does it, not of one that stands by.
 fn roles(record: &WorkerRecord) -> Vec<&'static str> {
-    let does = |role: &Role| role.tasks().iter().any(|task| record.worker.roles.contains(task));
+    let does = |role: &Role| {
+        let has = |duty: &Duty| duty.name() == role.name();
+        let works = role.tasks().iter().any(|task| record.worker.roles.contains(task));
+        works || record.duties.iter().any(has)
+    };
     Role::ALL.iter().filter(|role| does(role)).map(|role| role.name()).collect()
 }
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use headwater_testkit::postgres::Server;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::masters;
 use crate::run::{Ran, Running, Site, wait_until};
@@ -215,4 +216,47 @@ fn a_part_that_fails_ends_the_process_with_a_sentence() {
     assert!(misspelt.stderr.contains("there is no role `wroker`: there are"), "{misspelt}");
     let none = site.run(["worker", "--slots=0"]);
     assert_eq!(none.code, Some(2), "{none}");
+}
+
+#[test]
+fn who_stands_by_watches_when_the_other_is_gone() {
+    let server = Server::start();
+    let database = ("HEADWATER_DATABASE".to_owned(), server.database());
+    let site = Site::new().with([database]);
+    let watch = ["up", "--roles=watch,audit,archive"];
+    let stands_by = |log: &str| log.contains("another process watches; this one stands by");
+    let first = Process::start(&site, "first.log", &watch);
+    wait_until("the first watches", || first.log().contains("drop folder watched"));
+    let second = Process::start(&site, "second.log", &watch);
+    wait_until("the second stands by", || stands_by(&second.log()));
+    assert!(!second.log().contains("drop folder watched"), "{}", second.log());
+    assert_eq!(second.probe("/readyz").0, 200, "and is ready");
+    let workers = site.run(["--json", "workers"]);
+    let roles: Vec<Value> = workers
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["roles"].clone())
+        .collect();
+    let [all, one] = [json!(["watch", "archive", "audit"]), json!(["archive"])];
+    assert!(roles == [all.clone(), one.clone()] || roles == [one, all], "{workers}");
+
+    assert_eq!(first.end(Signal::TERM).code, Some(0));
+    wait_until("the second watches", || second.log().contains("drop folder watched"));
+    assert!(second.log().contains("this process takes over"), "{}", second.log());
+    fs::copy(masters::SILENT.path(), site.path("headwater-data/drop/film.mp4")).unwrap();
+    wait_until("the master is queued", || site.run(["status", "film"]).code == Some(0));
+    // There is nobody yet who transcodes.
+    let tasks = site.run(["tasks"]);
+    let stuck =
+        "1 task waits in vain, since no living worker has the role `worker`: start one with";
+    assert!(tasks.stdout.contains(stuck), "{tasks}");
+
+    // One that is killed is missed for as long as its duty lasts.
+    let third = Process::start(&site, "third.log", &watch);
+    wait_until("the third stands by", || stands_by(&third.log()));
+    assert_eq!(second.end(Signal::KILL).code, None);
+    std::thread::sleep(Duration::from_secs(15));
+    assert!(!third.log().contains("drop folder watched"), "{}", third.log());
+    wait_until("the third watches", || third.log().contains("drop folder watched"));
+    assert_eq!(third.end(Signal::TERM).code, Some(0));
 }

@@ -215,8 +215,11 @@ fn a_task_that_failed_is_tried_again() {
 
     fs::rename(site.path("away.mp4"), &master).unwrap();
     let number = failed[0]["task"].to_string();
+    is_done(&site, &["title", "hold", "film"]);
     let answer = site.run(["--json", "task", "retry", &number]).last_line();
-    assert_eq!(answer, json!({ "task": failed[0]["task"], "order": "retry", "done": true }));
+    let held = json!({ "task": failed[0]["task"], "order": "retry", "done": true, "held": true });
+    assert_eq!(answer, held);
+    is_done(&site, &["title", "release", "film"]);
     let film = site.run(["--json", "status", "--follow", "film"]).last_line();
     assert_eq!(film["state"], "published", "{film}");
     assert_eq!(service.end(Signal::TERM).code, Some(0));

@@ -7,7 +7,7 @@ use headwater_model::refusal::{Code, Refusal};
 use headwater_model::steering::{self, Answer, Order, TaskFilter, TaskOrder, TaskRecord, refused};
 use headwater_model::task::TaskKind;
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{FORGOTTEN_MS, Worker, WorkerRecord, WorkerState, free_name};
+use headwater_model::worker::{Duty, FORGOTTEN_MS, Worker, WorkerRecord, WorkerState, free_name};
 
 use super::{Lane, State, Task, TaskState};
 
@@ -147,6 +147,7 @@ impl State {
             };
             if !wanted
                 || &package.id.tenant != tenant
+                || filter.task.is_some_and(|it| it != *id)
                 || filter.title.as_ref().is_some_and(|it| it != package.id.title.as_str())
                 || filter.worker.as_ref().is_some_and(|it| worker.as_ref() != Some(it))
             {
@@ -192,6 +193,7 @@ impl State {
             beat: now,
             state: WorkerState::Alive,
             tasks: vec![],
+            duties: vec![],
         };
         self.workers.insert(name.clone(), record);
         name
@@ -206,6 +208,31 @@ impl State {
     ) -> bool {
         let known = self.workers.get_mut(name).filter(|known| known.worker.instance == instance);
         known.map(|known| (known.beat, known.state) = (now, state)).is_some()
+    }
+
+    pub(in super::super) fn take_duty(
+        &mut self,
+        duty: Duty,
+        instance: &str,
+        lease_ms: i64,
+        now: Timestamp,
+    ) -> bool {
+        let is_free = |(holder, until): &(String, Timestamp)| holder == instance || *until <= now;
+        let given = self.duties.get(&duty).is_none_or(is_free);
+        if given {
+            self.duties.insert(duty, (instance.to_owned(), now.plus_ms(lease_ms)));
+        }
+        given
+    }
+
+    pub(in super::super) fn leave_duty(&mut self, duty: Duty, instance: &str) {
+        self.duties.retain(|held, (holder, _)| *held != duty || holder != instance);
+    }
+
+    fn duties_of(&self, instance: &str, now: Timestamp) -> Vec<Duty> {
+        let held =
+            self.duties.iter().filter(|(_, (holder, until))| holder == instance && *until > now);
+        held.map(|(duty, _)| *duty).collect()
     }
 
     pub(in super::super) fn list_workers(&self, now: Timestamp) -> Vec<WorkerRecord> {
@@ -225,6 +252,7 @@ impl State {
             .map(|known| WorkerRecord {
                 state: WorkerState::at(known.state, known.beat, now),
                 tasks: in_hand(&known.worker.name),
+                duties: self.duties_of(&known.worker.instance, now),
                 ..known.clone()
             })
             .collect()

@@ -4,7 +4,8 @@ use expect_test::expect;
 use headwater_model::id::Tenant;
 use headwater_model::key::PackageId;
 use headwater_model::refusal::{Code, Refusal};
-use headwater_model::task::TaskKind;
+use headwater_model::task::{self, TaskKind};
+use headwater_model::worker::Worker;
 
 use super::*;
 
@@ -91,7 +92,7 @@ fn what_is_as_usual_takes_no_room() {
 
 #[test]
 fn scripts_get_what_is_known() {
-    let json = |task: &TaskRecord| serde_json::to_string(&TaskReport::from(task)).unwrap();
+    let json = |task: &TaskRecord| serde_json::to_string(&TaskReport::of(task, &[])).unwrap();
     expect![[r#"{"task":12,"title":"film","version":2,"kind":"span 2","state":"leased","priority":"urgent","needs":{"pool":"cpu","elements":[],"plan":0,"memory_mb":0},"worker":"first","tries":1,"failures":0,"losses":0,"due":1800000025000,"started":1799999980000,"updated":1799999980000,"frames":1500,"frames_done":125}"#]].assert_eq(&json(&leased()));
     expect![[r#"{"task":13,"title":"film","version":2,"kind":"span 3","state":"waiting","priority":"normal","tries":2,"failures":1,"losses":1,"due":1800000065000,"updated":1799999980000,"frames":1500,"frames_done":0,"code":"transcoder-failed","message":"the transcoder crashed","last_words":"x264enc: no"}"#]].assert_eq(&json(&waiting()));
     let done = json(&task(9, TaskKind::Prepare, TaskState::Done));
@@ -105,4 +106,44 @@ fn what_is_left_out_is_counted_as_far_as_anybody_cares() {
         "7 tasks left out: --limit shows more than 200, --state and a title choose among them"
     );
     assert!(left_out_in_words(1000, 200).starts_with("1,000 tasks or more left out: "));
+}
+
+#[test]
+fn what_nobody_can_take_is_pointed_out_once_for_each_thing_that_is_lacking() {
+    let queued = |number, kind, pool: &str| TaskRecord {
+        needs: Some(Needs { pool: pool.to_owned(), ..Needs::default() }),
+        ..task(number, kind, TaskState::Queued)
+    };
+    let tasks = [
+        queued(1, TaskKind::Span(0), "gpu"),
+        queued(2, TaskKind::Span(1), "gpu"),
+        queued(3, TaskKind::Span(2), "cpu"),
+        queued(4, TaskKind::Seal, "cpu"),
+        leased(),
+        waiting(),
+    ];
+    let worker = WorkerRecord {
+        worker: Worker {
+            name: "w".to_owned(),
+            instance: "a".to_owned(),
+            version: "1.2.3".to_owned(),
+            pool: "cpu".to_owned(),
+            roles: vec![task::Role::Worker],
+            slots: 1,
+            memory_mb: None,
+            elements: None,
+        },
+        since: NOW,
+        beat: NOW,
+        state: WorkerState::Alive,
+        tasks: vec![],
+        duties: vec![],
+    };
+    expect![[r#"
+        1 task waits in vain, since no living worker has the role `verify`: start one with `headwater up --roles verify`
+        2 tasks wait in vain, since no living worker is of the pool `gpu`: start one with `headwater worker --pool gpu`"#]]
+    .assert_eq(&stuck(&tasks, std::slice::from_ref(&worker)).join("\n"));
+    let report = TaskReport::of(&tasks[0], std::slice::from_ref(&worker));
+    assert_eq!(report.stuck.as_deref(), Some("no living worker is of the pool `gpu`"));
+    assert_eq!(TaskReport::of(&tasks[2], &[worker]).stuck, None);
 }
