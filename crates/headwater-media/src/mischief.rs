@@ -155,6 +155,7 @@ fn break_out(spool: &Path) {
     tried("link to a file outside", std::os::unix::fs::symlink("/etc/passwd", spool.join("link")));
     tried("link hard", fs::hard_link(data.join("catalog.db"), spool.join("hard")));
     tried("change rights", fs::set_permissions(data, rights()));
+    tried("make a folder", fs::create_dir(spool.join("folder")));
     tried("remove the catalog", fs::remove_file(data.join("catalog.db")));
     tried("connect by TCP", TcpStream::connect("127.0.0.1:22"));
     tried("open UDP", UdpSocket::bind("127.0.0.1:0"));

@@ -30,6 +30,13 @@ const NETWORK: &[c_long] = &[
 /// Other programs and processes. Clones that are no threads are looked at below.
 const PROCESSES: &[c_long] = &[libc::SYS_execve, libc::SYS_execveat];
 
+/// Folders (`files` says why), also where the kernel has no Landlock.
+const FOLDERS: &[c_long] = &[
+    libc::SYS_mkdirat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+];
+
 /// Signals to others, and leaving the process group that is killed as a whole.
 const OTHERS: &[c_long] = &[
     libc::SYS_kill,
@@ -210,7 +217,7 @@ fn rules(walls: Walls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::B
     // Limits of others; its own it can only lower.
     rules.insert(libc::SYS_prlimit64, vec![when(0, Len::Dword, Op::Ne, 0)?]);
     if walls == Walls::Work {
-        for call in PROCESSES.iter().chain(FORKS) {
+        for call in PROCESSES.iter().chain(FORKS).chain(FOLDERS) {
             rules.insert(*call, Vec::new());
         }
         let thread = libc::CLONE_THREAD as u64;

@@ -67,7 +67,7 @@ fn restrict(walls: Walls, places: Places<'_>) -> Result<LandlockStatus, RulesetE
     let (code, registry) = match walls {
         // Libraries are mapped, not executed: no right to start programs is needed to load plugins.
         Walls::Work => (read, read),
-        Walls::Scan => (read | AccessFs::Execute, read | written()),
+        Walls::Scan => (read | AccessFs::Execute, read | written(walls)),
     };
     let mut code_paths: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
     code_paths.extend(named_folders());
@@ -86,7 +86,7 @@ fn restrict(walls: Walls, places: Places<'_>) -> Result<LandlockStatus, RulesetE
         .add_rules(path_beneath_rules(singles, read))?
         .add_rules(path_beneath_rules(["/dev/null"], read | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules([places.registry], registry))?
-        .add_rules(path_beneath_rules([places.spool], read | written()))?
+        .add_rules(path_beneath_rules([places.spool], read | written(walls)))?
         .restrict_self()?;
     Ok(status.landlock)
 }
@@ -107,12 +107,12 @@ fn loaded_from() -> Vec<PathBuf> {
 }
 
 /// What a child does with files of its own. No links, pipes, sockets and devices: the worker reads what it finds there,
-/// and must not be led elsewhere or kept waiting.
-fn written() -> BitFlags<AccessFs> {
-    AccessFs::WriteFile
-        | AccessFs::Truncate
-        | AccessFs::MakeReg
-        | AccessFs::MakeDir
-        | AccessFs::RemoveFile
-        | AccessFs::RemoveDir
+/// and must not be led elsewhere or kept waiting. Nor folders at work, since one that nobody may list hides what is in it
+/// and cannot be removed: those of renditions are there before.
+fn written(walls: Walls) -> BitFlags<AccessFs> {
+    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    match walls {
+        Walls::Work => files,
+        Walls::Scan => files | AccessFs::MakeDir | AccessFs::RemoveDir,
+    }
 }
