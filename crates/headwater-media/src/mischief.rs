@@ -59,6 +59,7 @@ fn misbehave(what: &str, spool: &Path) {
             std::thread::park();
         },
         "memory" => eat(),
+        "shared-memory" => share(),
         "address-space" => drop(Vec::<u8>::with_capacity(1 << 44)),
         "write" => write_for_ever(&spool.join("large")),
         "litter" => (0..10_000_000).for_each(|n| drop(File::create(spool.join(format!("{n:09}"))))),
@@ -97,6 +98,27 @@ fn eat() {
         eaten.push(vec![1u8; 8 << 20]);
         // Slow enough to be seen growing.
         std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Takes memory that is in no count once it is given back, and gives up when there is none.
+#[expect(unsafe_code, reason = "what safe code cannot do")]
+fn share() {
+    const BYTES: usize = 64 << 20;
+    for _ in 0..1_000 {
+        let (rights, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new map, which is nobody's, is written to as far as it goes.
+        unsafe {
+            let map = libc::mmap(std::ptr::null_mut(), BYTES, rights, kind, -1, 0);
+            if map == libc::MAP_FAILED {
+                let why = std::io::Error::last_os_error();
+                mutter(&format!("no shared memory: {why}"));
+                std::process::exit(3);
+            }
+            std::ptr::write_bytes(map.cast::<u8>(), 1, BYTES);
+            libc::madvise(map, BYTES, libc::MADV_DONTNEED);
+        }
     }
 }
 
@@ -139,6 +161,7 @@ fn break_out(spool: &Path) {
     for file in files {
         tried(&format!("read {file}"), fs::read(file));
     }
+    tried("open /dev/zero", File::open("/dev/zero"));
     // The spool folder of the try lies in that of its process, and that in the spool of the data folder.
     let data = spool.ancestors().nth(3).unwrap_or(spool);
     for file in ["catalog.db", "../headwater.toml"] {
@@ -222,6 +245,21 @@ fn calls() {
         call("keyctl", libc::syscall(libc::SYS_keyctl, 0, -3, 1));
         call("bpf", libc::syscall(libc::SYS_bpf, 0, null, 0));
         call("io_uring", libc::syscall(libc::SYS_io_uring_setup, 1, null));
+        let own = |flags| libc::syscall(libc::SYS_mmap, 0, 4096, libc::PROT_READ, flags, -1, 0);
+        call("shared memory", own(libc::MAP_SHARED | libc::MAP_ANONYMOUS));
+        call(
+            "a strictly shared map",
+            libc::syscall(
+                libc::SYS_mmap,
+                0,
+                4096,
+                libc::PROT_READ,
+                libc::MAP_SHARED_VALIDATE,
+                0,
+                0,
+            ),
+        );
+        call("memory of System V", libc::syscall(libc::SYS_shmget, 0, 4096, 0o600));
         call("memfd", libc::syscall(libc::SYS_memfd_create, c"x".as_ptr(), 0));
         call("leave the group", libc::syscall(libc::SYS_setsid));
         call("live on", libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, 0));

@@ -214,6 +214,15 @@ fn rules(walls: Walls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::B
     let options = [libc::PR_SET_PDEATHSIG, libc::PR_SET_DUMPABLE, libc::PR_SET_PTRACER];
     let options = options.map(|option| when(0, Len::Dword, Op::Eq, option as u64));
     rules.insert(libc::SYS_prctl, options.into_iter().collect::<Result<_, _>>()?);
+    // Memory that several share, and that no file is behind, is in no count once its pages are given back. Nobody here
+    // needs the stricter way to ask for shared maps either.
+    let (kind, anonymous) = (libc::MAP_TYPE as u64, libc::MAP_ANONYMOUS as u64);
+    let (shared, strictly) = (libc::MAP_SHARED as u64, libc::MAP_SHARED_VALIDATE as u64);
+    let maps = [
+        when(3, Len::Dword, Op::MaskedEq(kind | anonymous), shared | anonymous)?,
+        when(3, Len::Dword, Op::MaskedEq(kind), strictly)?,
+    ];
+    rules.insert(libc::SYS_mmap, maps.into());
     // Limits of others; its own it can only lower.
     rules.insert(libc::SYS_prlimit64, vec![when(0, Len::Dword, Op::Ne, 0)?]);
     if walls == Walls::Work {

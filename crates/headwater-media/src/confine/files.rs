@@ -30,13 +30,12 @@ const SYSTEM: [&str; 12] = [
 ];
 
 /// Single things that libraries look at: where other libraries are, how many cores and memory nodes there are.
-const SINGLE: [&str; 6] = [
+const SINGLE: [&str; 5] = [
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
     "/dev/urandom",
-    "/dev/zero",
 ];
 
 /// What listing plugins looks at beyond that: those that draw text ask for fonts as soon as they are loaded.
