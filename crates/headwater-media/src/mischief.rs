@@ -4,10 +4,12 @@
 //! STAGE is `inspect`, `make`, or `once`: the first try of making a span. What was tried is told on standard error, so
 //! that it comes up among the last words.
 
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -186,10 +188,12 @@ fn break_out(spool: &Path) {
     tried("listen on a local socket", UnixListener::bind(spool.join("socket")));
     tried("open a local socket", UnixDatagram::unbound());
     tried("start a program", start_a_program());
-    calls();
+    calls(spool);
     // What has to go on working.
     must("write to the spool", fs::write(spool.join("mine"), "mine"));
     must("read from the spool", fs::read(spool.join("mine")));
+    tried("rename a file", fs::rename(spool.join("mine"), spool.join("other")));
+    tried("remove a file", fs::remove_file(spool.join("mine")));
     must("a pair of sockets", UnixStream::pair().map(|(mut a, _b)| drop(a.write(b"x"))));
     must("a thread", std::thread::Builder::new().spawn(|| ()).map(|t| drop(t.join())));
     let names: Vec<String> =
@@ -217,15 +221,18 @@ fn is_open(descriptor: i32) -> bool {
 
 /// Calls that no library makes. None of them changes anything where it succeeds.
 #[expect(unsafe_code, reason = "what safe code cannot do")]
-fn calls() {
+fn calls(spool: &Path) {
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     let call = |name: &str, result: libc::c_long| {
         let result = if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) };
         tried(name, result);
     };
     let null = std::ptr::null::<libc::c_void>();
-    // SAFETY: no pointer but null is passed, which the kernel refuses by itself; a process that came into being ends at
-    // once.
+    let spool = CString::new(spool.as_os_str().as_bytes()).unwrap_or_default();
+    // As `openat2` takes it: flags, rights, and how to go there.
+    let how = [0_u64; 3];
+    // SAFETY: pointers are null, which the kernel refuses by itself, or to live values that it only reads, in their size;
+    // a process that came into being ends at once.
     unsafe {
         call("fork", {
             let made = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
@@ -257,6 +264,26 @@ fn calls() {
                 libc::MAP_SHARED_VALIDATE,
                 0,
                 0,
+            ),
+        );
+        call(
+            "a file without a name",
+            libc::syscall(
+                libc::SYS_openat,
+                libc::AT_FDCWD,
+                spool.as_ptr(),
+                libc::O_TMPFILE | libc::O_RDWR,
+                0o600,
+            ),
+        );
+        call(
+            "openat2",
+            libc::syscall(
+                libc::SYS_openat2,
+                libc::AT_FDCWD,
+                spool.as_ptr(),
+                how.as_ptr(),
+                size_of_val(&how),
             ),
         );
         call("memory of System V", libc::syscall(libc::SYS_shmget, 0, 4096, 0o600));

@@ -185,8 +185,10 @@ fn programs(walls: Walls) -> Result<Vec<BpfProgram>, seccompiler::BackendError> 
     };
     let mut programs = vec![filter(rules(walls)?, libc::EPERM)?];
     if walls == Walls::Work {
-        // Its flags are in memory, where no filter can look. Whoever is told that there is no such call uses `clone`.
-        programs.push(filter(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?);
+        // Their flags are in memory, where no filter can look. Whoever is told that there is no such call uses `clone` and
+        // `openat`.
+        let unseen = [libc::SYS_clone3, libc::SYS_openat2].map(|call| (call, Vec::new()));
+        programs.push(filter(BTreeMap::from(unseen), libc::ENOSYS)?);
     }
     programs.push(nothing_newer());
     Ok(programs)
@@ -223,6 +225,12 @@ fn rules(walls: Walls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::B
         when(3, Len::Dword, Op::MaskedEq(kind), strictly)?,
     ];
     rules.insert(libc::SYS_mmap, maps.into());
+    // Files that never had a name are in no count.
+    let nameless = (libc::O_TMPFILE & !libc::O_DIRECTORY).unsigned_abs().into();
+    let nameless = |flags| when(flags, Len::Dword, Op::MaskedEq(nameless), nameless);
+    rules.insert(libc::SYS_openat, vec![nameless(2)?]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_open, vec![nameless(1)?]);
     // Limits of others; its own it can only lower.
     rules.insert(libc::SYS_prlimit64, vec![when(0, Len::Dword, Op::Ne, 0)?]);
     if walls == Walls::Work {

@@ -107,11 +107,12 @@ fn loaded_from() -> Vec<PathBuf> {
 
 /// What a child does with files of its own. No links, pipes, sockets and devices: the worker reads what it finds there,
 /// and must not be led elsewhere or kept waiting. Nor folders at work, since one that nobody may list hides what is in it
-/// and cannot be removed: those of renditions are there before.
+/// and cannot be removed: those of renditions are there before. And nothing is removed or renamed at work: a file without
+/// a name is in no count for as long as it is open.
 fn written(walls: Walls) -> BitFlags<AccessFs> {
-    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg;
     match walls {
         Walls::Work => files,
-        Walls::Scan => files | AccessFs::MakeDir | AccessFs::RemoveDir,
+        Walls::Scan => files | AccessFs::MakeDir | AccessFs::RemoveFile | AccessFs::RemoveDir,
     }
 }
