@@ -8,7 +8,7 @@ use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -196,6 +196,7 @@ fn break_out(spool: &Path) {
     tried("remove a file", fs::remove_file(spool.join("mine")));
     must("a pair of sockets", UnixStream::pair().map(|(mut a, _b)| drop(a.write(b"x"))));
     must("a thread", std::thread::Builder::new().spawn(|| ()).map(|t| drop(t.join())));
+    must("be nicer", rustix::process::setpriority_process(None, 19));
     let names: Vec<String> =
         std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     mutter(&format!("environment: {}", names.join(" ")));
@@ -229,6 +230,8 @@ fn calls(spool: &Path) {
     };
     let null = std::ptr::null::<libc::c_void>();
     let spool = CString::new(spool.as_os_str().as_bytes()).unwrap_or_default();
+    let pair = UnixStream::pair();
+    let pair = pair.as_ref().map_or(-1, |(one, _)| one.as_raw_fd());
     // As `openat2` takes it: flags, rights, and how to go there.
     let how = [0_u64; 3];
     // SAFETY: pointers are null, which the kernel refuses by itself, or to live values that it only reads, in their size;
@@ -286,6 +289,34 @@ fn calls(spool: &Path) {
                 size_of_val(&how),
             ),
         );
+        // Each as it is already, or as nobody notices.
+        let mask = u64::MAX;
+        let param = libc::sched_param { sched_priority: 0 };
+        call("own by a process", libc::syscall(libc::SYS_fcntl, pair, libc::F_SETOWN, parent));
+        call("choose a signal", libc::syscall(libc::SYS_fcntl, pair, 10, 0));
+        call("own by a thread", libc::syscall(libc::SYS_fcntl, pair, 15, [0, parent].as_ptr()));
+        call("own a socket", libc::syscall(libc::SYS_ioctl, pair, 0x8901, &raw const parent));
+        call(
+            "own a group's socket",
+            libc::syscall(libc::SYS_ioctl, pair, 0x8902, &raw const parent),
+        );
+        call("priority of the worker", {
+            let now = libc::getpriority(libc::PRIO_PROCESS, parent.unsigned_abs());
+            libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, parent, now)
+        });
+        call(
+            "cores of the worker",
+            libc::syscall(libc::SYS_sched_setaffinity, parent, 8, &raw const mask),
+        );
+        call(
+            "turns of the worker",
+            libc::syscall(libc::SYS_sched_setscheduler, parent, 0, &raw const param),
+        );
+        call(
+            "turn of the worker",
+            libc::syscall(libc::SYS_sched_setparam, parent, &raw const param),
+        );
+        call("disk of the worker", libc::syscall(libc::SYS_ioprio_set, 1, parent, 0));
         call("memory of System V", libc::syscall(libc::SYS_shmget, 0, 4096, 0o600));
         call("memfd", libc::syscall(libc::SYS_memfd_create, c"x".as_ptr(), 0));
         call("leave the group", libc::syscall(libc::SYS_setsid));

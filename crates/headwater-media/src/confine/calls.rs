@@ -55,7 +55,20 @@ const OTHERS: &[c_long] = &[
     libc::SYS_kcmp,
     libc::SYS_migrate_pages,
     libc::SYS_move_pages,
+    // When others run, and when itself: `turns` has asked for what is wanted. To be nicer is looked at below.
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_ioprio_set,
 ];
+
+/// Who is sent a signal when something comes to a descriptor, and which: signals to others by another name. Commands of
+/// `fcntl`, with those of `linux/fcntl.h` that `libc` does not name for all systems.
+const OWNERS: [libc::c_int; 3] = [libc::F_SETOWN, 10, 15];
+
+/// The same as requests of `ioctl`: `FIOSETOWN` and `SIOCSPGRP` (`asm-generic/sockios.h`).
+const OWNER_REQUESTS: [u64; 2] = [0x8901, 0x8902];
 
 /// Ways around the other two walls: calls that are made on the caller's behalf, memory that is in no count, and what
 /// Landlock does not look at. Rights and times of files are the worker's business, links would lead it astray.
@@ -231,6 +244,14 @@ fn rules(walls: Walls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::B
     rules.insert(libc::SYS_openat, vec![nameless(2)?]);
     #[cfg(target_arch = "x86_64")]
     rules.insert(libc::SYS_open, vec![nameless(1)?]);
+    let owners = OWNERS.map(|command| when(1, Len::Dword, Op::Eq, command.unsigned_abs().into()));
+    rules.insert(libc::SYS_fcntl, owners.into_iter().collect::<Result<_, _>>()?);
+    let owners = OWNER_REQUESTS.map(|request| when(1, Len::Dword, Op::Eq, request));
+    rules.insert(libc::SYS_ioctl, owners.into_iter().collect::<Result<_, _>>()?);
+    // Encoders have threads that are to run after others of theirs. Nobody can be less nice again.
+    let thread = u64::from(libc::PRIO_PROCESS);
+    let others = vec![when(0, Len::Dword, Op::Ne, thread)?, when(1, Len::Dword, Op::Ne, 0)?];
+    rules.insert(libc::SYS_setpriority, others);
     // Limits of others; its own it can only lower.
     rules.insert(libc::SYS_prlimit64, vec![when(0, Len::Dword, Op::Ne, 0)?]);
     if walls == Walls::Work {

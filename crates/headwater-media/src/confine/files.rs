@@ -41,20 +41,32 @@ const SINGLE: [&str; 5] = [
 /// What listing plugins looks at beyond that: those that draw text ask for fonts as soon as they are loaded.
 const SCANNED: [&str; 2] = ["/etc/fonts", "/var/cache/fontconfig"];
 
-/// Keeps this thread, and those it will start, to what GStreamer is made of and the spool folder.
-pub(super) fn wall_off(walls: Walls, places: Places<'_>) -> Option<String> {
+/// Keeps this thread, and those it will start, to what GStreamer is made of and the spool folder. Tells what is missing.
+pub(super) fn wall_off(walls: Walls, places: Places<'_>) -> Vec<String> {
     match restrict(walls, places) {
-        Ok(LandlockStatus::Available { effective_abi, .. }) if effective_abi < ABI::V3 => Some(
-            "it can empty files of this user: the kernel's Landlock is older than Linux 6.2"
-                .to_owned(),
-        ),
-        Ok(LandlockStatus::Available { .. }) => None,
-        Ok(LandlockStatus::NotEnabled) => Some(unwalled("Landlock is not enabled in this kernel")),
-        Ok(LandlockStatus::NotImplemented) => {
-            Some(unwalled("this kernel, or the seccomp profile of the container, has no Landlock"))
+        Ok(LandlockStatus::Available { effective_abi, .. }) => lacking(effective_abi),
+        Ok(LandlockStatus::NotEnabled) => {
+            vec![unwalled("Landlock is not enabled in this kernel")]
         }
-        Err(error) => Some(unwalled(&format!("Landlock refuses: {error}"))),
+        Ok(LandlockStatus::NotImplemented) => {
+            vec![unwalled("this kernel, or the seccomp profile of the container, has no Landlock")]
+        }
+        Err(error) => vec![unwalled(&format!("Landlock refuses: {error}"))],
     }
+}
+
+/// What the Landlock of older kernels does not keep a child from.
+pub(super) fn lacking(abi: ABI) -> Vec<String> {
+    let mut lacking = Vec::new();
+    if abi < ABI::V3 {
+        let what = "it can empty files of this user: the kernel's Landlock is older than Linux 6.2";
+        lacking.push(what.to_owned());
+    }
+    if abi < ABI::V6 {
+        let what = "only seccomp keeps it from signals to other processes of this user: the kernel's Landlock is older than Linux 6.12";
+        lacking.push(what.to_owned());
+    }
+    lacking
 }
 
 fn unwalled(why: &str) -> String {

@@ -5,6 +5,7 @@
 
 use std::net::TcpListener;
 
+use landlock::ABI;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
 use super::*;
@@ -88,6 +89,15 @@ fn with_everything_there_nothing_is_told() {
             "may gain rights: no",
         ],
     );
+}
+
+#[test]
+fn what_an_older_landlock_lacks_is_told() {
+    let told = |abi| files::lacking(abi).len();
+    assert_eq!([ABI::V1, ABI::V2].map(told), [2, 2]);
+    assert_eq!([ABI::V3, ABI::V5].map(told), [1, 1]);
+    assert!(files::lacking(ABI::V5)[0].contains("signals to other processes"));
+    assert_eq!([ABI::V6, ABI::V10].map(told), [0, 0]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_child_has_no_network_and_sees_no_files() {
     let told = |what: &str| words.lines().filter(|line| line.starts_with(what)).count();
     assert_eq!(told("GOT AWAY WITH"), 0, "{words}");
     assert_eq!(told("MISSING"), 0, "what its work needs still works: {words}");
-    assert_eq!(told("refused"), 48, "{words}");
+    assert_eq!(told("refused"), 58, "{words}");
     assert!(words.contains("refused: read ../headwater.toml: Permission denied"), "{words}");
     assert!(words.contains("refused: connect by TCP: Operation not permitted"), "{words}");
     assert!(words.contains("refused: start a program: Operation not permitted"), "{words}");
