@@ -255,7 +255,9 @@ fn calls(spool: &Path) {
         call("keyctl", libc::syscall(libc::SYS_keyctl, 0, -3, 1));
         call("bpf", libc::syscall(libc::SYS_bpf, 0, null, 0));
         call("io_uring", libc::syscall(libc::SYS_io_uring_setup, 1, null));
-        let own = |flags| libc::syscall(libc::SYS_mmap, 0, 4096, libc::PROT_READ, flags, -1, 0);
+        let own = |flags: libc::c_int| {
+            libc::syscall(libc::SYS_mmap, 0, 4096, libc::PROT_READ, flags, -1, 0)
+        };
         call("shared memory", own(libc::MAP_SHARED | libc::MAP_ANONYMOUS));
         call(
             "a strictly shared map",
