@@ -17,7 +17,7 @@ use crate::s3::body;
 use crate::s3::calls::{Calls, Patience};
 use crate::s3::error::Failed;
 use crate::s3::retry::Trouble;
-use crate::s3::{CALL_LIMIT, READ_LIMIT, header_of};
+use crate::s3::{CALL_LIMIT, header_of, part_limit};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -85,7 +85,7 @@ impl Web {
         identity: &Identity,
         range: &Range<u64>,
     ) -> Result<Result<Bytes, Verdict>, Failed> {
-        let patience = Patience { once: READ_LIMIT, all: None };
+        let patience = Patience { once: part_limit(range), all: None };
         self.calls
             .answer("read", url, patience, || async {
                 let asked = self.ask(url, range, identity.condition());
