@@ -82,8 +82,12 @@ impl Bucket {
                         failed => return Err(failed),
                     },
                 };
-                let came =
-                    Came { etag: answer.e_tag(), modified: None, part: answer.content_range() };
+                let modified = answer.last_modified().map(ToString::to_string);
+                let came = Came {
+                    etag: answer.e_tag(),
+                    modified: modified.as_deref(),
+                    part: answer.content_range(),
+                };
                 if let Err(verdict) = identity.check(&came) {
                     return Ok(Err(verdict));
                 }

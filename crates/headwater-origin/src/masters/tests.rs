@@ -104,6 +104,20 @@ async fn one_that_is_replaced_is_noticed_whether_or_not_conditions_are_heeded() 
 }
 
 #[tokio::test]
+async fn one_without_an_etag_is_known_by_the_time_of_its_last_change() {
+    let (server, masters) = start(Manners { gives_etags: false, ..Manners::default() }).await;
+    server.place("film.mov", film(MB));
+    let master = masters.open(&at("s3://media/film.mov")).await.unwrap();
+    assert_eq!(master.read(0..100).await.unwrap(), &film(100)[..]);
+    // Answers tell whole seconds.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    server.place("film.mov", vec![7; MB]);
+    let (kind, said) = kind(master.read(0..100).await);
+    assert_eq!(kind, MasterErrorKind::Changed, "{said}");
+    assert!(said.contains("the time of its last change"), "{said}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_had_says_why() {
     let (server, masters) = start(Manners::default()).await;
     server.place("cold.mov", film(MB));
