@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use crate::blocks;
 use crate::failure::{Halt, later, never, of_origin};
 use crate::life::Ports;
-use crate::master;
+use crate::master::{self, Known};
 
 /// Does `Archive`.
 pub(crate) async fn archive(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Halt> {
@@ -106,7 +106,8 @@ async fn send(
     key: &ObjectKey,
 ) -> Result<Expected, Halt> {
     let masters = &*ports.masters;
-    let opened = master::same(masters, claimed, sha256).await?;
+    // Sent once, and read whole for that anyway.
+    let opened = master::same(masters, &Known::default(), claimed, sha256).await?;
     let stamp = opened.stamp;
     let put = PutFile {
         key: key.clone(),

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use headwater_model::incident::{At, How, Look, Mended};
-use headwater_model::inventory::{Object, ObjectRole};
+use headwater_model::inventory::{LARGEST_OBJECT, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, PackageId};
 use headwater_model::plan::Plan;
 use headwater_model::refusal::Code;
@@ -30,8 +30,8 @@ use crate::{hash, mend, parts, spool, verify};
 /// spool holds at most this many files more than are going up.
 const REPORTS: usize = 16;
 
-/// Files of one part that go up at once. Each is in memory whole, some 10 MB at the very most; four hide an origin's
-/// latency, and more would only take cores from the encoders.
+/// Files of one part that go up at once. Each is in memory whole, some 10 MB, and [`LARGEST_OBJECT`] at the very most; four
+/// hide an origin's latency, and more would only take cores from the encoders.
 const UPLOADS: usize = 4;
 
 /// Does `Span` and `Audio`, with the child's files in `folder`, which the caller removes.
@@ -220,7 +220,9 @@ async fn take(
         if !fs::symlink_metadata(&file)?.is_file() {
             return Err(io::Error::other(format!("`{}` is not a plain file", file.display())));
         }
-        let body = fs::read(&file)?;
+        let mut body = Vec::new();
+        // One more byte tells that it is too large, however large it has become meanwhile.
+        fs::File::open(&file)?.take(LARGEST_OBJECT + 1).read_to_end(&mut body)?;
         fs::remove_file(&file)?;
         Ok(Bytes::from(body))
     });
@@ -234,6 +236,15 @@ async fn take(
         return Err(later(
             Code::TranscoderFailed,
             format!("the transcoder made `{path}` without any bytes"),
+        ));
+    }
+    if body.len() as u64 > LARGEST_OBJECT {
+        let most = LARGEST_OBJECT >> 20;
+        return Err(later(
+            Code::TranscoderFailed,
+            format!(
+                "the transcoder made `{path}` of more than {most} MiB, which no origin is asked for in one piece: shorter segments of what is copied, or encoding it, make smaller ones"
+            ),
         ));
     }
     let digests = hash::digests_of(body.clone()).await;
@@ -403,3 +414,6 @@ fn made_again(at: &At) -> Mended {
     let At { origin, object } = at.clone();
     Mended { origin, object, how: How::MadeAgain }
 }
+
+#[cfg(test)]
+mod tests;

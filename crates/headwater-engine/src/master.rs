@@ -1,10 +1,12 @@
 //! The master, as a file or far away: whether it is there, whether it is still the same, and what it hashes to. Opened
 //! for reading only, never touched (R9).
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use headwater_model::address::Address;
@@ -12,6 +14,7 @@ use headwater_model::id::Sha256;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure};
 use headwater_ports::masters::{Input, MasterError, MasterErrorKind, Masters, Seen};
+use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +96,12 @@ pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, 
 /// Reads the master once and gives its SHA-256; fails when it changed meanwhile.
 pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened, Sha256), Failure> {
     let opened = open(masters, at).await?;
+    let sha256 = hash_of(masters, &opened).await?;
+    Ok((opened, sha256))
+}
+
+async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failure> {
+    let at = &opened.at;
     let stop = CancellationToken::new();
     // When the task is cancelled, the reading thread must not go on through the rest of 100 GB.
     let _stop_when_dropped = stop.clone().drop_guard();
@@ -106,7 +115,39 @@ pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened,
     if bytes != opened.stamp.bytes {
         return Err(changed(at, opened.stamp, Stamp { bytes, ..opened.stamp }));
     }
-    Ok((opened, sha256))
+    Ok(sha256)
+}
+
+/// Masters that are remembered: some more than are worked on at once.
+const KNOWN: usize = 64;
+
+/// What masters hash to whose stamp is not the one that was noted. Each is read for that once in a process, and not for
+/// every part of it. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known(Arc<Mutex<VecDeque<Hashed>>>);
+
+/// A master as it was looked at, with its hash once somebody has it.
+type Hashed = (Address, Stamp, Arc<OnceCell<Sha256>>);
+
+impl Known {
+    async fn hash(&self, masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failure> {
+        let hashed = self.entry(opened);
+        hashed.get_or_try_init(|| hash_of(masters, opened)).await.copied()
+    }
+
+    fn entry(&self, opened: &Opened) -> Arc<OnceCell<Sha256>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |(at, stamp, _): &&Hashed| *at == opened.at && *stamp == opened.stamp;
+        if let Some((.., hashed)) = known.iter().find(is_it) {
+            return hashed.clone();
+        }
+        if known.len() == KNOWN {
+            known.pop_front();
+        }
+        let hashed = Arc::default();
+        known.push_back((opened.at.clone(), opened.stamp, Arc::clone(&hashed)));
+        hashed
+    }
 }
 
 /// Where the master of a package lies.
@@ -121,6 +162,7 @@ pub(crate) fn address(path: &str) -> Result<Address, Failure> {
 /// content is hashed again, since a copy put back after a mishap is as good as the master was.
 pub(crate) async fn same(
     masters: &dyn Masters,
+    known: &Known,
     claimed: &Claimed,
     expected: Sha256,
 ) -> Result<Opened, Failure> {
@@ -137,7 +179,7 @@ pub(crate) async fn same(
     if noted == Some(opened.stamp) {
         return Ok(opened);
     }
-    let (opened, sha256) = hash(masters, &at).await?;
+    let sha256 = known.hash(masters, &opened).await?;
     if sha256 == expected {
         return Ok(opened);
     }

@@ -27,7 +27,7 @@ use tracing::{info, warn};
 use crate::blocks::{self, Hasher};
 use crate::failure::{Halt, later, never, of_origin};
 use crate::life::Ports;
-use crate::master::{self, Opened, Stamp};
+use crate::master::{self, Known, Opened, Stamp};
 use crate::spool;
 
 /// Bytes that stay free beside a copy that is fetched: transcoders and the catalog need the same disk.
@@ -38,6 +38,8 @@ const SPARE: u64 = 1 << 30;
 pub(crate) struct Retrieved {
     folder: PathBuf,
     slots: Arc<Mutex<HashMap<Sha256, Slot>>>,
+    /// Beside them: the masters themselves, as far as they had to be read to know them again.
+    known: Known,
 }
 
 /// Locked while its copy is fetched.
@@ -74,7 +76,7 @@ fn is_lost(failure: &Failure) -> bool {
 impl Retrieved {
     /// Keeps copies in `folder`, which no other process uses.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, slots: Arc::default() }
+        Self { folder, slots: Arc::default(), known: Known::default() }
     }
 
     /// Removes what processes left that are dead by what their folders in `spool` say: files that are named like copies,
@@ -107,7 +109,7 @@ impl Retrieved {
         claimed: &Claimed,
         sha256: Sha256,
     ) -> Result<Source, Halt> {
-        match master::same(&*ports.masters, claimed, sha256).await {
+        match master::same(&*ports.masters, &self.known, claimed, sha256).await {
             Ok(master) => Ok(Source::own(master)),
             Err(failure) => self.instead(ports, claimed, sha256, failure).await,
         }

@@ -82,13 +82,13 @@ fn take_blocking(root: &Path, name: &str) -> Result<Spool, SpoolError> {
         let entry = entry.map_err(io)?;
         let entry_name = entry.file_name();
         if entry_name != LOCK_NAME && entry_name != name && !is_locked(&entry.path()) {
-            sweep(&entry).map_err(io)?;
+            sweep(&entry);
         }
     }
     for entry in fs::read_dir(&own).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.file_name() != LOCK_NAME {
-            sweep(&entry).map_err(io)?;
+            sweep(&entry);
         }
     }
     Ok(Spool { _lock: held })
@@ -127,21 +127,30 @@ pub(crate) fn is_alive(root: &Path, name: &str) -> bool {
     is_locked(&root.join(name))
 }
 
-fn sweep(leftover: &DirEntry) -> io::Result<()> {
-    let (kind, path) = (leftover.file_type()?, leftover.path());
-    let remove = || if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+/// Removes what a dead run left. What cannot be removed is only space, and no reason not to start.
+fn sweep(leftover: &DirEntry) {
+    let path = leftover.path();
+    let remove = || match leftover.file_type()?.is_dir() {
+        true => fs::remove_dir_all(&path),
+        false => fs::remove_file(&path),
+    };
     let mut tries = 1;
-    loop {
+    let error = loop {
         match remove() {
+            Ok(()) => return,
             // A child of a dead run that is still dying may be tidying up after itself, or finish a file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < SWEEPS => {
                 tries += 1;
                 thread::sleep(BETWEEN_SWEEPS);
             }
-            swept => return swept,
+            Err(error) => break error,
         }
-    }
+    };
+    let leftover = path.display();
+    warn!(
+        "what a dead run left in `{leftover}` cannot be removed and keeps taking space: {error}; remove it by hand"
+    );
 }
 
 /// The folder of one claim, in that of the process `name`. The token is in its name: a child of an older claim of the

@@ -285,7 +285,7 @@ impl S3 for LyingS3 {
                     StreamingBlob::wrap(stream::iter([Ok(half)]).chain(stream::once(reset)))
                 }
             }),
-            e_tag: Some(ETag::Strong(object.etag)),
+            e_tag: self.0.manners.gives_etags.then_some(ETag::Strong(object.etag)),
             cache_control: object.cache_control,
             content_type: object.content_type,
             last_modified: Some(object.modified.into()),
@@ -308,7 +308,7 @@ impl S3 for LyingS3 {
             if input.checksum_mode.is_some() { object.checksum } else { Checksum::default() };
         Ok(S3Response::new(HeadObjectOutput {
             content_length: self.size(&input.key, &object.body),
-            e_tag: Some(ETag::Strong(object.etag)),
+            e_tag: self.0.manners.gives_etags.then_some(ETag::Strong(object.etag)),
             cache_control: object.cache_control,
             content_type: object.content_type,
             storage_class: object.storage_class.map(StorageClass::from),

@@ -38,6 +38,8 @@ pub struct Manners {
     pub checks_signatures: bool,
     /// Whether the ETag of an object from a single put is its MD5.
     pub etag_is_md5: bool,
+    /// Whether answers about an object have its ETag.
+    pub gives_etags: bool,
     /// Whether listings have ETags.
     pub lists_etags: bool,
     /// What is made of `If-None-Match` and `If-Match` of a put.
@@ -78,6 +80,7 @@ impl Default for Manners {
             enforces_md5: true,
             checks_signatures: true,
             etag_is_md5: true,
+            gives_etags: true,
             lists_etags: true,
             conditions: Conditions::default(),
             has_classes: true,

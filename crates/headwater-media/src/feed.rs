@@ -264,10 +264,15 @@ impl Ahead {
     /// Has the next stretch come when what is there of it ends soon.
     fn look_ahead(&mut self, number: u64) {
         let stretch = self.stretch();
-        if self.coming.is_some() || stretch < 2 || self.run.end != number + 1 {
+        if stretch < 2 || self.run.end != number + 1 {
             return;
         }
         let next = (number + 1..).find(|n| !self.kept.contains_key(n)).unwrap_or(number);
+        // What is under way for a run that ended in a jump is kept for as long as this one needs none: whoever reads
+        // sound and pictures in turns comes back.
+        if self.coming.as_ref().is_some_and(|coming| coming.blocks.contains(&next)) {
+            return;
+        }
         if next <= number + stretch / 2 && next * BLOCK < self.bytes() {
             self.coming = Some(self.ask_for(next..next + stretch));
         }

@@ -4,10 +4,12 @@
 //! STAGE is `inspect`, `make`, or `once`: the first try of making a span. What was tried is told on standard error, so
 //! that it comes up among the last words.
 
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -59,6 +61,7 @@ fn misbehave(what: &str, spool: &Path) {
             std::thread::park();
         },
         "memory" => eat(),
+        "shared-memory" => share(),
         "address-space" => drop(Vec::<u8>::with_capacity(1 << 44)),
         "write" => write_for_ever(&spool.join("large")),
         "litter" => (0..10_000_000).for_each(|n| drop(File::create(spool.join(format!("{n:09}"))))),
@@ -97,6 +100,27 @@ fn eat() {
         eaten.push(vec![1u8; 8 << 20]);
         // Slow enough to be seen growing.
         std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Takes memory that is in no count once it is given back, and gives up when there is none.
+#[expect(unsafe_code, reason = "what safe code cannot do")]
+fn share() {
+    const BYTES: usize = 64 << 20;
+    for _ in 0..1_000 {
+        let (rights, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new map, which is nobody's, is written to as far as it goes.
+        unsafe {
+            let map = libc::mmap(std::ptr::null_mut(), BYTES, rights, kind, -1, 0);
+            if map == libc::MAP_FAILED {
+                let why = std::io::Error::last_os_error();
+                mutter(&format!("no shared memory: {why}"));
+                std::process::exit(3);
+            }
+            std::ptr::write_bytes(map.cast::<u8>(), 1, BYTES);
+            libc::madvise(map, BYTES, libc::MADV_DONTNEED);
+        }
     }
 }
 
@@ -139,6 +163,7 @@ fn break_out(spool: &Path) {
     for file in files {
         tried(&format!("read {file}"), fs::read(file));
     }
+    tried("open /dev/zero", File::open("/dev/zero"));
     // The spool folder of the try lies in that of its process, and that in the spool of the data folder.
     let data = spool.ancestors().nth(3).unwrap_or(spool);
     for file in ["catalog.db", "../headwater.toml"] {
@@ -155,6 +180,7 @@ fn break_out(spool: &Path) {
     tried("link to a file outside", std::os::unix::fs::symlink("/etc/passwd", spool.join("link")));
     tried("link hard", fs::hard_link(data.join("catalog.db"), spool.join("hard")));
     tried("change rights", fs::set_permissions(data, rights()));
+    tried("make a folder", fs::create_dir(spool.join("folder")));
     tried("remove the catalog", fs::remove_file(data.join("catalog.db")));
     tried("connect by TCP", TcpStream::connect("127.0.0.1:22"));
     tried("open UDP", UdpSocket::bind("127.0.0.1:0"));
@@ -162,12 +188,15 @@ fn break_out(spool: &Path) {
     tried("listen on a local socket", UnixListener::bind(spool.join("socket")));
     tried("open a local socket", UnixDatagram::unbound());
     tried("start a program", start_a_program());
-    calls();
+    calls(spool);
     // What has to go on working.
     must("write to the spool", fs::write(spool.join("mine"), "mine"));
     must("read from the spool", fs::read(spool.join("mine")));
+    tried("rename a file", fs::rename(spool.join("mine"), spool.join("other")));
+    tried("remove a file", fs::remove_file(spool.join("mine")));
     must("a pair of sockets", UnixStream::pair().map(|(mut a, _b)| drop(a.write(b"x"))));
     must("a thread", std::thread::Builder::new().spawn(|| ()).map(|t| drop(t.join())));
+    must("be nicer", rustix::process::setpriority_process(None, 19));
     let names: Vec<String> =
         std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     mutter(&format!("environment: {}", names.join(" ")));
@@ -193,15 +222,20 @@ fn is_open(descriptor: i32) -> bool {
 
 /// Calls that no library makes. None of them changes anything where it succeeds.
 #[expect(unsafe_code, reason = "what safe code cannot do")]
-fn calls() {
+fn calls(spool: &Path) {
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     let call = |name: &str, result: libc::c_long| {
         let result = if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) };
         tried(name, result);
     };
     let null = std::ptr::null::<libc::c_void>();
-    // SAFETY: no pointer but null is passed, which the kernel refuses by itself; a process that came into being ends at
-    // once.
+    let spool = CString::new(spool.as_os_str().as_bytes()).unwrap_or_default();
+    let pair = UnixStream::pair();
+    let pair = pair.as_ref().map_or(-1, |(one, _)| one.as_raw_fd());
+    // As `openat2` takes it: flags, rights, and how to go there.
+    let how = [0_u64; 3];
+    // SAFETY: pointers are null, which the kernel refuses by itself, or to live values that it only reads, in their size;
+    // a process that came into being ends at once.
     unsafe {
         call("fork", {
             let made = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
@@ -221,6 +255,71 @@ fn calls() {
         call("keyctl", libc::syscall(libc::SYS_keyctl, 0, -3, 1));
         call("bpf", libc::syscall(libc::SYS_bpf, 0, null, 0));
         call("io_uring", libc::syscall(libc::SYS_io_uring_setup, 1, null));
+        let own = |flags: libc::c_int| {
+            libc::syscall(libc::SYS_mmap, 0, 4096, libc::PROT_READ, flags, -1, 0)
+        };
+        call("shared memory", own(libc::MAP_SHARED | libc::MAP_ANONYMOUS));
+        call(
+            "a strictly shared map",
+            libc::syscall(
+                libc::SYS_mmap,
+                0,
+                4096,
+                libc::PROT_READ,
+                libc::MAP_SHARED_VALIDATE,
+                0,
+                0,
+            ),
+        );
+        call(
+            "a file without a name",
+            libc::syscall(
+                libc::SYS_openat,
+                libc::AT_FDCWD,
+                spool.as_ptr(),
+                libc::O_TMPFILE | libc::O_RDWR,
+                0o600,
+            ),
+        );
+        call(
+            "openat2",
+            libc::syscall(
+                libc::SYS_openat2,
+                libc::AT_FDCWD,
+                spool.as_ptr(),
+                how.as_ptr(),
+                size_of_val(&how),
+            ),
+        );
+        // Each as it is already, or as nobody notices.
+        let mask = u64::MAX;
+        let param = libc::sched_param { sched_priority: 0 };
+        call("own by a process", libc::syscall(libc::SYS_fcntl, pair, libc::F_SETOWN, parent));
+        call("choose a signal", libc::syscall(libc::SYS_fcntl, pair, 10, 0));
+        call("own by a thread", libc::syscall(libc::SYS_fcntl, pair, 15, [0, parent].as_ptr()));
+        call("own a socket", libc::syscall(libc::SYS_ioctl, pair, 0x8901, &raw const parent));
+        call(
+            "own a group's socket",
+            libc::syscall(libc::SYS_ioctl, pair, 0x8902, &raw const parent),
+        );
+        call("priority of the worker", {
+            let now = libc::getpriority(libc::PRIO_PROCESS, parent.unsigned_abs());
+            libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, parent, now)
+        });
+        call(
+            "cores of the worker",
+            libc::syscall(libc::SYS_sched_setaffinity, parent, 8, &raw const mask),
+        );
+        call(
+            "turns of the worker",
+            libc::syscall(libc::SYS_sched_setscheduler, parent, 0, &raw const param),
+        );
+        call(
+            "turn of the worker",
+            libc::syscall(libc::SYS_sched_setparam, parent, &raw const param),
+        );
+        call("disk of the worker", libc::syscall(libc::SYS_ioprio_set, 1, parent, 0));
+        call("memory of System V", libc::syscall(libc::SYS_shmget, 0, 4096, 0o600));
         call("memfd", libc::syscall(libc::SYS_memfd_create, c"x".as_ptr(), 0));
         call("leave the group", libc::syscall(libc::SYS_setsid));
         call("live on", libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, 0));

@@ -201,9 +201,26 @@ impl Transcoder for ChildTranscoder {
     ) -> Result<Done, TranscodeError> {
         // Whoever has not asked for the engine's name yet has no list of plugins, and children cannot make one.
         self.engine().await?;
+        for folder in folders_of(plan, part) {
+            std::fs::create_dir_all(spool.join(folder))
+                .map_err(|e| start_error(e, "the spool folder"))?;
+        }
         let job = Job::Make { plan: Box::new(plan.clone()), part };
         let find = |line| if let Line::Done(done) = line { Some(done) } else { None };
         self.run(job, find, Some(master), spool, Some(reports)).await
+    }
+}
+
+/// Where a child puts the files of a part. It cannot make folders.
+fn folders_of(plan: &Plan, part: Part) -> Vec<&str> {
+    match part {
+        Part::Span(_) => plan.video.iter().map(|rendition| rendition.name.as_str()).collect(),
+        Part::Audio(n) => plan
+            .audio
+            .get(n as usize)
+            .map(|rendition| rendition.name.as_str())
+            .into_iter()
+            .collect(),
     }
 }
 

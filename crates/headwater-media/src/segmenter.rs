@@ -32,6 +32,7 @@ pub(crate) struct Spool {
 impl Spool {
     pub(crate) fn new(spool: &Path, rendition: &str, emit: Emit) -> Result<Self, Error> {
         let folder = spool.join(rendition);
+        // A child finds it there, and could not make it.
         fs::create_dir_all(&folder).map_err(Error::Spool)?;
         Ok(Self { folder, rendition: rendition.to_owned(), emit })
     }

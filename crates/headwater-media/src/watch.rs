@@ -15,8 +15,10 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What a child has taken. Blocks for as long as it takes to list the folder, of which no more than `most_files` entries
 /// are counted: a child may make them quicker than they can be listed.
 pub(crate) fn look(child: u32, spool: &Path, most_files: u64) -> Taken {
-    let (spool, files) = size(spool, most_files);
-    Taken { memory: resident(child).unwrap_or(0), spool, files }
+    let mut taken = Taken { memory: resident(child).unwrap_or(0), ..Taken::default() };
+    // What hides from the count is not given the benefit of the doubt.
+    taken.hidden = size(spool, most_files, &mut taken).is_err();
+    taken
 }
 
 /// Memory that a process uses, in bytes. `None` when it is gone, or where there is no `/proc`.
@@ -26,26 +28,33 @@ pub(crate) fn resident(process: u32) -> Option<u64> {
     Some(resident * rustix::param::page_size() as u64)
 }
 
-/// Bytes and entries below a folder. Links are counted and not followed.
-fn size(folder: &Path, most_files: u64) -> (u64, u64) {
-    let (mut bytes, mut files) = (0, 0);
+/// Adds up bytes and entries below a folder. Links are counted and not followed. What goes while it is looked at is no
+/// longer taken; what cannot be looked at otherwise is an error.
+fn size(folder: &Path, most_files: u64, taken: &mut Taken) -> std::io::Result<()> {
     let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        // What goes while it is looked at is no longer taken.
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for entry in entries.flatten() {
-            files += 1;
-            if files > most_files {
-                return (bytes, files);
+        let Some(entries) = unless_gone(std::fs::read_dir(folder))? else { continue };
+        for entry in entries {
+            let Some(entry) = unless_gone(entry)? else { continue };
+            taken.files += 1;
+            if taken.files > most_files {
+                return Ok(());
             }
-            match entry.metadata() {
-                Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) => bytes += found.len(),
-                Err(_) => {}
+            match unless_gone(entry.metadata())? {
+                Some(found) if found.is_dir() => folders.push(entry.path()),
+                Some(found) => taken.spool += found.len(),
+                None => {}
             }
         }
     }
-    (bytes, files)
+    Ok(())
+}
+
+fn unless_gone<T>(found: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,8 @@ pub struct Taken {
     pub spool: u64,
     /// Files and folders in it.
     pub files: u64,
+    /// Whether something in it could not be looked at.
+    pub hidden: bool,
 }
 
 impl Allowance {
@@ -205,10 +207,13 @@ impl Allowance {
                 "wrote {wrote} MB that nobody had taken yet, more than the {may} MB that its work can come to"
             ));
         }
-        (taken.files > self.files).then(|| {
+        if taken.files > self.files {
             let may = self.files;
-            format!("made more than {may} files, which is more than its work can come to")
-        })
+            return Some(format!(
+                "made more than {may} files, which is more than its work can come to"
+            ));
+        }
+        taken.hidden.then(|| "keeps something in its spool folder from being looked at".to_owned())
     }
 }
 

@@ -36,6 +36,8 @@ pub struct RemoteMasters {
     client: OnceCell<reqwest::Client>,
     /// The calls to each host that a master was read from: as many as suppliers have.
     hosts: Mutex<HashMap<String, Calls>>,
+    /// How many times as impatient it is as it should be.
+    haste: u32,
 }
 
 impl RemoteMasters {
@@ -45,12 +47,19 @@ impl RemoteMasters {
         Self { buckets, ..Self::default() }
     }
 
+    /// The same, so many times as impatient: tests cannot wait for minutes.
+    #[cfg(test)]
+    fn in_haste(self, times: u32) -> Self {
+        Self { haste: times, ..self }
+    }
+
     /// The bucket that a key is in: of several with its name the one with the longest prefix that fits.
     async fn bucket(&self, bucket: &str, key: &str) -> Option<Arc<Bucket>> {
         let holds = |s: &S3Settings| s.bucket == bucket && key.starts_with(&s.prefix);
         let fitting = self.buckets.iter().filter(|(settings, _)| holds(settings));
         let (settings, opened) = fitting.max_by_key(|(settings, _)| settings.prefix.len())?;
-        Some(opened.get_or_init(async || Arc::new(Bucket::new(settings).await)).await.clone())
+        let open = async || Arc::new(Bucket::new(settings, self.haste).await);
+        Some(opened.get_or_init(open).await.clone())
     }
 
     fn unknown(&self, address: String, bucket: &str) -> MasterError {
@@ -75,7 +84,8 @@ impl RemoteMasters {
         })?;
         let host = url.split('/').nth(2).unwrap_or_default();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let calls = hosts.entry(host.to_owned()).or_insert_with(|| Calls::new(host, 1)).clone();
+        let calls =
+            hosts.entry(host.to_owned()).or_insert_with(|| Calls::new(host, self.haste)).clone();
         Ok(Web { client: client.clone(), calls })
     }
 }

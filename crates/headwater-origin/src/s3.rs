@@ -54,7 +54,14 @@ const LIMIT_PER_MB: Duration = Duration::from_secs(10);
 
 /// Time that reading an object in one piece, or a part of one, may take: as much as 16 MB need at that rate, where a
 /// segment has 10 MB at the very most.
-pub(crate) const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
+const READ_LIMIT: Duration = Duration::from_secs(30 + 10 * 16);
+
+/// Time that one try of reading a part of a master may take. A child that waits for a stretch of 4 MiB is taken to hang
+/// after two minutes: a second try has to come before.
+pub(crate) fn part_limit(range: &Range<u64>) -> Duration {
+    let bytes = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    CALL_LIMIT + LIMIT_PER_MB * megabytes(bytes)
+}
 
 /// Objects of a page of a listing, at most
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>).

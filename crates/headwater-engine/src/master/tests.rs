@@ -34,6 +34,33 @@ async fn a_file_gets_its_stamp_and_hash() {
 }
 
 #[tokio::test]
+async fn a_master_that_is_not_as_it_was_noted_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    fs::write(&path, b"abc").unwrap();
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    let (known, opened) = (Known::default(), look(&path).await.unwrap());
+    let first = known.clone().hash(&FilesOnly, &opened).await.unwrap();
+    // What no honest file does: another content at the same time. Whoever read it would see it.
+    fs::write(&path, b"abd").unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    let again = look(&path).await.unwrap();
+    assert_eq!(known.hash(&FilesOnly, &again).await.unwrap(), first);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    let later = look(&path).await.unwrap();
+    assert_eq!(known.hash(&FilesOnly, &later).await.unwrap(), hash::sha256(b"abd"));
+
+    let gone = Opened { at: at(Path::new("/none")), ..later.clone() };
+    let gone = Opened { input: Input::File("/none".into()), ..gone };
+    assert!(known.hash(&FilesOnly, &gone).await.is_err(), "and a failure is not remembered");
+    for n in 0..2 * KNOWN {
+        let other = Stamp { bytes: n as u64, modified_ns: 0 };
+        known.entry(&Opened { stamp: other, ..later.clone() });
+    }
+    assert_eq!(known.0.lock().unwrap().len(), KNOWN);
+}
+
+#[tokio::test]
 async fn wrong_kinds_of_files_have_names() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -1,6 +1,9 @@
 //! The spool: what dead runs left is swept, and nobody sweeps a live one.
 
+use std::os::unix::fs::PermissionsExt;
+
 use headwater_model::time::Timestamp;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::*;
 
@@ -46,6 +49,31 @@ async fn processes_share_the_spool_and_sweep_none_that_is_alive() {
     let third = Spool::take(root, "w3").await.unwrap();
     assert_eq!(names_in(root), [LOCK_NAME, "w2", "w3"]);
     drop((second, third));
+}
+
+#[test]
+fn what_cannot_be_swept_stays_and_nobody_is_kept_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_owned();
+    for dead in ["w1/task-1-1/hidden", "w1/task-1-2", "w2/task-2-1/hidden"] {
+        fs::create_dir_all(root.join(dead)).unwrap();
+    }
+    let hidden = [root.join("w1/task-1-1/hidden"), root.join("w2/task-2-1/hidden")];
+    for folder in &hidden {
+        fs::write(folder.join("large"), b"half").unwrap();
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o300)).unwrap();
+    }
+    // Rights are a thread's own: without those of root nobody lists such a folder.
+    let taken = thread::spawn(move || {
+        let none = CapabilitySet::empty();
+        let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
+        set_capabilities(None, none).unwrap();
+        take_blocking(&root, "w1").map(|_| names_in(&root.join("w1")))
+    });
+    assert_eq!(taken.join().unwrap().unwrap(), [LOCK_NAME, "task-1-1"]);
+    for folder in &hidden {
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,13 @@ const NETWORK: &[c_long] = &[
 /// Other programs and processes. Clones that are no threads are looked at below.
 const PROCESSES: &[c_long] = &[libc::SYS_execve, libc::SYS_execveat];
 
+/// Folders (`files` says why), also where the kernel has no Landlock.
+const FOLDERS: &[c_long] = &[
+    libc::SYS_mkdirat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+];
+
 /// Signals to others, and leaving the process group that is killed as a whole.
 const OTHERS: &[c_long] = &[
     libc::SYS_kill,
@@ -48,7 +55,20 @@ const OTHERS: &[c_long] = &[
     libc::SYS_kcmp,
     libc::SYS_migrate_pages,
     libc::SYS_move_pages,
+    // When others run, and when itself: `turns` has asked for what is wanted. To be nicer is looked at below.
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_ioprio_set,
 ];
+
+/// Who is sent a signal when something comes to a descriptor, and which: signals to others by another name. Commands of
+/// `fcntl`, with those of `linux/fcntl.h` that `libc` does not name for all systems.
+const OWNERS: [libc::c_int; 3] = [libc::F_SETOWN, 10, 15];
+
+/// The same as requests of `ioctl`: `FIOSETOWN` and `SIOCSPGRP` (`asm-generic/sockios.h`).
+const OWNER_REQUESTS: [u64; 2] = [0x8901, 0x8902];
 
 /// Ways around the other two walls: calls that are made on the caller's behalf, memory that is in no count, and what
 /// Landlock does not look at. Rights and times of files are the worker's business, links would lead it astray.
@@ -178,8 +198,10 @@ fn programs(walls: Walls) -> Result<Vec<BpfProgram>, seccompiler::BackendError> 
     };
     let mut programs = vec![filter(rules(walls)?, libc::EPERM)?];
     if walls == Walls::Work {
-        // Its flags are in memory, where no filter can look. Whoever is told that there is no such call uses `clone`.
-        programs.push(filter(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?);
+        // Their flags are in memory, where no filter can look. Whoever is told that there is no such call uses `clone` and
+        // `openat`.
+        let unseen = [libc::SYS_clone3, libc::SYS_openat2].map(|call| (call, Vec::new()));
+        programs.push(filter(BTreeMap::from(unseen), libc::ENOSYS)?);
     }
     programs.push(nothing_newer());
     Ok(programs)
@@ -207,10 +229,33 @@ fn rules(walls: Walls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::B
     let options = [libc::PR_SET_PDEATHSIG, libc::PR_SET_DUMPABLE, libc::PR_SET_PTRACER];
     let options = options.map(|option| when(0, Len::Dword, Op::Eq, option as u64));
     rules.insert(libc::SYS_prctl, options.into_iter().collect::<Result<_, _>>()?);
+    // Memory that several share, and that no file is behind, is in no count once its pages are given back. Nobody here
+    // needs the stricter way to ask for shared maps either.
+    let (kind, anonymous) = (libc::MAP_TYPE as u64, libc::MAP_ANONYMOUS as u64);
+    let (shared, strictly) = (libc::MAP_SHARED as u64, libc::MAP_SHARED_VALIDATE as u64);
+    let maps = [
+        when(3, Len::Dword, Op::MaskedEq(kind | anonymous), shared | anonymous)?,
+        when(3, Len::Dword, Op::MaskedEq(kind), strictly)?,
+    ];
+    rules.insert(libc::SYS_mmap, maps.into());
+    // Files that never had a name are in no count.
+    let nameless = (libc::O_TMPFILE & !libc::O_DIRECTORY).unsigned_abs().into();
+    let nameless = |flags| when(flags, Len::Dword, Op::MaskedEq(nameless), nameless);
+    rules.insert(libc::SYS_openat, vec![nameless(2)?]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_open, vec![nameless(1)?]);
+    let owners = OWNERS.map(|command| when(1, Len::Dword, Op::Eq, command.unsigned_abs().into()));
+    rules.insert(libc::SYS_fcntl, owners.into_iter().collect::<Result<_, _>>()?);
+    let owners = OWNER_REQUESTS.map(|request| when(1, Len::Dword, Op::Eq, request));
+    rules.insert(libc::SYS_ioctl, owners.into_iter().collect::<Result<_, _>>()?);
+    // Encoders have threads that are to run after others of theirs. Nobody can be less nice again.
+    let thread = u64::from(libc::PRIO_PROCESS);
+    let others = vec![when(0, Len::Dword, Op::Ne, thread)?, when(1, Len::Dword, Op::Ne, 0)?];
+    rules.insert(libc::SYS_setpriority, others);
     // Limits of others; its own it can only lower.
     rules.insert(libc::SYS_prlimit64, vec![when(0, Len::Dword, Op::Ne, 0)?]);
     if walls == Walls::Work {
-        for call in PROCESSES.iter().chain(FORKS) {
+        for call in PROCESSES.iter().chain(FORKS).chain(FOLDERS) {
             rules.insert(*call, Vec::new());
         }
         let thread = libc::CLONE_THREAD as u64;

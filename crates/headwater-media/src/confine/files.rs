@@ -30,32 +30,43 @@ const SYSTEM: [&str; 12] = [
 ];
 
 /// Single things that libraries look at: where other libraries are, how many cores and memory nodes there are.
-const SINGLE: [&str; 6] = [
+const SINGLE: [&str; 5] = [
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
     "/dev/urandom",
-    "/dev/zero",
 ];
 
 /// What listing plugins looks at beyond that: those that draw text ask for fonts as soon as they are loaded.
 const SCANNED: [&str; 2] = ["/etc/fonts", "/var/cache/fontconfig"];
 
-/// Keeps this thread, and those it will start, to what GStreamer is made of and the spool folder.
-pub(super) fn wall_off(walls: Walls, places: Places<'_>) -> Option<String> {
+/// Keeps this thread, and those it will start, to what GStreamer is made of and the spool folder. Tells what is missing.
+pub(super) fn wall_off(walls: Walls, places: Places<'_>) -> Vec<String> {
     match restrict(walls, places) {
-        Ok(LandlockStatus::Available { effective_abi, .. }) if effective_abi < ABI::V3 => Some(
-            "it can empty files of this user: the kernel's Landlock is older than Linux 6.2"
-                .to_owned(),
-        ),
-        Ok(LandlockStatus::Available { .. }) => None,
-        Ok(LandlockStatus::NotEnabled) => Some(unwalled("Landlock is not enabled in this kernel")),
-        Ok(LandlockStatus::NotImplemented) => {
-            Some(unwalled("this kernel, or the seccomp profile of the container, has no Landlock"))
+        Ok(LandlockStatus::Available { effective_abi, .. }) => lacking(effective_abi),
+        Ok(LandlockStatus::NotEnabled) => {
+            vec![unwalled("Landlock is not enabled in this kernel")]
         }
-        Err(error) => Some(unwalled(&format!("Landlock refuses: {error}"))),
+        Ok(LandlockStatus::NotImplemented) => {
+            vec![unwalled("this kernel, or the seccomp profile of the container, has no Landlock")]
+        }
+        Err(error) => vec![unwalled(&format!("Landlock refuses: {error}"))],
     }
+}
+
+/// What the Landlock of older kernels does not keep a child from.
+pub(super) fn lacking(abi: ABI) -> Vec<String> {
+    let mut lacking = Vec::new();
+    if abi < ABI::V3 {
+        let what = "it can empty files of this user: the kernel's Landlock is older than Linux 6.2";
+        lacking.push(what.to_owned());
+    }
+    if abi < ABI::V6 {
+        let what = "only seccomp keeps it from signals to other processes of this user: the kernel's Landlock is older than Linux 6.12";
+        lacking.push(what.to_owned());
+    }
+    lacking
 }
 
 fn unwalled(why: &str) -> String {
@@ -67,7 +78,7 @@ fn restrict(walls: Walls, places: Places<'_>) -> Result<LandlockStatus, RulesetE
     let (code, registry) = match walls {
         // Libraries are mapped, not executed: no right to start programs is needed to load plugins.
         Walls::Work => (read, read),
-        Walls::Scan => (read | AccessFs::Execute, read | written()),
+        Walls::Scan => (read | AccessFs::Execute, read | written(walls)),
     };
     let mut code_paths: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
     code_paths.extend(named_folders());
@@ -86,7 +97,7 @@ fn restrict(walls: Walls, places: Places<'_>) -> Result<LandlockStatus, RulesetE
         .add_rules(path_beneath_rules(singles, read))?
         .add_rules(path_beneath_rules(["/dev/null"], read | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules([places.registry], registry))?
-        .add_rules(path_beneath_rules([places.spool], read | written()))?
+        .add_rules(path_beneath_rules([places.spool], read | written(walls)))?
         .restrict_self()?;
     Ok(status.landlock)
 }
@@ -107,12 +118,13 @@ fn loaded_from() -> Vec<PathBuf> {
 }
 
 /// What a child does with files of its own. No links, pipes, sockets and devices: the worker reads what it finds there,
-/// and must not be led elsewhere or kept waiting.
-fn written() -> BitFlags<AccessFs> {
-    AccessFs::WriteFile
-        | AccessFs::Truncate
-        | AccessFs::MakeReg
-        | AccessFs::MakeDir
-        | AccessFs::RemoveFile
-        | AccessFs::RemoveDir
+/// and must not be led elsewhere or kept waiting. Nor folders at work, since one that nobody may list hides what is in it
+/// and cannot be removed: those of renditions are there before. And nothing is removed or renamed at work: a file without
+/// a name is in no count for as long as it is open.
+fn written(walls: Walls) -> BitFlags<AccessFs> {
+    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg;
+    match walls {
+        Walls::Work => files,
+        Walls::Scan => files | AccessFs::MakeDir | AccessFs::RemoveFile | AccessFs::RemoveDir,
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::net::TcpListener;
 
+use landlock::ABI;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
 use super::*;
@@ -55,6 +56,7 @@ fn inside() {
     let can = |what: &str, can: bool| println!("{what}: {}", if can { "yes" } else { "no" });
     can("reads elsewhere", std::fs::read("/etc/passwd").is_ok());
     can("writes to its spool", std::fs::write(spool.join("mine"), "mine").is_ok());
+    can("makes folders", std::fs::create_dir(spool.join("folder")).is_ok());
     can("listens", TcpListener::bind("127.0.0.1:0").is_ok());
     can("starts threads", std::thread::Builder::new().spawn(|| ()).is_ok_and(|t| t.join().is_ok()));
     can("takes a gigabyte", Vec::<u8>::new().try_reserve(1 << 30).is_ok());
@@ -79,6 +81,7 @@ fn with_everything_there_nothing_is_told() {
         &[
             "reads elsewhere: no",
             "writes to its spool: yes",
+            "makes folders: no",
             "listens: no",
             "starts threads: yes",
             "takes a gigabyte: yes",
@@ -86,6 +89,15 @@ fn with_everything_there_nothing_is_told() {
             "may gain rights: no",
         ],
     );
+}
+
+#[test]
+fn what_an_older_landlock_lacks_is_told() {
+    let told = |abi| files::lacking(abi).len();
+    assert_eq!([ABI::V1, ABI::V2].map(told), [2, 2]);
+    assert_eq!([ABI::V3, ABI::V5].map(told), [1, 1]);
+    assert!(files::lacking(ABI::V5)[0].contains("signals to other processes"));
+    assert_eq!([ABI::V6, ABI::V10].map(told), [0, 0]);
 }
 
 #[test]
@@ -97,6 +109,7 @@ fn without_landlock_the_rest_holds_and_that_is_told() {
              has no Landlock",
             "reads elsewhere: yes",
             "writes to its spool: yes",
+            "makes folders: no",
             "listens: no",
             "starts threads: yes",
             "takes three gigabytes: no",
@@ -113,6 +126,7 @@ fn without_seccomp_the_rest_holds_and_that_is_told() {
             "told: it can use the network and start programs",
             "reads elsewhere: no",
             "writes to its spool: yes",
+            "makes folders: no",
             // Landlock knows TCP, since Linux 6.7.
             "listens: no",
             "starts threads: yes",

@@ -21,6 +21,8 @@ struct Film {
     broken: u64,
     /// From here on there is no answer.
     silent: u64,
+    /// How long an answer takes.
+    slow: Duration,
 }
 
 fn film(bytes: u64) -> Arc<Film> {
@@ -29,7 +31,14 @@ fn film(bytes: u64) -> Arc<Film> {
 
 fn broken(bytes: u64, broken: u64) -> Arc<Film> {
     let address = "s3://inbox/film.mov".parse().unwrap();
-    Arc::new(Film { address, bytes, ranges: Mutex::default(), broken, silent: u64::MAX })
+    Arc::new(Film {
+        address,
+        bytes,
+        ranges: Mutex::default(),
+        broken,
+        silent: u64::MAX,
+        slow: Duration::ZERO,
+    })
 }
 
 fn byte(at: u64) -> u8 {
@@ -49,6 +58,9 @@ impl RemoteMaster for Film {
     async fn read(&self, range: Range<u64>) -> Result<Bytes, MasterError> {
         assert!(range.end <= self.bytes && !range.is_empty(), "{range:?}");
         self.ranges.lock().unwrap().push(range.clone());
+        if !self.slow.is_zero() {
+            tokio::time::sleep(self.slow).await;
+        }
         if range.end > self.silent {
             std::future::pending::<()>().await;
         }
@@ -123,6 +135,30 @@ async fn jumps_cost_a_block_each_and_what_was_read_stays() {
         read(&mut ahead, n * 17 * MB + 100..n * 17 * MB + 200).await;
     }
     assert_eq!(film.requests(), 50, "nothing was asked for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_jump_a_run_is_fetched_ahead_as_before() {
+    let mut film = Arc::into_inner(film(1_000 * MB)).unwrap();
+    film.slow = Duration::from_secs(1);
+    let film = Arc::new(film);
+    let mut ahead = ahead(&film);
+    let mut waited = Vec::new();
+    for start in [0, 500 * MB, 700 * MB] {
+        let mut all = Duration::ZERO;
+        for at in (start..start + 8 * MB).step_by(BLOCK as usize) {
+            let asked = Instant::now();
+            read(&mut ahead, at..at + BLOCK).await;
+            all += asked.elapsed();
+            // The child has something to do with it, for which the next stretch comes meanwhile.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let under_way = ahead.coming.as_ref().map(|coming| coming.blocks.start * BLOCK);
+        assert!(under_way.is_none_or(|at| at >= start), "{under_way:?} in the run from {start}");
+        waited.push(all.as_secs());
+    }
+    assert!(waited[0] <= 6, "{waited:?}");
+    assert_eq!((waited[1], waited[2]), (waited[0], waited[0]), "{:?}", film.ranges.lock().unwrap());
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn processor_time_is_ten_times_what_is_slow() {
 #[test]
 fn what_is_too_much_is_said_with_how_much_it_was_and_may_be() {
     let allowance = Allowance { memory_mb: 100, cpu_seconds: 1, spool_mb: 10, files: 5 };
-    let fits = Taken { memory: 100 * MB, spool: 10 * MB, files: 5 };
+    let fits = Taken { memory: 100 * MB, spool: 10 * MB, files: 5, hidden: false };
     assert_eq!(allowance.exceeded_by(&fits), None);
     let said = |taken: Taken| allowance.exceeded_by(&taken).unwrap_or_default();
     assert_eq!(
@@ -91,6 +91,10 @@ fn what_is_too_much_is_said_with_how_much_it_was_and_may_be() {
     assert_eq!(
         said(Taken { files: 6, ..fits }),
         "made more than 5 files, which is more than its work can come to"
+    );
+    assert_eq!(
+        said(Taken { hidden: true, ..fits }),
+        "keeps something in its spool folder from being looked at"
     );
     assert_eq!(
         allowance.with_memory(Some(200)).exceeded_by(&Taken { memory: 150 * MB, ..fits }),

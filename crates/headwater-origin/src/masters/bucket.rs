@@ -14,7 +14,7 @@ use crate::s3::body::{self, Announced, MOST_LISTED};
 use crate::s3::calls::{Calls, Patience};
 use crate::s3::error::Failed;
 use crate::s3::listing::{self, Unlisted};
-use crate::s3::{CALL_LIMIT, READ_LIMIT, S3Settings, client, header_of};
+use crate::s3::{CALL_LIMIT, S3Settings, client, header_of, part_limit};
 
 /// Sorts behind every key that somebody gives an object.
 const BEHIND_ALL: char = '\u{10fffd}';
@@ -30,9 +30,9 @@ pub(super) struct Bucket {
 const CALL: Patience = Patience { once: CALL_LIMIT, all: None };
 
 impl Bucket {
-    pub(super) async fn new(settings: &S3Settings) -> Self {
+    pub(super) async fn new(settings: &S3Settings, haste: u32) -> Self {
         let client = client::client(settings).await;
-        let calls = Calls::new(&settings.name, 1);
+        let calls = Calls::new(&settings.name, haste);
         Self { name: settings.bucket.clone(), client, calls }
     }
 
@@ -58,14 +58,17 @@ impl Bucket {
         identity: &Identity,
         range: &Range<u64>,
     ) -> Result<Result<Bytes, Verdict>, Failed> {
-        let patience = Patience { once: READ_LIMIT, all: None };
+        let patience = Patience { once: part_limit(range), all: None };
         self.calls
             .answer("read", key, patience, || async {
                 let request = self.client.get_object().bucket(&self.name).key(key);
                 let request = request
                     .range(header_of(range))
                     .set_if_match(identity.condition().map(str::to_owned));
-                let answer = match request.send().await {
+                let begins =
+                    tokio::time::timeout(self.calls.hasten(CALL_LIMIT), request.send()).await;
+                let begins = begins.map_err(|_| Failed::too_late(CALL_LIMIT))?;
+                let answer = match begins {
                     Ok(answer) => answer,
                     Err(error) => match Failed::from(error).of_reading() {
                         failed if failed.kind == OriginErrorKind::Changed => {
@@ -79,8 +82,12 @@ impl Bucket {
                         failed => return Err(failed),
                     },
                 };
-                let came =
-                    Came { etag: answer.e_tag(), modified: None, part: answer.content_range() };
+                let modified = answer.last_modified().map(ToString::to_string);
+                let came = Came {
+                    etag: answer.e_tag(),
+                    modified: modified.as_deref(),
+                    part: answer.content_range(),
+                };
                 if let Err(verdict) = identity.check(&came) {
                     return Ok(Err(verdict));
                 }

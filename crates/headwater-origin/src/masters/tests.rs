@@ -6,9 +6,12 @@ use headwater_lying_origin::{
     Call, Conditions, Lie, LyingOrigin, Manners, WebManners, WebServer, What,
 };
 use headwater_ports::masters::Input;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::*;
-use crate::s3::Credentials;
+use crate::s3::{Credentials, part_limit};
 
 const MB: usize = 1_000_000;
 
@@ -101,6 +104,20 @@ async fn one_that_is_replaced_is_noticed_whether_or_not_conditions_are_heeded() 
 }
 
 #[tokio::test]
+async fn one_without_an_etag_is_known_by_the_time_of_its_last_change() {
+    let (server, masters) = start(Manners { gives_etags: false, ..Manners::default() }).await;
+    server.place("film.mov", film(MB));
+    let master = masters.open(&at("s3://media/film.mov")).await.unwrap();
+    assert_eq!(master.read(0..100).await.unwrap(), &film(100)[..]);
+    // Answers tell whole seconds.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    server.place("film.mov", vec![7; MB]);
+    let (kind, said) = kind(master.read(0..100).await);
+    assert_eq!(kind, MasterErrorKind::Changed, "{said}");
+    assert!(said.contains("the time of its last change"), "{said}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_had_says_why() {
     let (server, masters) = start(Manners::default()).await;
     server.place("cold.mov", film(MB));
@@ -139,6 +156,61 @@ async fn passing_faults_are_outlasted_and_whole_objects_are_not_taken_for_parts(
     let (kind, said) = kind(master.read(10..20).await);
     assert_eq!(kind, MasterErrorKind::Unsuitable, "{said}");
     assert_eq!(master.read(10..20).await.unwrap(), &body[10..20]);
+}
+
+#[tokio::test]
+async fn who_stalls_is_asked_again_before_a_child_is_taken_to_hang() {
+    let stretch = part_limit(&(0..4 << 20));
+    assert!(stretch < Duration::from_secs(90), "{stretch:?}: a child waits for 120 s");
+
+    let (server, masters) = start(Manners::default()).await;
+    let masters = masters.in_haste(20);
+    let body = film(10 * MB);
+    server.place("film.mov", body.clone());
+    let master = masters.open(&at("s3://media/film.mov")).await.unwrap();
+    let (what, containing) = (What::Hang(Call::Get), "film".to_owned());
+    server.lie(Lie { what, containing, times: Some(1) });
+    let began = Instant::now();
+    assert!(master.read(0..10_000_000).await.unwrap() == body);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+
+    let masters = RemoteMasters::default().in_haste(20);
+    let master = masters.open(&at(&stalls_once().await)).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(master.read(0..100).await.unwrap(), &[7; 100][..]);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
+/// A server that stops in the middle of the first answer of more than a byte. Gives the address of a file there.
+async fn stalls_once() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/film.mov", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stalled = None;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            let asked = String::from_utf8(asked).unwrap();
+            let (_, last) = asked.split_once("bytes=0-").unwrap();
+            let last: usize = last.lines().next().unwrap().parse().unwrap();
+            let length = last + 1;
+            let head = format!(
+                "HTTP/1.1 206 Partial Content\r\nETag: \"a\"\r\nConnection: close\r\n\
+                 Content-Range: bytes 0-{last}/1000\r\nContent-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            if length > 1 && stalled.is_none() {
+                stream.write_all(&[7; 50]).await.unwrap();
+                stalled = Some(stream);
+            } else {
+                stream.write_all(&vec![7; length]).await.unwrap();
+            }
+        }
+    });
+    url
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Masters on web servers, over HTTP with ranges (RFC 9110, 14).
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use headwater_ports::origin::OriginErrorKind;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, IF_MATCH, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::{Came, Identity, Verdict};
 use crate::edge::in_words;
@@ -17,7 +18,7 @@ use crate::s3::body;
 use crate::s3::calls::{Calls, Patience};
 use crate::s3::error::Failed;
 use crate::s3::retry::Trouble;
-use crate::s3::{CALL_LIMIT, READ_LIMIT, header_of};
+use crate::s3::{CALL_LIMIT, header_of, part_limit};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -35,13 +36,9 @@ pub(super) struct Web {
 /// The client for all of them.
 pub(super) fn client() -> Result<Client, String> {
     let redirects = redirect::Policy::custom(|attempt| {
-        let was_safe = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-        if attempt.previous().len() > REDIRECTS {
-            attempt.error("it redirects too often")
-        } else if was_safe && attempt.url().scheme() != "https" {
-            attempt.error("it redirects from https to where anybody can read along")
-        } else {
-            attempt.follow()
+        match refuse_redirect(attempt.previous(), attempt.url()) {
+            Some(why) => attempt.error(why),
+            None => attempt.follow(),
         }
     });
     let client = Client::builder()
@@ -49,6 +46,51 @@ pub(super) fn client() -> Result<Client, String> {
         .redirect(redirects)
         .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")));
     client.build().map_err(|error| in_words(&error))
+}
+
+/// Why a redirect is not followed, if it is not. `before` are the addresses so far, the first of which somebody gave us.
+fn refuse_redirect(before: &[Url], next: &Url) -> Option<String> {
+    let was_safe = before.last().is_some_and(|url| url.scheme() == "https");
+    if before.len() > REDIRECTS {
+        return Some("it redirects too often".to_owned());
+    }
+    if was_safe && next.scheme() != "https" {
+        return Some("it redirects from https to where anybody can read along".to_owned());
+    }
+    // Whoever runs a server on the internet must not have us ask for what only we can reach.
+    if is_inside(next) && !before.first().is_some_and(is_inside) {
+        let host = next.host_str().unwrap_or_default();
+        return Some(format!(
+            "it redirects to `{host}`, which is in the network of this machine and not where the address leads; if the master lies there, give its address there"
+        ));
+    }
+    None
+}
+
+/// Whether an address names this machine or one of its network by number: loopback, private and link-local addresses, on
+/// the last of which clouds give out credentials.
+fn is_inside(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let v4 = |ip: Ipv4Addr| {
+        // "This network", and what providers share among customers (RFC 6598).
+        let [first, second, ..] = ip.octets();
+        let shared = first == 0 || (first == 100 && (64..128).contains(&second));
+        ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+    };
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) => v4(ip),
+        Ok(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => v4(ip),
+            None => {
+                let nowhere = ip.is_loopback() || ip.is_unspecified();
+                nowhere || ip.is_unique_local() || ip.is_unicast_link_local()
+            }
+        },
+        Err(_) => {
+            let host = host.trim_end_matches('.');
+            host == "localhost" || host.ends_with(".localhost")
+        }
+    }
 }
 
 impl Web {
@@ -85,7 +127,7 @@ impl Web {
         identity: &Identity,
         range: &Range<u64>,
     ) -> Result<Result<Bytes, Verdict>, Failed> {
-        let patience = Patience { once: READ_LIMIT, all: None };
+        let patience = Patience { once: part_limit(range), all: None };
         self.calls
             .answer("read", url, patience, || async {
                 let asked = self.ask(url, range, identity.condition());
@@ -188,3 +230,6 @@ fn unanswered(error: &reqwest::Error) -> Failed {
     let trouble = if error.is_timeout() { Trouble::Timeout } else { Trouble::Reset };
     Failed::new(trouble, OriginErrorKind::Unavailable, in_words(error))
 }
+
+#[cfg(test)]
+mod tests;

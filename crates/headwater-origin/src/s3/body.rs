@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use headwater_model::inventory::LARGEST_OBJECT;
 
 use super::error::Failed;
 
@@ -11,9 +12,8 @@ use super::error::Failed;
 /// segment; a master would not fit into memory.
 const MOST_BESIDE: u64 = 32 * 1024 * 1024;
 
-/// Bytes of the largest object that is read in one piece. Segments have 10 MB at the very most, and the inventory of
-/// twenty renditions of three hours in segments of 2 s has 25 MB.
-pub(crate) const MOST_WHOLE: u64 = 64 * 1024 * 1024;
+/// Bytes of the largest object that is read in one piece.
+pub(crate) const MOST_WHOLE: u64 = LARGEST_OBJECT;
 
 /// Bytes of the largest page of a listing: 1,000 keys of a kilobyte each, every character of them escaped.
 pub(crate) const MOST_LISTED: u64 = 16 * 1024 * 1024;

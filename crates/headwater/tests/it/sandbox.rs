@@ -43,7 +43,7 @@ fn a_child_has_no_network_and_sees_no_files() {
     let told = |what: &str| words.lines().filter(|line| line.starts_with(what)).count();
     assert_eq!(told("GOT AWAY WITH"), 0, "{words}");
     assert_eq!(told("MISSING"), 0, "what its work needs still works: {words}");
-    assert_eq!(told("refused"), 39, "{words}");
+    assert_eq!(told("refused"), 58, "{words}");
     assert!(words.contains("refused: read ../headwater.toml: Permission denied"), "{words}");
     assert!(words.contains("refused: connect by TCP: Operation not permitted"), "{words}");
     assert!(words.contains("refused: start a program: Operation not permitted"), "{words}");
@@ -77,6 +77,7 @@ fn whatever_a_child_does_costs_one_try_and_nothing_else() {
         ("crash", "was killed by signal 11 (SIGSEGV)"),
         ("hang", "made no progress for 5 s"),
         ("memory", "MB of memory, more than the 300 MB that it may use"),
+        ("shared-memory", "exited with code 3 and without a result"),
         ("address-space", "gave up by itself (signal 6, SIGABRT)"),
         ("write", "wrote "),
         ("litter", "files, which is more than its work can come to"),
