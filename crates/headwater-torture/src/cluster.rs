@@ -2,7 +2,6 @@
 //! and what whoever runs them does: start again what has ended.
 
 use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
+use crate::ends::{is_excused, is_proper};
 use crate::proxy::{Bearer, Ports, Proxy};
 use crate::schedule::{Cut, OTHERS, WORKERS};
 
@@ -21,8 +21,8 @@ const LONGEST_END: Duration = Duration::from_secs(35);
 /// When a process that ended by itself is started again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long what went wrong around a process explains that it ended: it waits for the database and for origins.
-const EXPLAINS: Duration = Duration::from_secs(20);
+/// How long it takes after trouble until all is well: a database that crashed goes through its log first.
+const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// What commands and processes have in common.
 #[derive(Debug, Clone)]
@@ -85,6 +85,8 @@ struct Member {
     name: &'static str,
     proxy: Proxy,
     life: u32,
+    /// When its life began.
+    started: Instant,
     doing: Doing,
     /// It is left alone until this is over: it stands still, or is cut off.
     is_busy: bool,
@@ -93,7 +95,7 @@ struct Member {
 /// How often processes ended, and what was wrong with it.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
-    /// By themselves, while the database or origins were away.
+    /// By themselves, since they could not start while the database or origins were away.
     pub(crate) by_themselves: u64,
     /// What must not be, in sentences.
     pub(crate) wrong: Vec<String>,
@@ -106,8 +108,8 @@ pub(crate) struct Cluster {
     members: Vec<Member>,
     pub(crate) ports: Ports,
     pub(crate) ends: Ends,
-    /// Until then, a process may have reason to end by itself.
-    trouble: Instant,
+    /// Until then, something is or was away that a process needs to start.
+    trouble: Option<Instant>,
 }
 
 impl Cluster {
@@ -118,18 +120,18 @@ impl Cluster {
         for name in WORKERS.into_iter().chain(OTHERS) {
             let proxy = runtime.block_on(Proxy::start(name, port, ports.clone()))?;
             let doing = Doing::Down(Some(Instant::now()));
-            members.push(Member { name, proxy, life: 0, doing, is_busy: false });
+            let started = Instant::now();
+            members.push(Member { name, proxy, life: 0, started, doing, is_busy: false });
         }
         fs::create_dir_all(site.folder.join("logs")).context("make a folder for logs")?;
-        let mut cluster =
-            Self { site, members, ports, ends: Ends::default(), trouble: Instant::now() };
+        let mut cluster = Self { site, members, ports, ends: Ends::default(), trouble: None };
         cluster.look_after()?;
         Ok(cluster)
     }
 
     /// Notes that something is wrong around the processes for so long.
     pub(crate) fn expect_trouble(&mut self, lasts: Duration) {
-        self.trouble = self.trouble.max(Instant::now() + lasts + EXPLAINS);
+        self.trouble = self.trouble.max(Some(Instant::now() + lasts + AFTERMATH));
     }
 
     /// Starts what is to be started, and sees who has ended.
@@ -142,12 +144,15 @@ impl Cluster {
                 Doing::Works(mut child) => match child.try_wait().context("wait for a process")? {
                     None => Doing::Works(child),
                     Some(status) => {
-                        ends.by_themselves += 1;
-                        if now > *trouble {
-                            let last = last_words(site, member.name);
-                            let name = member.name;
-                            let what = format!("{name} ended by itself with {status}: {last}");
-                            ends.wrong.push(what);
+                        let lived = now - member.started;
+                        let in_trouble = trouble.is_some_and(|over| member.started < over);
+                        if is_excused(status, lived, in_trouble) {
+                            ends.by_themselves += 1;
+                        } else {
+                            let (name, last) = (member.name, last_words(site, member.name));
+                            ends.wrong.push(format!(
+                                "{name} ended by itself after {lived:.1?} with {status}: {last}"
+                            ));
                         }
                         Doing::Down(Some(now + AGAIN))
                     }
@@ -163,7 +168,8 @@ impl Cluster {
                             Doing::Down(then.map(|then| now + then))
                         }
                         Some(status) => {
-                            ends.wrong.extend(improper(site, member.name, status));
+                            let age = told.saturating_duration_since(member.started);
+                            ends.wrong.extend(improper(site, member.name, status, age));
                             Doing::Down(then.map(|then| now + then))
                         }
                     }
@@ -272,6 +278,7 @@ impl Cluster {
 impl Member {
     fn start(&mut self, site: &Site) -> Result<Child> {
         self.life += 1;
+        self.started = Instant::now();
         self.proxy.next_life();
         let log = site.folder.join("logs").join(self.name);
         let log = File::options().create(true).append(true).open(log).context("open a log")?;
@@ -322,12 +329,12 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// What is wrong with the end of a process that was told to end.
-fn improper(site: &Site, name: &str, status: ExitStatus) -> Option<String> {
-    // One that was told before it could listen ends as every program does.
-    let is_proper = status.success() || status.signal() == Some(15);
+/// What is wrong with the end of a process that was told to end at this age.
+fn improper(site: &Site, name: &str, status: ExitStatus, age: Duration) -> Option<String> {
     let last = || last_words(site, name);
-    (!is_proper).then(|| format!("{name} was told to end and ended with {status}: {}", last()))
+    (!is_proper(status, age)).then(|| {
+        format!("{name} was told to end after {age:.1?} and ended with {status}: {}", last())
+    })
 }
 
 /// The last line that a process has logged.

@@ -91,7 +91,7 @@ pub(crate) fn reach(mut scene: Scene, settings: &Settings) -> Result<Verdict> {
     let tally = scene.ledger()?;
     wrong.extend(tally.wrong.iter().cloned());
     let mut table = scene.summary(settings, &tally);
-    table.push(("processes that ended by themselves".to_owned(), before.to_string()));
+    table.push(("processes that could not start".to_owned(), before.to_string()));
     let seconds = |time: Duration| format!("{:.0} s", time.as_secs_f64());
     let whole = scene.began.elapsed();
     table.push((
