@@ -24,6 +24,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long it takes after trouble until all is well: a database that crashed goes through its log first.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
+/// How long transcoders may take to go once their worker is gone.
+pub(crate) const LAST_BREATH: Duration = Duration::from_secs(5);
+
 /// What commands and processes have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
@@ -57,16 +60,21 @@ impl Site {
 
     /// Transcoder children that work for this site.
     pub(crate) fn children(&self) -> Vec<Pid> {
-        let here = format!("{}/", self.folder.display());
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let is_ours = |folder: &Path| {
-            let line = fs::read(folder.join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            line.contains(" transcoder-child ") && line.contains(&here)
-        };
-        let ours = processes.filter(|process| is_ours(&process.path()));
-        ours.filter_map(|p| Pid::from_raw(p.file_name().to_str()?.parse().ok()?)).collect()
+        children_in(&self.folder)
     }
+}
+
+/// Transcoder children that work below a folder.
+fn children_in(folder: &Path) -> Vec<Pid> {
+    let here = format!("{}/", folder.display());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_ours = |folder: &Path| {
+        let line = fs::read(folder.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(" transcoder-child ") && line.contains(&here)
+    };
+    let ours = processes.filter(|process| is_ours(&process.path()));
+    ours.filter_map(|p| Pid::from_raw(p.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 /// What a process is at.
@@ -108,6 +116,8 @@ pub(crate) struct Cluster {
     members: Vec<Member>,
     pub(crate) ports: Ports,
     pub(crate) ends: Ends,
+    /// Who had children when they ended, and until when those have to be gone.
+    orphans: Vec<(Instant, &'static str, Vec<Pid>)>,
     /// Until then, something is or was away that a process needs to start.
     trouble: Option<Instant>,
 }
@@ -124,7 +134,8 @@ impl Cluster {
             members.push(Member { name, proxy, life: 0, started, doing, is_busy: false });
         }
         fs::create_dir_all(site.folder.join("logs")).context("make a folder for logs")?;
-        let mut cluster = Self { site, members, ports, ends: Ends::default(), trouble: None };
+        let mut cluster =
+            Self { site, members, ports, ends: Ends::default(), orphans: vec![], trouble: None };
         cluster.look_after()?;
         Ok(cluster)
     }
@@ -136,7 +147,7 @@ impl Cluster {
 
     /// Starts what is to be started, and sees who has ended.
     pub(crate) fn look_after(&mut self) -> Result<()> {
-        let Self { site, members, ends, trouble, .. } = self;
+        let Self { site, members, ends, orphans, trouble, .. } = self;
         for member in members {
             let now = Instant::now();
             member.doing = match std::mem::replace(&mut member.doing, Doing::Down(None)) {
@@ -154,6 +165,7 @@ impl Cluster {
                                 "{name} ended by itself after {lived:.1?} with {status}: {last}"
                             ));
                         }
+                        orphans.extend(member.leaves(site));
                         Doing::Down(Some(now + AGAIN))
                     }
                 },
@@ -165,11 +177,13 @@ impl Cluster {
                             let name = member.name;
                             ends.wrong.push(format!("{name} did not end within {took:?}"));
                             end(&mut child);
+                            orphans.extend(member.leaves(site));
                             Doing::Down(then.map(|then| now + then))
                         }
                         Some(status) => {
                             let age = told.saturating_duration_since(member.started);
                             ends.wrong.extend(improper(site, member.name, status, age));
+                            orphans.extend(member.leaves(site));
                             Doing::Down(then.map(|then| now + then))
                         }
                     }
@@ -177,7 +191,19 @@ impl Cluster {
                 down @ Doing::Down(_) => down,
             };
         }
+        self.see_orphans_go();
         Ok(())
+    }
+
+    /// Sees that transcoders have gone whose worker has.
+    fn see_orphans_go(&mut self) {
+        let now = Instant::now();
+        for (_, name, children) in self.orphans.extract_if(.., |(until, ..)| *until <= now) {
+            let there = children_in(&self.site.data(name));
+            let left = children.iter().filter(|child| there.contains(child));
+            let told = |child| format!("{name} ended, and its transcoder {child:?} did not");
+            self.ends.wrong.extend(left.map(told));
+        }
     }
 
     /// The process of that name or, where that is not to be had, the next one of the same kind that is.
@@ -197,12 +223,15 @@ impl Cluster {
 
     /// Kills a process and starts it again after `then`. The name of the one, if one was to be had.
     pub(crate) fn kill(&mut self, name: &str, then: Duration) -> Option<&'static str> {
+        let site = self.site.clone();
         let member = self.find(name)?;
         if let Doing::Works(child) = &mut member.doing {
             end(child);
             member.doing = Doing::Down(Some(Instant::now() + then));
         }
-        Some(member.name)
+        let (name, orphans) = (member.name, member.leaves(&site));
+        self.orphans.extend(orphans);
+        Some(name)
     }
 
     /// Tells a process to end, and starts it again `then` after it has.
@@ -248,7 +277,7 @@ impl Cluster {
             member.tell_to_end(None);
         }
         let is_down = |member: &Member| matches!(member.doing, Doing::Down(None));
-        while !self.members.iter().all(is_down) {
+        while !self.members.iter().all(is_down) || !self.orphans.is_empty() {
             self.look_after()?;
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -295,6 +324,12 @@ impl Member {
         let database = format!("postgres://postgres@127.0.0.1:{}/torture", self.proxy.port);
         command.env("HEADWATER_DATABASE", database).stdout(Stdio::null()).stderr(log);
         command.spawn().with_context(|| format!("start {}", self.name))
+    }
+
+    /// The children that it leaves behind, which has just ended and is not started again yet.
+    fn leaves(&self, site: &Site) -> Option<(Instant, &'static str, Vec<Pid>)> {
+        let children = children_in(&site.data(self.name));
+        (!children.is_empty()).then(|| (Instant::now() + LAST_BREATH, self.name, children))
     }
 
     fn signal(&self, signal: Signal) {
