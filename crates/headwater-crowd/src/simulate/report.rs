@@ -183,6 +183,11 @@ impl fmt::Display for Report {
                 late.iter().copied().fold(0.0, f64::max)
             )?;
         }
+        writeln!(
+            f,
+            "  renewals          every third of a lease of {} s; real workers renew every 2 s while frames come",
+            self.options.lease_seconds
+        )?;
         let real = self.real.as_secs_f64();
         writeln!(
             f,

@@ -79,4 +79,5 @@ fn what_is_not_done_is_a_fault_and_idle_workers_are_not_busy() {
     // Until 100 s, when nothing was left: 200 s of two workers, 20 of them dead, 20 of them idle.
     assert!((report.busy() - (1.0 - 20.0 / 180.0)).abs() < 1e-9, "{}", report.busy());
     assert!(report.to_string().contains("missed"), "{report}");
+    assert!(report.to_string().contains("every third of a lease of 60 s"), "{report}");
 }
