@@ -51,6 +51,19 @@ pub(crate) fn routes(health: Health) -> Router {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready)).with_state(health)
 }
 
+/// The two of a process that comes up: nothing of it can be stuck yet, and its catalog has not answered.
+pub(crate) fn routes_while_starting() -> Router {
+    let (alive, opens) =
+        (async || answer(liveness(&Vitals::default())), async || answer(opening()));
+    Router::new().route("/livez", get(alive)).route("/readyz", get(opens))
+}
+
+fn opening() -> Answer {
+    let message = "the process comes up: catalog and origins have not answered yet".to_owned();
+    let check = Check { name: "catalog", ok: false, message };
+    Answer { status: "not-ready", checks: vec![check], roles: vec![] }
+}
+
 async fn live(State(health): State<Health>) -> Response {
     answer(liveness(&(health.vitals)()))
 }

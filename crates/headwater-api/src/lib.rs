@@ -61,6 +61,11 @@ pub fn health(of_process: Health) -> Router {
     finished(health::routes(of_process))
 }
 
+/// The same two for a process that is coming up: it is alive, and not ready.
+pub fn starting() -> Router {
+    finished(health::routes_while_starting())
+}
+
 /// What holds for all addresses, also for those that there are not.
 fn finished(routes: Router) -> Router {
     routes

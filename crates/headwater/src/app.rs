@@ -16,12 +16,13 @@ use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
 use headwater_model::worker::WorkerState;
 use headwater_origin::{RemoteMasters, S3Settings};
-use headwater_ports::catalog::Catalog;
+use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::clock::Clock;
 use headwater_ports::masters::Masters;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 use rustix::fs::FlockOperation;
+use tracing::{info, warn};
 
 use crate::config::{Config, OriginKind};
 use crate::machine;
@@ -36,6 +37,9 @@ const SHARED_LEASE: Duration = Duration::from_secs(90);
 
 /// For longer than this no look at the lock takes.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Time between two tries to reach a database that is away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a service waits for one that has the data folder to itself: others that start have it while they end the
 /// claims of the dead.
@@ -75,14 +79,29 @@ impl App {
     /// Opens what the configuration names, making folders that are not there yet. Origins that are not as needed are an
     /// error, told before anything is done for them.
     pub(crate) async fn open(config: Config, need: Need) -> anyhow::Result<Self> {
+        Self::open_as(config, need, false).await
+    }
+
+    /// The same for a service: it waits for a database that is away, however long it takes.
+    pub(crate) async fn open_in_time(config: Config, need: Need) -> anyhow::Result<Self> {
+        Self::open_as(config, need, true).await
+    }
+
+    async fn open_as(config: Config, need: Need, waits: bool) -> anyhow::Result<Self> {
         // Children and the catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
         let jobs = data.join("jobs");
         std::fs::create_dir_all(&jobs)
             .with_context(|| format!("make the data folder `{}`", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let catalog = open_catalog(&config, &data, clock.clone()).await?;
-        let origins = origins::open_all(&config, &*catalog, &*clock, &need).await?;
+        let (catalog, known) = if waits {
+            let catalog = wait_for_catalog(&config, &data, clock.clone()).await?;
+            (catalog.clone(), catalog.patient())
+        } else {
+            let catalog = open_catalog(&config, &data, clock.clone()).await?;
+            (catalog.clone(), catalog)
+        };
+        let origins = origins::open_all(&config, &*known, &*clock, &need).await?;
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
@@ -236,6 +255,38 @@ async fn open_catalog(
     }
     let opened = SqliteCatalog::open(&data.join("catalog.db"), clock).await;
     Ok(Arc::new(opened.with_context(|| format!("open the catalog in `{}`", data.display()))?))
+}
+
+/// The same once its database is there. What a server refuses, a password or the name of a database, it will refuse later
+/// too, and is an error.
+async fn wait_for_catalog(
+    config: &Config,
+    data: &Path,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Catalog>> {
+    let mut told = false;
+    loop {
+        let error = match open_catalog(config, data, clock.clone()).await {
+            Ok(catalog) => {
+                if told {
+                    info!("the database is there");
+                }
+                return Ok(catalog);
+            }
+            Err(error) => error,
+        };
+        let (Some(CatalogError::Away { source }), Some(database)) =
+            (error.downcast_ref(), &config.database)
+        else {
+            return Err(error);
+        };
+        if !told {
+            let place = database.place();
+            warn!(place, "the database cannot be reached: {source}; waiting for it");
+            told = true;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,

@@ -1,6 +1,7 @@
 //! `headwater up` and `headwater worker`: all roles in one process, or some of them.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,8 +41,12 @@ const ALONE: [Role; 2] = [Role::Watch, Role::Audit];
 /// Runs until it is told to stop.
 pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> {
     let shutdown = orders()?;
+    let probed = match config.http.health_listen {
+        Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
+        None => None,
+    };
     let app = tokio::select! {
-        app = App::open(config, need(&roles)) => app?,
+        app = open(config, need(&roles), probed.as_ref()) => app?,
         () = shutdown.ending().cancelled() => return Ok(Outcome::Done),
     };
     let _workplace = app.join_workplace().await?;
@@ -58,10 +63,6 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     let http = match roles.has(Role::Http) {
         true => Some(listen(app.config.http.listen, "HEADWATER_HTTP_LISTEN").await?),
         false => None,
-    };
-    let probed = match app.config.http.health_listen {
-        Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
-        None => None,
     };
     introduce(&app, &roles, http.as_ref(), probed.as_ref())?;
 
@@ -114,7 +115,9 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     };
     let showing = async {
         // Somebody who looks at one worker of many wants to know of that worker: its log tells.
-        if roles == Roles::only(Role::Worker) { Ok(()) } else { show(&app, done.clone()).await }
+        if roles != Roles::only(Role::Worker) {
+            show(&app, done.clone()).await;
+        }
     };
     let parts = async {
         tokio::join!(
@@ -126,7 +129,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
             part(Box::pin(auditing)),
             part(Box::pin(serving(site))),
             part(Box::pin(serving(probes))),
-            part(Box::pin(showing)),
+            showing,
             origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, ending()),
         )
     };
@@ -152,6 +155,21 @@ fn need(roles: &Roles) -> Need {
         Need::Nothing
     } else {
         Need::Whatever(Vec::new())
+    }
+}
+
+/// Opens what there is to work with. That takes as long as the database is away, and whoever probes meanwhile hears that
+/// this process is alive and not ready.
+async fn open(config: Config, need: Need, probed: Option<&TcpListener>) -> anyhow::Result<App> {
+    let app = App::open_in_time(config, need);
+    let Some(probed) = probed else { return app.await };
+    let same = probed.as_fd().try_clone_to_owned().context("answer probes")?;
+    let same = TcpListener::from_std(same.into()).context("answer probes")?;
+    tokio::select! {
+        app = app => app,
+        served = serve(same, headwater_api::starting(), std::future::pending()) => {
+            bail!("probes are not answered any more: {served:?}")
+        }
     }
 }
 
@@ -286,18 +304,22 @@ async fn audit(app: &App, stop: CancellationToken) {
 }
 
 /// Shows progress until `stop`.
-async fn show(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+async fn show(app: &App, stop: CancellationToken) {
     let tenant = &app.config.tenant;
-    let mut progress = Progress::after(&app.catalog.titles(tenant, SHOWN).await?);
+    let mut progress: Option<Progress> = None;
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(REFRESH) => {}
-        }
         match app.catalog.titles(tenant, SHOWN).await {
-            Ok(records) => progress.show(&records),
+            Ok(records) => match &mut progress {
+                Some(progress) => progress.show(&records),
+                // What is finished by now is no news.
+                None => progress = Some(Progress::after(&records)),
+            },
             // The engine says what is wrong with the catalog; progress is not worth a second voice.
             Err(error) => tracing::debug!(%error, "no progress to show"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REFRESH) => {}
         }
     }
 }

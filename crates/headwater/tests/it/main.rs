@@ -25,6 +25,7 @@ mod bad_input;
 mod roles;
 mod sandbox;
 mod service;
+mod shared;
 mod steering;
 mod torture;
 

@@ -1,0 +1,71 @@
+//! Processes that share a PostgreSQL database: how they come up while it is away, and what they refuse.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use headwater_testkit::postgres::Server;
+use rustix::process::Signal;
+
+use crate::run::{Running, Site, wait_until};
+use crate::service::get;
+
+fn site(database: String) -> Site {
+    Site::new().with([("HEADWATER_DATABASE".to_owned(), database)])
+}
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn log(site: &Site) -> String {
+    fs::read_to_string(site.path("log")).unwrap()
+}
+
+fn start(site: &Site, arguments: &[&str]) -> Running {
+    let mut command = site.command(arguments);
+    command.env("HEADWATER_HTTP_LISTEN", "127.0.0.1:0");
+    Running::start_with_log(&mut command, fs::File::create(site.path("log")).unwrap())
+}
+
+fn status(probes: &str, path: &str) -> u16 {
+    get(probes, path, "").status()
+}
+
+#[test]
+fn a_service_waits_for_its_database_and_answers_probes_meanwhile() {
+    let mut server = Server::start();
+    let site = site(server.database());
+    server.kill();
+    let probes = free_address();
+    let health = format!("--health={probes}");
+    let up = ["up", "--roles=watch,http,verify", &health];
+    let mut running = start(&site, &up);
+    wait_until("it answers probes", || TcpStream::connect(&probes).is_ok());
+    assert_eq!((status(&probes, "/livez"), status(&probes, "/readyz")), (200, 503));
+    wait_until("it says what it waits for", || log(&site).contains("; waiting for it"));
+    // More than one try.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(running.is_alive(), "{}", log(&site));
+    assert_eq!(log(&site).matches("cannot be reached").count(), 1, "{}", log(&site));
+    let short = site.run(["status"]);
+    assert_eq!(short.code, Some(1), "who asks something does not wait: {short}");
+
+    running.signal(Signal::TERM);
+    assert_eq!(running.finish().code, Some(0), "{}", log(&site));
+
+    let mut running = start(&site, &up);
+    wait_until("it says what it waits for", || log(&site).contains("; waiting for it"));
+    server.start_again();
+    wait_until("it is ready", || status(&probes, "/readyz") == 200);
+    assert!(running.is_alive(), "{}", log(&site));
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().code, Some(0), "{}", log(&site));
+
+    // What is refused for good is not waited for.
+    let unknown = self::site(server.url("nowhere"));
+    let ran = unknown.run(["worker"]);
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(ran.stderr.contains("\"nowhere\" does not exist"), "{ran}");
+}
