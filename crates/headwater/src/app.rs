@@ -137,6 +137,11 @@ impl App {
         Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
     }
 
+    /// The same for a command that waits: a database that is away in the middle of that is waited for, too.
+    pub(crate) fn patient(self) -> Self {
+        Self { catalog: self.catalog.clone().patient(), ..self }
+    }
+
     /// Where players find an object: on the origin that the policy names first.
     pub(crate) fn address(&self, key: &ObjectKey) -> Option<String> {
         self.stores.iter().next().map(|origin| origin.address(key))

@@ -16,6 +16,7 @@ pub(crate) mod tasks;
 pub(crate) mod title;
 pub(crate) mod up;
 pub(crate) mod verify;
+pub(crate) mod watched;
 pub(crate) mod workers;
 
 use std::path::Path;

@@ -56,6 +56,7 @@ pub(crate) async fn retranscode(
     };
     let need = if args.wait { Need::Publishing } else { Need::Nothing };
     let app = App::open(config, need).await?;
+    let app = if args.wait { app.patient() } else { app };
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],

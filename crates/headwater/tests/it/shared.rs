@@ -7,6 +7,7 @@ use std::time::Duration;
 use headwater_testkit::postgres::Server;
 use rustix::process::Signal;
 
+use crate::masters;
 use crate::run::{Running, Site, wait_until};
 use crate::service::get;
 
@@ -68,4 +69,21 @@ fn a_service_waits_for_its_database_and_answers_probes_meanwhile() {
     let ran = unknown.run(["worker"]);
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(ran.stderr.contains("\"nowhere\" does not exist"), "{ran}");
+}
+
+#[test]
+fn a_command_that_waits_outlasts_its_database() {
+    let mut server = Server::start_durable();
+    let site = site(server.database());
+    let mut command = site.ingest_command(&masters::LARGER.path(), "film", "vod-h264");
+    let mut running = Running::start(&mut command);
+    wait_until("a child works", || !site.children().is_empty());
+    server.kill();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(running.is_alive());
+    server.start_again();
+    let ran = running.finish();
+    assert_eq!((ran.code, &ran.last_line()["state"]), (Some(0), &"published".into()), "{ran}");
+    let history = site.history("film");
+    assert!(!history.iter().any(|line| line.contains("attempt ")), "{history:#?}");
 }
