@@ -31,6 +31,10 @@ const SHOWN: u32 = 50;
 /// for draining and this end below the 30 s after which whatever runs containers kills them.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
+/// How long the page and package files are served on once the process drains: whatever routes to it hears of that a second
+/// or two later.
+const STILL_ROUTED: Duration = Duration::from_secs(3);
+
 /// How much later than draining everything has to be over: what is given back is told to the catalog.
 const AFTER_DRAINING: Duration = Duration::from_secs(5);
 
@@ -119,10 +123,15 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
             show(&app, done.clone()).await;
         }
     };
+    let routed = async {
+        if roles.has(Role::Http) {
+            still_routed(&shutdown, app.config.worker.drain).await;
+        }
+    };
     let parts = async {
         tokio::join!(
             async {
-                part(Box::pin(working)).await;
+                tokio::join!(part(Box::pin(working)), routed);
                 done.cancel();
             },
             part(Box::pin(watching)),
@@ -178,6 +187,15 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
         let hint = format!("set {variable} to another address, such as 127.0.0.1:8081");
         anyhow!("listen on {address} (hint: {hint}): {error}")
     })
+}
+
+/// Waits until nobody is led here any more who wants to see a title. Whoever stops the process at once has none to wait for.
+async fn still_routed(shutdown: &Shutdown, drain: Duration) {
+    shutdown.ending().cancelled().await;
+    tokio::select! {
+        () = shutdown.now().cancelled() => {}
+        () = tokio::time::sleep(STILL_ROUTED.min(drain)) => {}
+    }
 }
 
 /// Waits until everything has to be over.
