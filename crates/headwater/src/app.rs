@@ -127,6 +127,11 @@ impl App {
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
                 memory_mb: machine::memory_mib().and_then(|mib| u32::try_from(mib).ok()),
+                memory_mb_each: config
+                    .worker
+                    .transcoder
+                    .memory_mb
+                    .map(|mb| u32::try_from(mb).unwrap_or(u32::MAX)),
                 drain: config.worker.drain,
                 lease: config.worker.lease.unwrap_or(match config.database {
                     Some(_) => SHARED_LEASE,
