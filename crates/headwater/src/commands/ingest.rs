@@ -45,7 +45,11 @@ pub(crate) async fn ingest(
         Ok(at) => at.to_string(),
         Err(refusal) => return refuse(&title, &refusal, json),
     };
-    let pipeline = named(args.pipeline.unwrap_or_else(|| config.pipeline.clone()))?;
+    let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
+    let pipeline = match named(&config, pipeline, json)? {
+        Ok(pipeline) => pipeline,
+        Err(outcome) => return Ok(outcome),
+    };
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }

@@ -33,7 +33,12 @@ pub(crate) async fn retranscode(
     mut args: RetranscodeArgs,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    args.pipeline = args.pipeline.map(named).transpose()?;
+    if let Some(pipeline) = args.pipeline.take() {
+        match named(&config, pipeline, json)? {
+            Ok(pipeline) => args.pipeline = Some(pipeline),
+            Err(outcome) => return Ok(outcome),
+        }
+    }
     if let Some(name) = &args.pipeline
         && let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), name)
     {

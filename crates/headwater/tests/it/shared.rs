@@ -87,3 +87,19 @@ fn a_command_that_waits_outlasts_its_database() {
     let history = site.history("film");
     assert!(!history.iter().any(|line| line.contains("attempt ")), "{history:#?}");
 }
+
+#[test]
+fn a_pipeline_that_other_machines_do_not_have_is_refused_at_the_door() {
+    // Nobody is asked before that.
+    let site = site("postgres://headwater@127.0.0.1:9/headwater".to_owned());
+    let pipeline = site.quick(2);
+    let ran = site.ingest(&masters::LARGER.path(), "film", &pipeline);
+    assert_eq!(ran.code, Some(2), "{ran}");
+    let told = ran.last_line();
+    assert_eq!(told["pipeline"], *pipeline, "{ran}");
+    let next_step = told["next_step"].as_str().unwrap();
+    assert!(next_step.contains("`pipelines_dir` of every process"), "{ran}");
+    let ran = site.run(["retranscode", "film", "--pipeline", &pipeline]);
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("--pipeline quick-2"), "{ran}");
+}
