@@ -22,7 +22,7 @@ use headwater_model::id::Tenant;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::origin::Origin;
 
-pub use health::{Health, Vitals};
+pub use health::{Health, HeardOf, Vitals};
 use problem::{Code, Problem};
 pub use serve::serve;
 

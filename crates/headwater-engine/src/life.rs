@@ -262,6 +262,11 @@ impl Engine {
         &self.pulse
     }
 
+    /// Time since the catalog last took down that this process is there; `None` while it does not know of it.
+    pub fn heard_of(&self) -> Option<Duration> {
+        self.presence.heard_of()
+    }
+
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use futures_util::future::join_all;
-use headwater_api::{Api, Health, Vitals, router, serve};
+use headwater_api::{Api, Health, HeardOf, Vitals, router, serve};
 use headwater_engine::audit::{Budget, Schedule};
 use headwater_engine::{DropBucket, DropFolder, Shutdown};
 use headwater_model::address::Folder;
@@ -250,13 +250,19 @@ fn introduce(
 
 /// What probes are told.
 fn health(app: &App, roles: &Roles, shutdown: &Shutdown) -> Health {
-    let (pulse, shutdown) = (app.engine.pulse().clone(), shutdown.clone());
+    let (engine, shutdown) = (app.engine.clone(), shutdown.clone());
+    let has_tasks = !roles.tasks().is_empty();
     Health {
         catalog: app.catalog.clone(),
         roles: roles.iter().map(|role| (role.name(), loops(role))).collect(),
         vitals: Arc::new(move || Vitals {
             is_draining: shutdown.is_draining(),
-            loops: pulse.read(),
+            loops: engine.pulse().read(),
+            heard_of: match engine.heard_of() {
+                _ if !has_tasks => HeardOf::NotNeeded,
+                None => HeardOf::Never,
+                Some(ago) => HeardOf::Ago(ago),
+            },
         }),
     }
 }
