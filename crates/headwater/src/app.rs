@@ -41,6 +41,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Time between two tries to reach a database that is away.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Connections to a shared database of a command that only asks.
+const ASKING: u32 = 2;
+
 /// How long a service waits for one that has the data folder to itself: others that start have it while they end the
 /// claims of the dead.
 const JOIN: Duration = Duration::from_secs(10);
@@ -78,7 +81,11 @@ impl Clock for SystemClock {
 impl App {
     /// Opens what the configuration names, making folders that are not there yet. Origins that are not as needed are an
     /// error, told before anything is done for them.
-    pub(crate) async fn open(config: Config, need: Need) -> anyhow::Result<Self> {
+    pub(crate) async fn open(mut config: Config, need: Need) -> anyhow::Result<Self> {
+        // Whoever is to publish does the work of the queue itself, when nobody else does.
+        if need != Need::Publishing {
+            config.database = config.database.map(|it| it.connections(ASKING));
+        }
         Self::open_as(config, need, false).await
     }
 

@@ -31,6 +31,9 @@ const SHOWN: u32 = 50;
 /// for draining and this end below the 30 s after which whatever runs containers kills them.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
+/// Connections of a worker to a shared database at most, as of any process.
+const MOST_CONNECTIONS: u32 = 8;
+
 /// How long the page and package files are served on once the process drains: whatever routes to it hears of that a second
 /// or two later.
 const STILL_ROUTED: Duration = Duration::from_secs(3);
@@ -49,6 +52,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
         Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
         None => None,
     };
+    let config = with_connections(config, &roles);
     let app = tokio::select! {
         app = open(config, need(&roles), probed.as_ref()) => app?,
         () = shutdown.ending().cancelled() => return Ok(Outcome::Done),
@@ -165,6 +169,16 @@ fn need(roles: &Roles) -> Need {
     } else {
         Need::Whatever(Vec::new())
     }
+}
+
+/// A cluster has many workers, and a database few connections: each takes what its slots can use.
+fn with_connections(mut config: Config, roles: &Roles) -> Config {
+    if *roles == Roles::only(Role::Worker) {
+        let slots = u32::try_from(config.worker.slots.get()).unwrap_or(u32::MAX);
+        let connections = slots.saturating_add(2).min(MOST_CONNECTIONS);
+        config.database = config.database.map(|it| it.connections(connections));
+    }
+    config
 }
 
 /// Opens what there is to work with. That takes as long as the database is away, and whoever probes meanwhile hears that
