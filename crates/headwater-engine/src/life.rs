@@ -304,7 +304,8 @@ impl Engine {
         Ok(queued)
     }
 
-    /// Works on tasks of `roles` until `shutdown`; then finishes what is under way, or gives it back, and ends.
+    /// Works on tasks of `roles` until `shutdown`; then finishes what is under way, or gives it back, and ends. Without any,
+    /// it only lets others know that this process is there.
     ///
     /// Dropping the returned future is like killing the process: leases stay until they run out.
     ///
@@ -359,8 +360,15 @@ impl Engine {
         };
         let present = self.presence.keep(&said, &shutdown, &self.wake);
         let turning = async {
+            let all = async {
+                // Who has no tasks is there all the same, until it is told to end.
+                if roles.is_empty() {
+                    shutdown.ending().cancelled().await;
+                }
+                join_all(turning).await
+            };
             tokio::select! {
-                ended = join_all(turning) => ended,
+                ended = all => ended,
                 never = present => match never {},
             }
         };

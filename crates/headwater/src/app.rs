@@ -14,7 +14,7 @@ use headwater_model::pipeline::Pipeline;
 use headwater_model::process::Role;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::WorkerState;
+use headwater_model::worker::{Worker, WorkerState};
 use headwater_origin::{RemoteMasters, S3Settings};
 use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::clock::Clock;
@@ -186,7 +186,7 @@ impl App {
     /// Takes the right to work here, or `None` when another process has it. Others may join later.
     pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
         if self.config.database.is_some() {
-            if self.is_attended().await? {
+            if self.is_attended().await? || self.rebuilt_from().await?.is_some() {
                 return Ok(None);
             }
             let (lock, path) = self.open_lock()?;
@@ -200,11 +200,9 @@ impl App {
         Ok(stays.then_some(workplace))
     }
 
-    /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now.
+    /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now. On a
+    /// database, others may work from other folders: [`App::present`] says who does.
     pub(crate) async fn take_workplace_alone(&self) -> anyhow::Result<Option<Workplace>> {
-        if self.config.database.is_some() && self.is_attended().await? {
-            return Ok(None);
-        }
         let (lock, path) = self.open_lock()?;
         if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
             // Somebody works here, or only looks whether anybody does.
@@ -213,7 +211,6 @@ impl App {
                 return Ok(None);
             }
         }
-        // Others may work on the same database from other folders.
         if self.config.database.is_none() {
             self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
         }
@@ -243,9 +240,39 @@ impl App {
 
     /// Whether anybody has been heard of lately who works on the shared database.
     async fn is_attended(&self) -> anyhow::Result<bool> {
+        Ok(self.present().await?.iter().any(|worker| !worker.roles.is_empty()))
+    }
+
+    /// The processes that have been heard of lately on this catalog, those without tasks included.
+    pub(crate) async fn present(&self) -> anyhow::Result<Vec<Worker>> {
         let workers = self.catalog.workers().await.context("look who works on the database")?;
         let is_there = |state| matches!(state, WorkerState::Alive | WorkerState::Draining);
-        Ok(workers.iter().any(|worker| is_there(worker.state)))
+        let there = workers.into_iter().filter(|record| is_there(record.state));
+        Ok(there.map(|record| record.worker).collect())
+    }
+
+    /// The origin that a catalog on a shared database is being rebuilt from.
+    async fn rebuilt_from(&self) -> anyhow::Result<Option<String>> {
+        let catalog = self.catalog.clone().patient();
+        Ok(headwater_engine::rebuild::source(&*catalog, &self.config.tenant).await?)
+    }
+
+    /// Waits until nobody rebuilds the catalog on a shared database: whoever worked meanwhile would take what is not there
+    /// yet for lost. In a data folder, the lock on it says so.
+    pub(crate) async fn wait_for_rebuild(&self) -> anyhow::Result<()> {
+        let mut told = false;
+        while self.config.database.is_some()
+            && let Some(origin) = self.rebuilt_from().await?
+        {
+            if !told {
+                warn!(
+                    "the catalog is being rebuilt from origin {origin}; waiting for that (where it was stopped, `headwater catalog rebuild --origin {origin}` ends it)"
+                );
+                told = true;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(())
     }
 
     fn lock_path(&self) -> PathBuf {

@@ -103,10 +103,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
         }
     };
     let working = async {
-        match roles.tasks() {
-            none if none.is_empty() => shutdown.ending().cancelled().await,
-            tasks => app.engine.run(&tasks, shutdown.clone()).await?,
-        }
+        app.engine.run(&roles.tasks(), shutdown.clone()).await?;
         Ok(())
     };
     let watching = async {
@@ -184,7 +181,11 @@ fn with_connections(mut config: Config, roles: &Roles) -> Config {
 /// Opens what there is to work with. That takes as long as the database is away, and whoever probes meanwhile hears that
 /// this process is alive and not ready.
 async fn open(config: Config, need: Need, probed: Option<&TcpListener>) -> anyhow::Result<App> {
-    let app = App::open_in_time(config, need);
+    let app = async {
+        let app = App::open_in_time(config, need).await?;
+        app.wait_for_rebuild().await?;
+        Ok(app)
+    };
     let Some(probed) = probed else { return app.await };
     let same = probed.as_fd().try_clone_to_owned().context("answer probes")?;
     let same = TcpListener::from_std(same.into()).context("answer probes")?;

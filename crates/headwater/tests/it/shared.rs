@@ -8,7 +8,7 @@ use headwater_testkit::postgres::Server;
 use rustix::process::Signal;
 
 use crate::masters;
-use crate::run::{Running, Site, wait_until};
+use crate::run::{Ran, Running, Site, wait_until};
 use crate::service::get;
 
 fn site(database: String) -> Site {
@@ -102,4 +102,56 @@ fn a_pipeline_that_other_machines_do_not_have_is_refused_at_the_door() {
     let ran = site.run(["retranscode", "film", "--pipeline", &pipeline]);
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.stderr.contains("--pipeline quick-2"), "{ran}");
+}
+
+#[test]
+fn a_rebuild_has_the_database_to_itself() {
+    let server = Server::start();
+    let site = site(server.database());
+    let made = Site::new();
+    made.publish(&masters::LARGER.path(), "film", &made.quick(2));
+    let origin = made.path("headwater-data/origin");
+    let rebuild = || {
+        let mut command = site.command(["catalog", "rebuild", "--origin=local"]);
+        Ran::of(command.env("HEADWATER_ORIGINS_LOCAL_PATH", &origin))
+    };
+
+    // Somebody without tasks is there too.
+    let mut running = start(&site, &["up", "--roles=http"]);
+    wait_until("it is listed", || site.run(["workers"]).stdout.contains(" alive "));
+    let name = site.run(["--json", "workers"]).last_line()["name"].as_str().unwrap().to_owned();
+    let ran = rebuild();
+    assert_eq!(ran.code, Some(1), "{ran}");
+    assert!(
+        ran.stderr
+            .contains(&format!("others work on the database at `127.0.0.1:{}/", server.port())),
+        "{ran}"
+    );
+    assert!(ran.stderr.contains(&name), "{ran}");
+    let hint = site.run(["ingest", masters::LARGER.path().to_str().unwrap()]).stderr;
+    assert!(hint.contains("no service works on this database"), "{hint}");
+    assert!(running.is_alive(), "{}", log(&site));
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().code, Some(0), "{}", log(&site));
+
+    let database = server.database();
+    let site = self::site(database.clone());
+    let name = database.rsplit('/').next().unwrap();
+    assert_eq!(site.run(["status"]).code, Some(0));
+    let stopped =
+        "insert into checkpoints (name, text, kept_at) values ('rebuild/main', 'local', 0)";
+    server.psql_in(name, stopped);
+    let running = start(&site, &["worker"]);
+    wait_until("it says what it waits for", || log(&site).contains("is being rebuilt"));
+    assert!(!log(&site).contains("worker       "), "{}", log(&site));
+    let mut command = site.command(["catalog", "rebuild", "--origin=local"]);
+    let ran = Ran::of(command.env("HEADWATER_ORIGINS_LOCAL_PATH", &origin));
+    assert_eq!(ran.code, Some(0), "{ran}");
+    wait_until("it works", || site.run(["workers"]).stdout.contains(" alive "));
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().code, Some(0), "{}", log(&site));
+    let full = self::site(database);
+    let mut command = full.command(["catalog", "rebuild", "--origin=local"]);
+    let ran = Ran::of(command.env("HEADWATER_ORIGINS_LOCAL_PATH", &origin));
+    assert!(ran.stderr.contains("choose an empty database with HEADWATER_DATABASE"), "{ran}");
 }
