@@ -2,7 +2,6 @@
 //! and what whoever runs them does: start again what has ended.
 
 use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
+use crate::ends::{is_excused, is_proper};
 use crate::proxy::{Bearer, Ports, Proxy};
 use crate::schedule::{Cut, OTHERS, WORKERS};
 
@@ -21,8 +21,11 @@ const LONGEST_END: Duration = Duration::from_secs(35);
 /// When a process that ended by itself is started again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long what went wrong around a process explains that it ended: it waits for the database and for origins.
-const EXPLAINS: Duration = Duration::from_secs(20);
+/// How long it takes after trouble until all is well: a database that crashed goes through its log first.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// How long transcoders may take to go once their worker is gone.
+pub(crate) const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// What commands and processes have in common.
 #[derive(Debug, Clone)]
@@ -57,16 +60,21 @@ impl Site {
 
     /// Transcoder children that work for this site.
     pub(crate) fn children(&self) -> Vec<Pid> {
-        let here = format!("{}/", self.folder.display());
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let is_ours = |folder: &Path| {
-            let line = fs::read(folder.join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            line.contains(" transcoder-child ") && line.contains(&here)
-        };
-        let ours = processes.filter(|process| is_ours(&process.path()));
-        ours.filter_map(|p| Pid::from_raw(p.file_name().to_str()?.parse().ok()?)).collect()
+        children_in(&self.folder)
     }
+}
+
+/// Transcoder children that work below a folder.
+fn children_in(folder: &Path) -> Vec<Pid> {
+    let here = format!("{}/", folder.display());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_ours = |folder: &Path| {
+        let line = fs::read(folder.join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(" transcoder-child ") && line.contains(&here)
+    };
+    let ours = processes.filter(|process| is_ours(&process.path()));
+    ours.filter_map(|p| Pid::from_raw(p.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 /// What a process is at.
@@ -85,6 +93,8 @@ struct Member {
     name: &'static str,
     proxy: Proxy,
     life: u32,
+    /// When its life began.
+    started: Instant,
     doing: Doing,
     /// It is left alone until this is over: it stands still, or is cut off.
     is_busy: bool,
@@ -93,7 +103,7 @@ struct Member {
 /// How often processes ended, and what was wrong with it.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
-    /// By themselves, while the database or origins were away.
+    /// By themselves, since they could not start while the database or origins were away.
     pub(crate) by_themselves: u64,
     /// What must not be, in sentences.
     pub(crate) wrong: Vec<String>,
@@ -106,8 +116,10 @@ pub(crate) struct Cluster {
     members: Vec<Member>,
     pub(crate) ports: Ports,
     pub(crate) ends: Ends,
-    /// Until then, a process may have reason to end by itself.
-    trouble: Instant,
+    /// Who had children when they ended, and until when those have to be gone.
+    orphans: Vec<(Instant, &'static str, Vec<Pid>)>,
+    /// Until then, something is or was away that a process needs to start.
+    trouble: Option<Instant>,
 }
 
 impl Cluster {
@@ -118,23 +130,24 @@ impl Cluster {
         for name in WORKERS.into_iter().chain(OTHERS) {
             let proxy = runtime.block_on(Proxy::start(name, port, ports.clone()))?;
             let doing = Doing::Down(Some(Instant::now()));
-            members.push(Member { name, proxy, life: 0, doing, is_busy: false });
+            let started = Instant::now();
+            members.push(Member { name, proxy, life: 0, started, doing, is_busy: false });
         }
         fs::create_dir_all(site.folder.join("logs")).context("make a folder for logs")?;
         let mut cluster =
-            Self { site, members, ports, ends: Ends::default(), trouble: Instant::now() };
+            Self { site, members, ports, ends: Ends::default(), orphans: vec![], trouble: None };
         cluster.look_after()?;
         Ok(cluster)
     }
 
     /// Notes that something is wrong around the processes for so long.
     pub(crate) fn expect_trouble(&mut self, lasts: Duration) {
-        self.trouble = self.trouble.max(Instant::now() + lasts + EXPLAINS);
+        self.trouble = self.trouble.max(Some(Instant::now() + lasts + AFTERMATH));
     }
 
     /// Starts what is to be started, and sees who has ended.
     pub(crate) fn look_after(&mut self) -> Result<()> {
-        let Self { site, members, ends, trouble, .. } = self;
+        let Self { site, members, ends, orphans, trouble, .. } = self;
         for member in members {
             let now = Instant::now();
             member.doing = match std::mem::replace(&mut member.doing, Doing::Down(None)) {
@@ -142,13 +155,17 @@ impl Cluster {
                 Doing::Works(mut child) => match child.try_wait().context("wait for a process")? {
                     None => Doing::Works(child),
                     Some(status) => {
-                        ends.by_themselves += 1;
-                        if now > *trouble {
-                            let last = last_words(site, member.name);
-                            let name = member.name;
-                            let what = format!("{name} ended by itself with {status}: {last}");
-                            ends.wrong.push(what);
+                        let lived = now - member.started;
+                        let in_trouble = trouble.is_some_and(|over| member.started < over);
+                        if is_excused(status, lived, in_trouble) {
+                            ends.by_themselves += 1;
+                        } else {
+                            let (name, last) = (member.name, last_words(site, member.name));
+                            ends.wrong.push(format!(
+                                "{name} ended by itself after {lived:.1?} with {status}: {last}"
+                            ));
                         }
+                        orphans.extend(member.leaves(site));
                         Doing::Down(Some(now + AGAIN))
                     }
                 },
@@ -160,10 +177,13 @@ impl Cluster {
                             let name = member.name;
                             ends.wrong.push(format!("{name} did not end within {took:?}"));
                             end(&mut child);
+                            orphans.extend(member.leaves(site));
                             Doing::Down(then.map(|then| now + then))
                         }
                         Some(status) => {
-                            ends.wrong.extend(improper(site, member.name, status));
+                            let age = told.saturating_duration_since(member.started);
+                            ends.wrong.extend(improper(site, member.name, status, age));
+                            orphans.extend(member.leaves(site));
                             Doing::Down(then.map(|then| now + then))
                         }
                     }
@@ -171,7 +191,19 @@ impl Cluster {
                 down @ Doing::Down(_) => down,
             };
         }
+        self.see_orphans_go();
         Ok(())
+    }
+
+    /// Sees that transcoders have gone whose worker has.
+    fn see_orphans_go(&mut self) {
+        let now = Instant::now();
+        for (_, name, children) in self.orphans.extract_if(.., |(until, ..)| *until <= now) {
+            let there = children_in(&self.site.data(name));
+            let left = children.iter().filter(|child| there.contains(child));
+            let told = |child| format!("{name} ended, and its transcoder {child:?} did not");
+            self.ends.wrong.extend(left.map(told));
+        }
     }
 
     /// The process of that name or, where that is not to be had, the next one of the same kind that is.
@@ -191,12 +223,15 @@ impl Cluster {
 
     /// Kills a process and starts it again after `then`. The name of the one, if one was to be had.
     pub(crate) fn kill(&mut self, name: &str, then: Duration) -> Option<&'static str> {
+        let site = self.site.clone();
         let member = self.find(name)?;
         if let Doing::Works(child) = &mut member.doing {
             end(child);
             member.doing = Doing::Down(Some(Instant::now() + then));
         }
-        Some(member.name)
+        let (name, orphans) = (member.name, member.leaves(&site));
+        self.orphans.extend(orphans);
+        Some(name)
     }
 
     /// Tells a process to end, and starts it again `then` after it has.
@@ -242,7 +277,7 @@ impl Cluster {
             member.tell_to_end(None);
         }
         let is_down = |member: &Member| matches!(member.doing, Doing::Down(None));
-        while !self.members.iter().all(is_down) {
+        while !self.members.iter().all(is_down) || !self.orphans.is_empty() {
             self.look_after()?;
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -272,6 +307,7 @@ impl Cluster {
 impl Member {
     fn start(&mut self, site: &Site) -> Result<Child> {
         self.life += 1;
+        self.started = Instant::now();
         self.proxy.next_life();
         let log = site.folder.join("logs").join(self.name);
         let log = File::options().create(true).append(true).open(log).context("open a log")?;
@@ -288,6 +324,12 @@ impl Member {
         let database = format!("postgres://postgres@127.0.0.1:{}/torture", self.proxy.port);
         command.env("HEADWATER_DATABASE", database).stdout(Stdio::null()).stderr(log);
         command.spawn().with_context(|| format!("start {}", self.name))
+    }
+
+    /// The children that it leaves behind, which has just ended and is not started again yet.
+    fn leaves(&self, site: &Site) -> Option<(Instant, &'static str, Vec<Pid>)> {
+        let children = children_in(&site.data(self.name));
+        (!children.is_empty()).then(|| (Instant::now() + LAST_BREATH, self.name, children))
     }
 
     fn signal(&self, signal: Signal) {
@@ -322,12 +364,12 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// What is wrong with the end of a process that was told to end.
-fn improper(site: &Site, name: &str, status: ExitStatus) -> Option<String> {
-    // One that was told before it could listen ends as every program does.
-    let is_proper = status.success() || status.signal() == Some(15);
+/// What is wrong with the end of a process that was told to end at this age.
+fn improper(site: &Site, name: &str, status: ExitStatus, age: Duration) -> Option<String> {
     let last = || last_words(site, name);
-    (!is_proper).then(|| format!("{name} was told to end and ended with {status}: {}", last()))
+    (!is_proper(status, age)).then(|| {
+        format!("{name} was told to end after {age:.1?} and ended with {status}: {}", last())
+    })
 }
 
 /// The last line that a process has logged.

@@ -19,6 +19,7 @@ mod masters;
 mod origins;
 
 mod cluster;
+mod ends;
 mod proxy;
 
 mod ledger;

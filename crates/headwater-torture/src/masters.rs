@@ -80,12 +80,13 @@ pub(crate) fn pipelines(site: &Site) -> Vec<(String, String)> {
 impl Master {
     /// Writes a copy that is another master of the same pictures: a title's name makes it one, in a box that holds nothing.
     pub(crate) fn write(&self, title: &str, file: &Path) -> Result<()> {
-        let mut bytes = self.bytes.clone();
-        let size = u32::try_from(8 + title.len()).context("name a title")?;
-        bytes.extend(size.to_be_bytes());
-        bytes.extend(b"free");
-        bytes.extend(title.as_bytes());
+        let bytes = [&self.bytes[..], &name_box(title)].concat();
         fs::write(file, bytes).with_context(|| format!("write `{}`", file.display()))
+    }
+
+    /// Whether these are the bytes of the copy that is called so.
+    pub(crate) fn is(&self, title: &str, bytes: &[u8]) -> bool {
+        bytes.strip_prefix(&self.bytes[..]).is_some_and(|rest| rest == name_box(title))
     }
 
     /// In what a package differs from that of the undisturbed run, as a sentence.
@@ -107,6 +108,12 @@ impl Master {
         let differing = objects.find(|(name, bytes)| !same(name, bytes, &found[*name]));
         differing.map(|(name, _)| format!("`{name}` has other bytes"))
     }
+}
+
+/// A box that holds nothing but has a name in it.
+fn name_box(title: &str) -> Vec<u8> {
+    let size = 8 + title.len() as u32;
+    [&size.to_be_bytes(), &b"free"[..], title.as_bytes()].concat()
 }
 
 /// Whether inventories list the same. They name their title and its master; so does the plan that they list, which is
@@ -167,3 +174,6 @@ fn read(root: &Path) -> Result<Package> {
     }
     Ok(package)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,13 @@ const ASK: Duration = Duration::from_secs(1);
 
 /// How long a transcoder is waited for that is to be killed.
 const CHILD: Duration = Duration::from_secs(5);
+
+/// How long after a worker was hindered it is first asked whether another has its tasks: it may have renewed its leases
+/// some seconds before.
+const FIRST_LOOK: Duration = Duration::from_secs(LEASE_SECONDS - 5);
+
+/// How often that is asked.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Titles that may be unfinished altogether, those included that wait for another try: memory holds their objects.
 const MOST_OPEN: usize = 60;
@@ -55,9 +63,17 @@ struct Feeding {
     child: Child,
 }
 
+/// What a worker had in hand when it was hindered for longer than its leases.
+struct Had {
+    /// Its tasks with their tokens, as rows of SQL.
+    tasks: String,
+    /// When it is asked next who has them.
+    look: Instant,
+}
+
 /// Something that ends.
 enum End {
-    Release(&'static str),
+    Release(&'static str, Option<Had>),
     StartDatabase,
     BeHonest(usize),
     KillChild { dice: u64, until: Instant },
@@ -79,8 +95,12 @@ pub(crate) fn run(settings: &Settings) -> Result<Verdict> {
     Ok(verdict)
 }
 
+fn vault(site: &Site) -> PathBuf {
+    site.folder.join("vault")
+}
+
 impl Scene {
-    fn set(settings: &Settings, runtime: &Runtime, folder: std::path::PathBuf) -> Result<Self> {
+    fn set(settings: &Settings, runtime: &Runtime, folder: PathBuf) -> Result<Self> {
         let began = Instant::now();
         let headwater = fs::canonicalize(&settings.headwater)
             .with_context(|| format!("find `{}`", settings.headwater.display()))?;
@@ -94,7 +114,7 @@ impl Scene {
         let origins = origins::start(runtime)?;
         site.environment = masters::pipelines(&site);
         site.environment.extend(origins.iter().flat_map(Origin::variables));
-        let vault = site.folder.join("vault").display().to_string();
+        let vault = vault(&site).display().to_string();
         let lease = LEASE_SECONDS.to_string();
         for (variable, value) in [
             ("HEADWATER_DATABASE", server.url(DATABASE)),
@@ -160,6 +180,11 @@ impl Scene {
         Ok(())
     }
 
+    /// The folder of the archive.
+    pub(crate) fn vault(&self) -> PathBuf {
+        vault(&self.site)
+    }
+
     /// Says what happens.
     pub(crate) fn tell(&self, what: &str) {
         if self.tells {
@@ -192,7 +217,8 @@ impl Scene {
             Kind::Cut | Kind::CutForLong | Kind::Freeze => {
                 let how = (kind != Kind::Freeze).then_some(cut);
                 let name = self.cluster.hinder(target, how);
-                ends = name.map(|name| (now + lasts, End::Release(name)));
+                let had = name.filter(|_| kind != Kind::Cut).and_then(|name| self.had(name));
+                ends = name.map(|name| (now + lasts, End::Release(name, had)));
                 name.map(|name| format!("{name} for {lasts:?}, {how:?}"))
             }
             Kind::Fault => self.origins.iter().position(|o| o.name == target).map(|at| {
@@ -221,13 +247,13 @@ impl Scene {
     }
 
     fn end_what_is_over(&mut self, now: Instant) {
-        for (at, end) in std::mem::take(&mut self.agenda) {
-            if at > now {
+        for (at, mut end) in std::mem::take(&mut self.agenda) {
+            if at > now && !self.is_time(&mut end, now) {
                 self.agenda.push((at, end));
                 continue;
             }
             match end {
-                End::Release(name) => self.cluster.release(name),
+                End::Release(name, _) => self.cluster.release(name),
                 End::StartDatabase => self.server.start_again(),
                 End::BeHonest(at) => self.origins[at].be_honest(),
                 End::KillChild { dice, until } => {
@@ -240,6 +266,36 @@ impl Scene {
                 }
             }
         }
+    }
+
+    /// The tasks that a worker has.
+    fn had(&self, name: &str) -> Option<Had> {
+        self.server.pid()?;
+        let sql = format!(
+            "select string_agg('(' || id || ',' || token || ')', ',') from tasks \
+             where state = 'leased' and worker = '{name}'"
+        );
+        let tasks = Some(self.server.psql_in(DATABASE, &sql)).filter(|tasks| !tasks.is_empty())?;
+        Some(Had { tasks, look: Instant::now() + FIRST_LOOK })
+    }
+
+    /// Whether the end of something has come early: a worker that was hindered goes on at the very moment at which another
+    /// has its task, when a result of its own can do most harm.
+    fn is_time(&self, end: &mut End, now: Instant) -> bool {
+        let End::Release(name, Some(Had { tasks, look })) = end else { return false };
+        if now < *look || self.server.pid().is_none() {
+            return false;
+        }
+        *look = now + LOOK;
+        let sql = format!(
+            "select count(*) from tasks k join (values {tasks}) as had (id, token) on had.id = k.id \
+             where k.state = 'leased' and k.token > had.token"
+        );
+        let is_lost = self.server.psql_in(DATABASE, &sql) != "0";
+        if is_lost {
+            self.tell(&format!("another has a task of {name}, which goes on"));
+        }
+        is_lost
     }
 
     /// Whether those who are alive run out of work.

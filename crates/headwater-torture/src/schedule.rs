@@ -3,6 +3,7 @@
 //! What comes of it is not: which task a process had when it was killed depends on the machine. The same seed kills the
 //! same processes in the same order after the same pauses.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Processes that only transcode.
@@ -109,6 +110,21 @@ pub struct Round {
     pub cut: Cut,
     /// Chooses whatever else there is to choose, such as the objects that are lost.
     pub dice: u64,
+}
+
+/// Rounds after which everything has happened as often as it does in one deck.
+fn deck() -> usize {
+    Kind::ALL.into_iter().map(|kind| 1 + kind.more()).sum()
+}
+
+/// What should have happened in so many rounds and met nobody: who was not tortured has stood nothing. A run that is shorter
+/// than a deck may miss what finds nobody.
+pub(crate) fn never_met(rounds: usize, met: &BTreeMap<Kind, usize>) -> Vec<String> {
+    if rounds < deck() {
+        return Vec::new();
+    }
+    let never = Kind::ALL.into_iter().filter(|kind| met.get(kind).is_none_or(|times| *times == 0));
+    never.map(|kind| format!("`{}` has met nobody in {rounds} rounds", kind.name())).collect()
 }
 
 /// The rounds of a seed. The first ten have every kind once; `pace` is the shortest and the longest time between two.

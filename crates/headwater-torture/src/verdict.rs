@@ -1,6 +1,7 @@
 //! What is left when it is over: everything is finished in peace, and then judged.
 
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -8,18 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::Settings;
+use crate::cluster::LAST_BREATH;
 use crate::ledger::{self, Entry, Tally};
+use crate::masters::Master;
 use crate::ordeal::{DATABASE, Scene};
-use crate::schedule::Kind;
+use crate::schedule::{self, Kind};
 
 /// How often is looked whether all is finished.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Audits that heal, until one finds nothing: what is healed from another origin may turn out to be lost there too.
 const HEALINGS: usize = 5;
-
-/// How long transcoders may take to go once their worker is dead.
-const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// What came of a torture.
 #[derive(Debug)]
@@ -90,8 +90,10 @@ pub(crate) fn reach(mut scene: Scene, settings: &Settings) -> Result<Verdict> {
     wrong.extend(scene.compare());
     let tally = scene.ledger()?;
     wrong.extend(tally.wrong.iter().cloned());
+    wrong.extend(tally.unaccounted(&scene.done()?));
+    wrong.extend(schedule::never_met(settings.rounds, &scene.met));
     let mut table = scene.summary(settings, &tally);
-    table.push(("processes that ended by themselves".to_owned(), before.to_string()));
+    table.push(("processes that could not start".to_owned(), before.to_string()));
     let seconds = |time: Duration| format!("{:.0} s", time.as_secs_f64());
     let whole = scene.began.elapsed();
     table.push((
@@ -171,8 +173,34 @@ impl Scene {
                 let told = |why| format!("{title} on {} is not as undisturbed: {why}", origin.name);
                 wrong.extend(differs.map(told));
             }
+            let archived = self.archived(title, &self.masters[*which]);
+            wrong.extend(archived.err().map(|why| format!("the archive has not {title}: {why}")));
         }
         wrong
+    }
+
+    /// Whether the archive has a title's master, byte by byte, where the catalog says.
+    fn archived(&self, title: &str, master: &Master) -> Result<(), String> {
+        let key = self.ask(&format!(
+            "select a.key from titles t join packages p on p.title_id = t.id and p.version = t.newest \
+             join archived_masters a on a.tenant = t.tenant and a.sha256 = p.master and a.origin = 'vault' \
+             where t.title = '{title}'"
+        ));
+        if key.is_empty() {
+            return Err("nothing is known of a copy of its master".to_owned());
+        }
+        let copy =
+            fs::read(self.vault().join(&key)).map_err(|error| format!("`{key}`: {error}"))?;
+        match master.is(title, &copy) {
+            true => Ok(()),
+            false => Err(format!("`{key}` has other bytes than its master")),
+        }
+    }
+
+    /// The numbers of the tasks that the database says are done.
+    fn done(&self) -> Result<Vec<i64>> {
+        let tasks = self.ask("select id from tasks where state = 'done'");
+        tasks.lines().map(|id| id.parse().context("read the number of a task")).collect()
     }
 
     /// Reads the ledger and judges it.

@@ -16,6 +16,7 @@ impl Story {
         let lost = is_now == "leased" && was == "leased" && token != was_token;
         self.0.push(Entry {
             tx: self.0.len() as i64,
+            began: now,
             at: now,
             said_now: now,
             by: Some(Bearer { process: by, life }),
@@ -90,4 +91,43 @@ fn what_is_done_is_not_claimed_again_unless_it_is_opened() {
     );
     let opened = done().step("c", 1, "queued", 1, true).step("b", 1, "leased", 2, true);
     assert_eq!(opened.step("b", 1, "done", 2, false).wrong(), [""; 0]);
+}
+
+#[test]
+fn the_time_is_the_databases() {
+    let story = Story::default().step("a", 1, "leased", 1, true).step("a", 1, "leased", 1, false);
+    let mut story = story.step("a", 1, "done", 1, false);
+    let last = story.0.last_mut().unwrap();
+    // The row was locked while the process was cut off: the lease ran out, and nobody could claim it.
+    last.at += 20_000;
+    assert_eq!(story.wrong(), [""; 0]);
+    for clock in [1, -1] {
+        let mut story = Story(story.0.clone());
+        let last = story.0.last_mut().unwrap();
+        (last.began, last.at) = (last.said_now + clock, last.said_now + clock);
+        assert_eq!(story.wrong(), ["a transaction had another time than the database"]);
+    }
+}
+
+#[test]
+fn what_is_done_is_in_the_ledger() {
+    let story = Story::default().step("a", 1, "leased", 1, true).step("a", 1, "done", 1, false);
+    let kept = judge(&story.0);
+    assert_eq!(kept.unaccounted(&[1]), None);
+    let unknown = kept.unaccounted(&[1, 2]).unwrap();
+    assert!(unknown.starts_with("1 of 2 tasks") && unknown.ends_with("task 2"), "{unknown}");
+    assert!(judge(&[]).unaccounted(&[1]).is_some(), "a ledger that nothing was written into");
+    assert!(kept.unaccounted(&[]).is_some(), "nothing was done at all");
+}
+
+#[test]
+fn a_line_is_read_as_it_is_written() {
+    let line = "7|1000|42|900|3|span|queued|leased|0|1|800|15900|0|0||899";
+    let entry = Entry::read(line, |port, at| {
+        (port == 42 && at == 1000).then_some(Bearer { process: "a", life: 1 })
+    });
+    let entry = entry.unwrap();
+    assert_eq!((entry.began, entry.said_now, entry.at), (899, 900, 1000));
+    assert_eq!(judge(&[entry]).wrong, [""; 0]);
+    assert!(Entry::read("7|1000|42", |_, _| None).is_err());
 }

@@ -1,6 +1,6 @@
 //! The schedule: as a seed says, and with everything in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -29,4 +29,17 @@ fn leases_run_out_only_where_they_are_meant_to() {
         assert_eq!(round.lasts > lease, beyond, "{round:?}");
         assert!((PACE.0..=PACE.1).contains(&round.after), "{round:?}");
     }
+}
+
+#[test]
+fn after_a_deck_everything_has_met_somebody() {
+    let all = || Kind::ALL.into_iter().map(|kind| (kind, 1)).collect::<BTreeMap<_, _>>();
+    assert_eq!(deck(), 27);
+    assert_eq!(never_met(deck(), &all()), [""; 0]);
+    let mut most = all();
+    most.insert(Kind::Freeze, 0);
+    most.remove(&Kind::KillChild);
+    assert_eq!(never_met(deck() - 1, &most), [""; 0]);
+    let never = never_met(deck(), &most).join("; ");
+    assert!(never.contains("transcoder killed") && never.contains("frozen"), "{never}");
 }
