@@ -12,6 +12,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use headwater_model::worker::SILENT_MS;
 use headwater_ports::catalog::Catalog;
 
 use crate::wire::{Check, Health as Answer};
@@ -19,6 +20,9 @@ use crate::wire::{Check, Health as Answer};
 /// Loops beat every second. One that has not for this long is stuck, also on a machine whose transcoders leave little
 /// time for anything else.
 const STUCK: Duration = Duration::from_secs(10);
+
+/// A process that the catalog has not heard of for this long is silent to all others.
+const SILENT: Duration = Duration::from_millis(SILENT_MS.unsigned_abs());
 
 /// How long a healthy catalog takes at most for a look at one row; whoever asks about health does not wait much longer.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -44,11 +48,38 @@ pub struct Vitals {
     pub is_draining: bool,
     /// The loops that run, each with the time since it last beat.
     pub loops: Vec<(&'static str, Duration)>,
+    /// What the catalog has heard of it.
+    pub heard_of: HeardOf,
+}
+
+/// When the catalog last took down that a process is there: it has to take changes for that, not only to answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeardOf {
+    /// Nobody has to know: the process has no tasks.
+    #[default]
+    NotNeeded,
+    /// Never: it goes by no name yet, and can claim nothing.
+    Never,
+    /// So long ago.
+    Ago(Duration),
 }
 
 /// The two addresses.
 pub(crate) fn routes(health: Health) -> Router {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready)).with_state(health)
+}
+
+/// The two of a process that comes up: nothing of it can be stuck yet, and its catalog has not answered.
+pub(crate) fn routes_while_starting() -> Router {
+    let (alive, opens) =
+        (async || answer(liveness(&Vitals::default())), async || answer(opening()));
+    Router::new().route("/livez", get(alive)).route("/readyz", get(opens))
+}
+
+fn opening() -> Answer {
+    let message = "the process comes up: catalog and origins have not answered yet".to_owned();
+    let check = Check { name: "catalog", ok: false, message };
+    Answer { status: "not-ready", checks: vec![check], roles: vec![] }
 }
 
 async fn live(State(health): State<Health>) -> Response {
@@ -100,7 +131,8 @@ fn readiness(
         true => (false, "draining: what is under way is finished, nothing new is taken".to_owned()),
     };
     let check = |name, (ok, message)| Check { name, ok, message };
-    let checks = vec![check("catalog", catalog), check("work", work)];
+    let mut checks = vec![check("catalog", catalog), check("work", work)];
+    checks.extend(known(vitals.heard_of).map(|known| check("worker", known)));
     let roles: Vec<Check> =
         roles.iter().map(|(name, loops)| check(name, fit(loops, vitals))).collect();
     let status = match checks.iter().chain(&roles).all(|check| check.ok) {
@@ -109,6 +141,21 @@ fn readiness(
         false => "not-ready",
     };
     Answer { status, checks, roles }
+}
+
+/// Whether the catalog takes down that a process with tasks is there.
+fn known(heard_of: HeardOf) -> Option<(bool, String)> {
+    match heard_of {
+        HeardOf::NotNeeded => None,
+        HeardOf::Never => Some((false, "the catalog does not know of it yet".to_owned())),
+        HeardOf::Ago(ago) if ago < SILENT => {
+            Some((true, format!("the catalog heard of it {} s ago", ago.as_secs())))
+        }
+        HeardOf::Ago(ago) => {
+            let s = ago.as_secs();
+            Some((false, format!("the catalog has not taken down for {s} s that it is there")))
+        }
+    }
 }
 
 /// Whether a role with these loops does its part.

@@ -22,7 +22,7 @@ use headwater_model::id::Tenant;
 use headwater_ports::catalog::Catalog;
 use headwater_ports::origin::Origin;
 
-pub use health::{Health, Vitals};
+pub use health::{Health, HeardOf, Vitals};
 use problem::{Code, Problem};
 pub use serve::serve;
 
@@ -59,6 +59,11 @@ pub fn router(api: Api, of_process: Health) -> Router {
 /// `/livez` and `/readyz` alone, for a process that serves nothing else.
 pub fn health(of_process: Health) -> Router {
     finished(health::routes(of_process))
+}
+
+/// The same two for a process that is coming up: it is alive, and not ready.
+pub fn starting() -> Router {
+    finished(health::routes_while_starting())
 }
 
 /// What holds for all addresses, also for those that there are not.

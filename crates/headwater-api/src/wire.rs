@@ -113,7 +113,7 @@ pub(crate) struct Wrong {
 pub(crate) struct Health {
     /// `alive` or `stuck`; `ready`, `not-ready` or `draining`.
     pub(crate) status: &'static str,
-    /// What was looked at: the loops of the process; `catalog` and `work`.
+    /// What was looked at: the loops of the process; `catalog`, `work` and, where there are tasks, `worker`.
     pub(crate) checks: Vec<Check>,
     /// What the process is there for, told by `/readyz`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -36,8 +36,7 @@ use news::News;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
-/// Connections of a process. Transactions take milliseconds, so a few serve dozens of tasks, and a thousand processes of
-/// them are what a server (with a pooler before it) takes.
+/// Connections of a process that is not told to do with fewer. Transactions take milliseconds: a few serve dozens of tasks.
 const CONNECTIONS: u32 = 8;
 
 /// How long a call waits for a connection before it says that the database is away: as long as one takes to come up, not

@@ -69,7 +69,7 @@
 //! - Beside the master: nothing, ever.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -80,9 +80,10 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use headwater_model::id::{Tenant, TitleId};
 use headwater_model::key::PackageId;
-use headwater_model::lane::Offer;
+use headwater_model::lane::{Needs, Offer};
 use headwater_model::pipeline::Pipeline;
 use headwater_model::plan::{self, Plan};
+use headwater_model::process::memory_offered;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_model::worker::Worker;
@@ -91,7 +92,7 @@ use headwater_ports::masters::Masters;
 use headwater_ports::transcoder::{Part, TranscodeError, Transcoder};
 use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -182,8 +183,10 @@ pub struct Config {
     pub retrieved: PathBuf,
     /// Prepare, span and audio tasks at once: as many as the machine has cores and memory for.
     pub slots: usize,
-    /// Memory that a transcoder may take, in megabytes, where there is a bound.
+    /// Memory of the machine, in megabytes, where there is a bound.
     pub memory_mb: Option<u32>,
+    /// Memory that each transcoder may take, in megabytes, where that is not as its task needs.
+    pub memory_mb_each: Option<u32>,
     /// How long work under way may go on when the process drains.
     pub drain: Duration,
     /// For how long a task is claimed; renewed every third of it. A dead worker's tasks wait that long.
@@ -263,6 +266,11 @@ impl Engine {
         &self.presence
     }
 
+    /// Time since the catalog last took down that this process is there; `None` while it does not know of it.
+    pub fn heard_of(&self) -> Option<Duration> {
+        self.presence.heard_of()
+    }
+
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
     }
@@ -300,7 +308,8 @@ impl Engine {
         Ok(queued)
     }
 
-    /// Works on tasks of `roles` until `shutdown`; then finishes what is under way, or gives it back, and ends.
+    /// Works on tasks of `roles` until `shutdown`; then finishes what is under way, or gives it back, and ends. Without any,
+    /// it only lets others know that this process is there.
     ///
     /// Dropping the returned future is like killing the process: leases stay until they run out.
     ///
@@ -355,8 +364,15 @@ impl Engine {
         };
         let present = self.presence.keep(&said, &shutdown, &self.wake);
         let turning = async {
+            let all = async {
+                // Who has no tasks is there all the same, until it is told to end.
+                if roles.is_empty() {
+                    shutdown.ending().cancelled().await;
+                }
+                join_all(turning).await
+            };
             tokio::select! {
-                ended = join_all(turning) => ended,
+                ended = all => ended,
                 never = present => match never {},
             }
         };
@@ -390,13 +406,19 @@ impl Engine {
     async fn lane(&self, role: Role, bound: usize, shutdown: &Shutdown) {
         let mut wake = self.wake.subscribe();
         let mut running = JoinSet::new();
+        // What each of them needs of the machine's memory.
+        let mut memory: HashMap<Id, u32> = HashMap::new();
         let mut trouble = false;
         while !shutdown.is_draining() {
             // Before the claim: what is queued while the catalog looks must wake the wait below.
             wake.mark_unchanged();
             if running.len() < bound {
-                match self.claim(role).await {
+                let Config { memory_mb, memory_mb_each, .. } = &*self.config;
+                let needed: Vec<u32> = memory.values().copied().collect();
+                match self.claim(role, memory_offered(*memory_mb, *memory_mb_each, &needed)).await {
                     Ok(Some(claimed)) => {
+                        let plan = claimed.plan.as_deref();
+                        let needs = Needs::of(claimed.kind, &self.config.pool, plan).memory_mb;
                         let span =
                             info_span!("task", package = %claimed.package, kind = %claimed.kind);
                         // What comes in answer to a question from before the end goes back as it is.
@@ -405,7 +427,7 @@ impl Engine {
                             false => shutdown.now(),
                         };
                         let work = self.clone().attend(claimed, stop.clone());
-                        running.spawn(work.instrument(span));
+                        memory.insert(running.spawn(work.instrument(span)).id(), needs);
                         trouble = false;
                         continue;
                     }
@@ -420,7 +442,10 @@ impl Engine {
             }
             tokio::select! {
                 () = shutdown.ending().cancelled() => {}
-                Some(ended) = running.join_next() => log_panic(ended),
+                Some(ended) = running.join_next_with_id() => {
+                    memory.remove(&ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id));
+                    log_panic(ended.map(|_| ()));
+                }
                 _ = wake.changed() => {}
                 () = self.ports.catalog.news() => {}
                 () = sleep(POLL) => {}
@@ -437,10 +462,15 @@ impl Engine {
         Ok(known.clone())
     }
 
-    async fn claim(&self, role: Role) -> Result<Option<Claimed>, CatalogError> {
+    /// Claims a task that needs no more memory than that.
+    async fn claim(
+        &self,
+        role: Role,
+        memory_mb: Option<u32>,
+    ) -> Result<Option<Claimed>, CatalogError> {
         // Before it is known by a name, it could not be told from others.
         let Some(worker) = self.presence.name() else { return Ok(None) };
-        let Config { pool, memory_mb, lease, .. } = &*self.config;
+        let Config { pool, lease, .. } = &*self.config;
         let elements = match role {
             Role::Worker => match self.encoders().await {
                 Ok(encoders) => Some(encoders),
@@ -457,7 +487,7 @@ impl Engine {
             pool: pool.clone(),
             elements,
             plan: plan::FORMAT,
-            memory_mb: *memory_mb,
+            memory_mb,
         };
         self.ports.catalog.claim(&offer, millis(*lease)).await
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use headwater_model::worker::{BEAT_MS, Worker, WorkerState};
 use headwater_ports::catalog::Catalog;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::shutdown::Shutdown;
@@ -26,7 +26,15 @@ pub(crate) struct Presence {
     catalog: Arc<dyn Catalog>,
     /// Tells this process from any other that wants its name.
     instance: Arc<str>,
-    name: Arc<Mutex<Option<String>>>,
+    known: Arc<Mutex<Option<Known>>>,
+}
+
+/// What the catalog took down.
+#[derive(Clone)]
+struct Known {
+    name: String,
+    /// When this process last heard that it did.
+    at: Instant,
 }
 
 impl Presence {
@@ -34,7 +42,7 @@ impl Presence {
     pub(crate) fn new(catalog: Arc<dyn Catalog>) -> Self {
         // Its keys come from the system's randomness.
         let token = RandomState::new().build_hasher().finish();
-        Self { catalog, instance: format!("{token:016x}").into(), name: Arc::default() }
+        Self { catalog, instance: format!("{token:016x}").into(), known: Arc::default() }
     }
 
     pub(crate) fn instance(&self) -> &str {
@@ -43,11 +51,21 @@ impl Presence {
 
     /// What it is called, once the catalog knows it.
     pub(crate) fn name(&self) -> Option<String> {
-        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().map(|known| known.name)
+    }
+
+    /// Time since the catalog last took down that it is there; `None` before it has.
+    pub(crate) fn heard_of(&self) -> Option<Duration> {
+        self.known().map(|known| known.at.elapsed())
+    }
+
+    fn known(&self) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_name(&self, name: Option<String>) {
-        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        let known = name.map(|name| Known { name, at: Instant::now() });
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// Enters this process and keeps telling that it is there. Work can be claimed once it has a name, which `wake` tells.
@@ -88,7 +106,7 @@ impl Presence {
                 false => WorkerState::Alive,
             };
             match self.catalog.beat(&name, &self.instance, state).await {
-                Ok(true) => {}
+                Ok(true) => self.set_name(Some(name)),
                 // It was silent for so long that it was forgotten, or somebody else has its name.
                 Ok(false) => self.set_name(None),
                 // Whoever claims says that the catalog is away.

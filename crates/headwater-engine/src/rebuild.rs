@@ -12,7 +12,7 @@ use headwater_model::key::{INVENTORY_NAME, ObjectKey, PLAN_NAME, PackageId};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage};
 use headwater_model::plan::Plan;
 use headwater_packaging::inventory;
-use headwater_ports::catalog::CatalogError;
+use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
 use thiserror::Error;
 
@@ -56,6 +56,21 @@ pub enum RebuildError {
     Origin(#[from] OriginError),
 }
 
+/// Name of the checkpoint that is there while a tenant's titles are taken over, and after that was stopped until it is done
+/// again.
+fn under_way(tenant: &Tenant) -> String {
+    format!("rebuild/{tenant}")
+}
+
+/// The origin that the titles of `tenant` are being taken over from, or were until that was stopped; `None` when the catalog
+/// is whole.
+pub async fn source(
+    catalog: &dyn Catalog,
+    tenant: &Tenant,
+) -> Result<Option<String>, CatalogError> {
+    Ok(catalog.checkpoint(&under_way(tenant)).await?.map(|(origin, _)| origin))
+}
+
 impl Engine {
     /// Fills an empty catalog from `origin`. A rebuild that was stopped can be done again: it looks at everything anew and
     /// takes over what is not known yet.
@@ -63,7 +78,7 @@ impl Engine {
         let ports = self.ports();
         let found = ports.stores.iter().find(|o| o.name() == origin);
         let origin = found.ok_or_else(|| RebuildError::NoSuchOrigin(origin.to_owned()))?;
-        let under_way = format!("rebuild/{tenant}");
+        let under_way = under_way(tenant);
         let stopped = ports.catalog.checkpoint(&under_way).await?;
         if stopped.is_none_or(|(of, _)| of != origin.name())
             && let Some(title) = ports.catalog.titles(tenant, 1).await?.first()

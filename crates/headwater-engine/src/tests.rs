@@ -86,6 +86,8 @@ pub(crate) struct Lab {
     masters: MemoryMasters,
     transcoder: Arc<ScriptedTranscoder>,
     slots: usize,
+    /// Of the machine that engines run on.
+    memory_mb: Option<u32>,
     drain: Duration,
     verify: Verify,
     /// What the pipeline asks for of the origins.
@@ -107,6 +109,7 @@ impl Lab {
             masters: MemoryMasters::default(),
             transcoder: Arc::new(ScriptedTranscoder::new(24)),
             slots: 2,
+            memory_mb: None,
             drain: Duration::from_secs(20),
             verify: Verify::Listing,
             publish: PublishRules::default(),
@@ -156,7 +159,8 @@ impl Lab {
         };
         let config = Config {
             worker: "w1".to_owned(),
-            memory_mb: None,
+            memory_mb: self.memory_mb,
+            memory_mb_each: None,
             pool: "cpu".to_owned(),
             spool: self.folder.path().join("spool"),
             retrieved: self.folder.path().join("retrieved"),

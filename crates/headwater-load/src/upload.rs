@@ -134,6 +134,7 @@ fn engine(catalog: SqliteCatalog, stores: Stores, work: &Path) -> Engine {
         retrieved: work.join("retrieved"),
         slots: 1,
         memory_mb: None,
+        memory_mb_each: None,
         drain: std::time::Duration::ZERO,
         lease: std::time::Duration::from_secs(30),
     };

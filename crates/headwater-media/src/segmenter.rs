@@ -32,8 +32,10 @@ pub(crate) struct Spool {
 impl Spool {
     pub(crate) fn new(spool: &Path, rendition: &str, emit: Emit) -> Result<Self, Error> {
         let folder = spool.join(rendition);
-        // A child finds it there, and could not make it.
-        fs::create_dir_all(&folder).map_err(Error::Spool)?;
+        // A child finds it there, and may not even try to make it.
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(Error::Spool)?;
+        }
         Ok(Self { folder, rendition: rendition.to_owned(), emit })
     }
 

@@ -51,7 +51,7 @@ impl ObjectRole {
 
 /// Bytes of the largest object of a package. Proofs and healing read objects in one piece, and a worker has several in
 /// memory at once. Segments have 10 MB as a rule, and the inventory of twenty renditions of three hours in segments of 2 s
-/// has 25 MB. What is copied of a master of 50 Mbit/s comes to it with segments of 10 s.
+/// has 25 MB. What is copied of a master of 53 Mbit/s comes to it with segments of 10 s.
 pub const LARGEST_OBJECT: u64 = 64 * 1024 * 1024;
 
 /// One object as it must be stored.

@@ -156,6 +156,31 @@ pub fn slots(cores: NonZeroUsize, memory_mib: Option<u64>) -> NonZeroUsize {
     NonZeroUsize::new(cores.get().min(fit).min(MAX_SLOTS)).unwrap_or(NonZeroUsize::MIN)
 }
 
+/// Memory in MB that a process offers for one more task: of `machine`, what is left beside the process itself and what the
+/// tasks need that it has under way (`running`, each as [`crate::lane::Needs`] says; those that start no transcoder need
+/// 0). While none of them needs any, it offers everything: what needs more than is ever left would wait for good.
+///
+/// `each` is what any transcoder may take, whatever its task needs, where somebody has set that. Then there is room for one
+/// more, or for none.
+///
+/// A task that needs much waits until there is room for it, and smaller ones overtake it meanwhile, also when it is more
+/// wanted than they are: a process that kept room for it would stand idle, and another one may have room.
+pub fn memory_offered(machine: Option<u32>, each: Option<u32>, running: &[u32]) -> Option<u32> {
+    let machine = machine?;
+    let under_way = running.iter().filter(|needs| **needs > 0);
+    let taken = under_way.map(|needs| each.unwrap_or(*needs)).fold(0, u32::saturating_add);
+    if taken == 0 {
+        return Some(machine);
+    }
+    let own = u32::try_from(OWN_MIB).unwrap_or(u32::MAX);
+    let left = machine.saturating_sub(own).saturating_sub(taken);
+    Some(match each {
+        None => left,
+        Some(each) if each <= left => machine,
+        Some(_) => 0,
+    })
+}
+
 /// A name for a process on `host` that nobody gave one: `token` is another one at every start, so that a process that
 /// died and the one that came for it are told apart.
 pub fn worker_name(host: &str, token: u32) -> String {

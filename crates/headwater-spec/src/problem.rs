@@ -57,10 +57,12 @@ pub fn is_secret(key: &str) -> bool {
 }
 
 /// What may be shown of a line: all of it, or what comes before a secret, up to the end of its key, or before the user
-/// and password in an address.
+/// and password in an address, or before what follows the question mark of one with percent signs there.
 fn quotable(line: &str) -> String {
     let key = telltale(line).map(|start| end_of_key(line, start));
-    let Some(end) = key.into_iter().chain(login(line)).min() else { return line.to_owned() };
+    let Some(end) = key.into_iter().chain(login(line)).chain(coded(line)).min() else {
+        return line.to_owned();
+    };
     let ellipsis = if end < line.len() { " …" } else { "" };
     format!("{}{ellipsis}", &line[..end])
 }
@@ -97,6 +99,18 @@ fn login(text: &str) -> Option<usize> {
     let ends = |c: char| matches!(c, '/' | '?' | '#' | '\'' | '"') || c.is_whitespace();
     let mut addresses = text.match_indices("://").map(|(at, scheme)| at + scheme.len());
     addresses.find(|start| text[*start..].split(ends).next().is_some_and(|host| host.contains('@')))
+}
+
+/// Where an address goes on behind its question mark, when any of that is written with percent signs: it could be the key of
+/// a secret.
+fn coded(text: &str) -> Option<usize> {
+    let ends = |c: char| matches!(c, '\'' | '"') || c.is_whitespace();
+    let mut addresses = text.match_indices("://").map(|(at, scheme)| at + scheme.len());
+    addresses.find_map(|start| {
+        let address = text[start..].split(ends).next()?;
+        let (before, query) = address.split_once('?')?;
+        query.contains('%').then_some(start + before.len() + 1)
+    })
 }
 
 /// Where the key ends in which byte `start` is.

@@ -14,14 +14,15 @@ use headwater_model::pipeline::Pipeline;
 use headwater_model::process::Role;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::WorkerState;
+use headwater_model::worker::{Worker, WorkerState};
 use headwater_origin::{RemoteMasters, S3Settings};
-use headwater_ports::catalog::Catalog;
+use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::clock::Clock;
 use headwater_ports::masters::Masters;
 use headwater_ports::origin::Origin;
 use headwater_ports::transcoder::Transcoder;
 use rustix::fs::FlockOperation;
+use tracing::{info, warn};
 
 use crate::config::{Config, OriginKind};
 use crate::machine;
@@ -36,6 +37,12 @@ const SHARED_LEASE: Duration = Duration::from_secs(90);
 
 /// For longer than this no look at the lock takes.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Time between two tries to reach a database that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Connections to a shared database of a command that only asks.
+const ASKING: u32 = 2;
 
 /// How long a service waits for one that has the data folder to itself: others that start have it while they end the
 /// claims of the dead.
@@ -74,15 +81,34 @@ impl Clock for SystemClock {
 impl App {
     /// Opens what the configuration names, making folders that are not there yet. Origins that are not as needed are an
     /// error, told before anything is done for them.
-    pub(crate) async fn open(config: Config, need: Need) -> anyhow::Result<Self> {
+    pub(crate) async fn open(mut config: Config, need: Need) -> anyhow::Result<Self> {
+        // Whoever is to publish does the work of the queue itself, when nobody else does.
+        if need != Need::Publishing {
+            config.database = config.database.map(|it| it.connections(ASKING));
+        }
+        Self::open_as(config, need, false).await
+    }
+
+    /// The same for a service: it waits for a database that is away, however long it takes.
+    pub(crate) async fn open_in_time(config: Config, need: Need) -> anyhow::Result<Self> {
+        Self::open_as(config, need, true).await
+    }
+
+    async fn open_as(config: Config, need: Need, waits: bool) -> anyhow::Result<Self> {
         // Children and the catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
         let jobs = data.join("jobs");
         std::fs::create_dir_all(&jobs)
             .with_context(|| format!("make the data folder `{}`", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let catalog = open_catalog(&config, &data, clock.clone()).await?;
-        let origins = origins::open_all(&config, &*catalog, &*clock, &need).await?;
+        let (catalog, known) = if waits {
+            let catalog = wait_for_catalog(&config, &data, clock.clone()).await?;
+            (catalog.clone(), catalog.patient())
+        } else {
+            let catalog = open_catalog(&config, &data, clock.clone()).await?;
+            (catalog.clone(), catalog)
+        };
+        let origins = origins::open_all(&config, &*known, &*clock, &need).await?;
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
@@ -108,6 +134,11 @@ impl App {
                 retrieved: data.join("retrieved"),
                 slots: config.worker.slots.get(),
                 memory_mb: machine::memory_mib().and_then(|mib| u32::try_from(mib).ok()),
+                memory_mb_each: config
+                    .worker
+                    .transcoder
+                    .memory_mb
+                    .map(|mb| u32::try_from(mb).unwrap_or(u32::MAX)),
                 drain: config.worker.drain,
                 lease: config.worker.lease.unwrap_or(match config.database {
                     Some(_) => SHARED_LEASE,
@@ -116,6 +147,11 @@ impl App {
             },
         );
         Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
+    }
+
+    /// The same for a command that waits: a database that is away in the middle of that is waited for, too.
+    pub(crate) fn patient(self) -> Self {
+        Self { catalog: self.catalog.clone().patient(), ..self }
     }
 
     /// Where players find an object: on the origin that the policy names first.
@@ -150,7 +186,7 @@ impl App {
     /// Takes the right to work here, or `None` when another process has it. Others may join later.
     pub(crate) async fn take_workplace(&self) -> anyhow::Result<Option<Workplace>> {
         if self.config.database.is_some() {
-            if self.is_attended().await? {
+            if self.is_attended().await? || self.rebuilt_from().await?.is_some() {
                 return Ok(None);
             }
             let (lock, path) = self.open_lock()?;
@@ -164,11 +200,9 @@ impl App {
         Ok(stays.then_some(workplace))
     }
 
-    /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now.
+    /// The same, and nobody joins as long as this lasts. Whoever worked here before is dead, so its claims end now. On a
+    /// database, others may work from other folders: [`App::present`] says who does.
     pub(crate) async fn take_workplace_alone(&self) -> anyhow::Result<Option<Workplace>> {
-        if self.config.database.is_some() && self.is_attended().await? {
-            return Ok(None);
-        }
         let (lock, path) = self.open_lock()?;
         if !is_locked(&lock, &path, FlockOperation::NonBlockingLockExclusive)? {
             // Somebody works here, or only looks whether anybody does.
@@ -177,7 +211,6 @@ impl App {
                 return Ok(None);
             }
         }
-        // Others may work on the same database from other folders.
         if self.config.database.is_none() {
             self.catalog.end_all_leases().await.context("end the claims of an earlier run")?;
         }
@@ -208,9 +241,39 @@ impl App {
 
     /// Whether anybody has been heard of lately who works on the shared database.
     async fn is_attended(&self) -> anyhow::Result<bool> {
+        Ok(self.present().await?.iter().any(|worker| !worker.roles.is_empty()))
+    }
+
+    /// The processes that have been heard of lately on this catalog, those without tasks included.
+    pub(crate) async fn present(&self) -> anyhow::Result<Vec<Worker>> {
         let workers = self.catalog.workers().await.context("look who works on the database")?;
         let is_there = |state| matches!(state, WorkerState::Alive | WorkerState::Draining);
-        Ok(workers.iter().any(|worker| is_there(worker.state)))
+        let there = workers.into_iter().filter(|record| is_there(record.state));
+        Ok(there.map(|record| record.worker).collect())
+    }
+
+    /// The origin that a catalog on a shared database is being rebuilt from.
+    async fn rebuilt_from(&self) -> anyhow::Result<Option<String>> {
+        let catalog = self.catalog.clone().patient();
+        Ok(headwater_engine::rebuild::source(&*catalog, &self.config.tenant).await?)
+    }
+
+    /// Waits until nobody rebuilds the catalog on a shared database: whoever worked meanwhile would take what is not there
+    /// yet for lost. In a data folder, the lock on it says so.
+    pub(crate) async fn wait_for_rebuild(&self) -> anyhow::Result<()> {
+        let mut told = false;
+        while self.config.database.is_some()
+            && let Some(origin) = self.rebuilt_from().await?
+        {
+            if !told {
+                warn!(
+                    "the catalog is being rebuilt from origin {origin}; waiting for that (where it was stopped, `headwater catalog rebuild --origin {origin}` ends it)"
+                );
+                told = true;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(())
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -237,6 +300,38 @@ async fn open_catalog(
     }
     let opened = SqliteCatalog::open(&data.join("catalog.db"), clock).await;
     Ok(Arc::new(opened.with_context(|| format!("open the catalog in `{}`", data.display()))?))
+}
+
+/// The same once its database is there. What a server refuses, a password or the name of a database, it will refuse later
+/// too, and is an error.
+async fn wait_for_catalog(
+    config: &Config,
+    data: &Path,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Catalog>> {
+    let mut told = false;
+    loop {
+        let error = match open_catalog(config, data, clock.clone()).await {
+            Ok(catalog) => {
+                if told {
+                    info!("the database is there");
+                }
+                return Ok(catalog);
+            }
+            Err(error) => error,
+        };
+        let (Some(CatalogError::Away { source }), Some(database)) =
+            (error.downcast_ref(), &config.database)
+        else {
+            return Err(error);
+        };
+        if !told {
+            let place = database.place();
+            warn!(place, "the database cannot be reached: {source}; waiting for it");
+            told = true;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,

@@ -16,6 +16,7 @@ pub(crate) mod tasks;
 pub(crate) mod title;
 pub(crate) mod up;
 pub(crate) mod verify;
+pub(crate) mod watched;
 pub(crate) mod workers;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::config::Config;
 use crate::terminal::{complain, news, say};
 
 /// Titles among which the one is looked for that was meant. More would keep people waiting for an answer that is no.
@@ -100,11 +102,25 @@ pub(crate) async fn tell_if_held(app: &App, title: &TitleId) -> anyhow::Result<(
 /// What could be done about it by who has queued something just now.
 pub(crate) const OR_WAIT: &str = ", or use --wait";
 
-/// A pipeline as the catalog keeps it: a file by its whole path, since a service may have started in another folder.
-pub(crate) fn named(pipeline: String) -> anyhow::Result<String> {
+/// A pipeline as the catalog keeps it: a file by its whole path, since a service may have started in another folder. Where
+/// a database is shared, another machine reads it, which has other files: it is refused.
+pub(crate) fn named(
+    config: &Config,
+    pipeline: String,
+    json: bool,
+) -> anyhow::Result<Result<String, Outcome>> {
     if !pipeline.ends_with(".toml") {
-        return Ok(pipeline);
+        return Ok(Ok(pipeline));
     }
     let path = std::path::absolute(Path::new(&pipeline)).context("find the pipeline file")?;
-    Ok(path.display().to_string())
+    if config.database.is_some() {
+        let message =
+            format!("the pipeline `{pipeline}` is a file, which other machines do not have");
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let hint = format!(
+            "put it into `pipelines_dir` of every process and name it: `--pipeline {name}`"
+        );
+        return Ok(Err(misuse(("pipeline", &pipeline), &message, &hint, json)));
+    }
+    Ok(Ok(path.display().to_string()))
 }

@@ -14,7 +14,7 @@ fn roles() -> Vec<(&'static str, Vec<&'static str>)> {
 
 fn vitals(is_draining: bool, loops: &[(&'static str, u64)]) -> Vitals {
     let loops = loops.iter().map(|(name, ms)| (*name, Duration::from_millis(*ms))).collect();
-    Vitals { is_draining, loops }
+    Vitals { is_draining, loops, heard_of: HeardOf::NotNeeded }
 }
 
 const WELL: [(&str, u64); 3] = [("worker", 312), ("verify", 2), ("publish", 999)];
@@ -49,6 +49,26 @@ fn a_process_that_is_well_is_alive_and_ready() {
             + verify: works
             + http: works
         "#]],
+    );
+}
+
+#[test]
+fn who_works_is_ready_while_the_catalog_takes_down_that_it_is_there() {
+    let ready = |heard_of| {
+        let vitals = Vitals { heard_of, ..vitals(false, &WELL) };
+        assert_eq!(liveness(&vitals).status, "alive", "it is no reason to start again");
+        let answer = readiness(&roles(), &vitals, Ok(Duration::ZERO));
+        (answer.status, answer.checks.last().map(|check| check.message.clone()).unwrap())
+    };
+    let said = |status, message: &str| (status, message.to_owned());
+    assert_eq!(ready(HeardOf::Never), said("not-ready", "the catalog does not know of it yet"));
+    assert_eq!(
+        ready(HeardOf::Ago(Duration::from_secs(29))),
+        said("ready", "the catalog heard of it 29 s ago")
+    );
+    assert_eq!(
+        ready(HeardOf::Ago(Duration::from_secs(30))),
+        said("not-ready", "the catalog has not taken down for 30 s that it is there")
     );
 }
 

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use headwater_model::lane::Offer;
+use headwater_model::life::TitleState;
 use headwater_ports::transcoder::Part;
 use headwater_testkit::scripted_transcoder::Mishap;
 
@@ -133,4 +134,26 @@ async fn a_loop_that_fails_ends_the_engine_with_an_error() {
     let error = service.ended().await.unwrap_err();
     expect!["the loop that looks for tasks to transcode has failed: the engine panicked: the catalog's fault"]
         .assert_eq(&error.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_begun_than_there_is_memory_for() {
+    // What either of the two parts needs is more than half of what is left beside the process.
+    for (memory_mb, together) in [(8_192, 2), (2_048, 1), (512, 0)] {
+        let lab = Lab {
+            memory_mb: Some(memory_mb),
+            drain: Duration::from_secs(10_000_000),
+            ..Lab::new()
+        };
+        for part in [Part::Span(0), Part::Audio(0)] {
+            lab.transcoder.goes_wrong(part, Mishap::Slow(Duration::from_secs(1_000_000)));
+        }
+        lab.catalog.submit(&lab.title("film", "a film")).await.unwrap();
+        let service = Service::start(&lab.engine());
+        lab.wait("film", |record| record.state == TitleState::Transcoding).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(lab.transcoder.calls().len(), together, "with {memory_mb} MB");
+        service.shutdown.stop();
+        service.ended().await.unwrap();
+    }
 }

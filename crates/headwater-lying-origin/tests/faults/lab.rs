@@ -129,6 +129,7 @@ impl Lab {
             retrieved: folder.path().join("retrieved"),
             slots: 2,
             memory_mb: None,
+            memory_mb_each: None,
             drain: LEASE,
             lease: LEASE,
         };

@@ -60,3 +60,25 @@ fn names_are_no_paths() {
     }
     assert!(is_pool_name("gpu-2") && !is_pool_name("GPU") && !is_pool_name("a.b"));
 }
+
+#[test]
+fn what_is_offered_for_one_more_is_what_is_left() {
+    // 5 GiB, and spans of a UHD film: one at a time, and something small beside it.
+    let offered = |running: &[u32]| memory_offered(Some(5120), None, running);
+    assert_eq!(offered(&[]), Some(5120));
+    assert_eq!(offered(&[2560]), Some(2048));
+    assert_eq!(offered(&[2560, 2048]), Some(0));
+    assert_eq!(offered(&[5120]), Some(0), "more than is left beside the process, and yet begun");
+    assert_eq!(offered(&[0, 0]), Some(5120), "what starts no transcoder takes nothing");
+    assert_eq!(offered(&[u32::MAX, u32::MAX]), Some(0));
+    assert_eq!(memory_offered(None, Some(64), &[2560]), None, "nobody can tell");
+}
+
+#[test]
+fn what_somebody_has_set_for_each_counts_and_not_what_tasks_need() {
+    let offered = |running: &[u32]| memory_offered(Some(5120), Some(1500), running);
+    assert_eq!(offered(&[]), Some(5120));
+    assert_eq!(offered(&[2560, 0]), Some(5120), "whatever it needs, it gets 1500");
+    assert_eq!(offered(&[2560, 2560]), Some(5120));
+    assert_eq!(offered(&[2560, 2560, 2560]), Some(0));
+}

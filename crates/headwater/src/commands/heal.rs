@@ -8,7 +8,6 @@ use headwater_engine::VerifyError;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::incident::{How, Incident};
 use headwater_model::key::PackageId;
-use headwater_model::process::Roles;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +15,7 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
+use crate::commands::watched::watched;
 use crate::commands::{tell_if_held, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
@@ -52,17 +52,16 @@ pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::
         return Ok(outcome);
     }
     let shutdown = stop_signal()?;
-    let work = work(&app, shutdown.clone());
+    let app = app.patient();
     let watch = async {
         for title in &titles {
             if one(&app, title, json, &shutdown).await? == Outcome::Refused {
                 outcome = Outcome::Refused;
             }
         }
-        shutdown.cancel();
         anyhow::Ok(())
     };
-    tokio::try_join!(work, watch)?;
+    watched(&app, &shutdown, watch).await?;
     Ok(outcome)
 }
 
@@ -72,20 +71,6 @@ async fn with_incidents(app: &App) -> anyhow::Result<Vec<TitleId>> {
     let titles: BTreeSet<TitleId> =
         open.into_iter().map(|incident| incident.package.title).collect();
     Ok(titles.into_iter().collect())
-}
-
-/// Does the queue's work when no service does, until `stop`.
-pub(crate) async fn work(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
-    let _workplace = loop {
-        if let Some(workplace) = app.take_workplace().await? {
-            break workplace;
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(REFRESH) => {}
-        }
-    };
-    app.engine.run(&Roles::all().tasks(), stop).await.map_err(anyhow::Error::from)
 }
 
 /// Says what is wrong with a title and what would be done about it.

@@ -9,7 +9,6 @@ use headwater_model::address::{Address, BadAddress};
 use headwater_model::id::{TitleId, Version};
 use headwater_model::lane::DEFAULT_POOL;
 use headwater_model::life::{TitleRecord, TitleState};
-use headwater_model::process::Roles;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::NewTitle;
 use headwater_ports::catalog::Submitted;
@@ -19,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
+use crate::commands::watched::watched;
 use crate::commands::{OR_WAIT, named, tell_if_held, tell_if_nobody_works};
 use crate::config::Config;
 use crate::origins::Need;
@@ -45,7 +45,11 @@ pub(crate) async fn ingest(
         Ok(at) => at.to_string(),
         Err(refusal) => return refuse(&title, &refusal, json),
     };
-    let pipeline = named(args.pipeline.unwrap_or_else(|| config.pipeline.clone()))?;
+    let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
+    let pipeline = match named(&config, pipeline, json)? {
+        Ok(pipeline) => pipeline,
+        Err(outcome) => return Ok(outcome),
+    };
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
@@ -65,6 +69,7 @@ pub(crate) async fn ingest(
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
         let (Submitted::Queued(version) | Submitted::InProgress(version)) = submitted;
+        let app = app.patient();
         return see_through(&app, &title, version, json, &stop_signal()?).await;
     }
     let record = find(&app, &title).await?;
@@ -151,7 +156,7 @@ const FULL_LIMIT: Duration = Duration::from_secs(30);
 const FULL_BYTES: u64 = 32 * 1024;
 
 /// Waits until the title, of which version `asked_for` was queued, is published and its master archived, or until it is
-/// refused, or until `stop`; does the work itself when nobody else does.
+/// refused, or until `stop`; does the work itself when nobody else does. `app` is a patient one.
 pub(crate) async fn see_through(
     app: &App,
     title: &TitleId,
@@ -161,21 +166,6 @@ pub(crate) async fn see_through(
 ) -> anyhow::Result<Outcome> {
     tell_if_held(app, title).await?;
     let shutdown = stop.child_token();
-    let engine = app.engine.clone();
-    let stop = shutdown.clone();
-    let work = async move {
-        // Whoever works in the data folder now may leave before this title is done.
-        let _workplace = loop {
-            if let Some(workplace) = app.take_workplace().await? {
-                break workplace;
-            }
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(REFRESH) => {}
-            }
-        };
-        engine.run(&Roles::all().tasks(), stop).await.map_err(anyhow::Error::from)
-    };
     let watch = async {
         let mut progress = Progress::default();
         let mut last_word = (0, Instant::now());
@@ -185,7 +175,6 @@ pub(crate) async fn see_through(
                 if words != last_word.0 {
                     last_word = (words, Instant::now());
                 } else if last_word.1.elapsed() > FULL_LIMIT {
-                    shutdown.cancel();
                     return Ok(None);
                 }
             } else {
@@ -198,7 +187,6 @@ pub(crate) async fn see_through(
                 if record.state == TitleState::Published {
                     archived::wait(app, &record, &shutdown).await?;
                 }
-                shutdown.cancel();
                 return anyhow::Ok(Some(record));
             }
             if !json {
@@ -210,7 +198,7 @@ pub(crate) async fn see_through(
             }
         }
     };
-    let ((), record) = tokio::try_join!(work, watch)?;
+    let record = watched(app, &shutdown, watch).await?;
     let Some(record) = record else {
         let folder = app.config.data_dir.display();
         let message = format!(

@@ -15,6 +15,16 @@ use crate::terminal::{news, say};
 /// Rebuilds the catalog.
 pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Only(origin.to_owned())).await?;
+    if let Some(database) = &app.config.database {
+        let names: Vec<String> = app.present().await?.into_iter().map(|it| it.name).collect();
+        if !names.is_empty() {
+            bail!(
+                "others work on the database at `{}`: {}\nhint: a rebuild has it to itself: end them first (one that was killed is listed for another 30 s; `headwater workers` shows them)",
+                database.place(),
+                names.join(", ")
+            );
+        }
+    }
     let Some(_workplace) = app.take_workplace_alone().await? else {
         bail!("a headwater works in `{}`\nhint: stop it first", app.config.data_dir.display());
     };
@@ -24,6 +34,9 @@ pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow:
             let names: Vec<String> = app.stores.iter().map(|o| o.name().to_owned()).collect();
             let hint = match error {
                 RebuildError::NoSuchOrigin(_) => format!("there are: {}", names.join(", ")),
+                _ if app.config.database.is_some() => {
+                    "choose an empty database with HEADWATER_DATABASE".to_owned()
+                }
                 _ => "choose an empty data folder with --data-dir".to_owned(),
             };
             return Ok(turn_down(("origin", origin), &error.to_string(), &hint, json));

@@ -33,7 +33,12 @@ pub(crate) async fn retranscode(
     mut args: RetranscodeArgs,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    args.pipeline = args.pipeline.map(named).transpose()?;
+    if let Some(pipeline) = args.pipeline.take() {
+        match named(&config, pipeline, json)? {
+            Ok(pipeline) => args.pipeline = Some(pipeline),
+            Err(outcome) => return Ok(outcome),
+        }
+    }
     if let Some(name) = &args.pipeline
         && let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), name)
     {
@@ -56,6 +61,7 @@ pub(crate) async fn retranscode(
     };
     let need = if args.wait { Need::Publishing } else { Need::Nothing };
     let app = App::open(config, need).await?;
+    let app = if args.wait { app.patient() } else { app };
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::heal::work;
+use crate::commands::watched::watched;
 use crate::commands::{tell_if_held, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
@@ -38,12 +38,8 @@ pub(crate) async fn rollback(
     }
     tell_if_held(&app, &package.title).await?;
     let shutdown = stop_signal()?;
-    let watch = async {
-        let live = wait(&app, &package, &shutdown).await;
-        shutdown.cancel();
-        live
-    };
-    let ((), live) = tokio::try_join!(work(&app, shutdown.clone()), watch)?;
+    let app = app.patient();
+    let live = watched(&app, &shutdown, wait(&app, &package, &shutdown)).await?;
     let done = live == Some(to);
     let events = app.catalog.events(&package.tenant, &package.title).await?;
     let last = events.last().map(|event| event.text.clone()).unwrap_or_default();

@@ -24,6 +24,7 @@ pub(crate) async fn status(
     json: bool,
 ) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Nothing).await?;
+    let app = if follow { app.patient() } else { app };
     match title {
         Some(title) => one(&app, &title, follow, json).await,
         None => all(&app, follow, json).await,
@@ -78,7 +79,10 @@ async fn follow_all(app: &App, mut records: Vec<TitleRecord>) -> anyhow::Result<
             () = stop.cancelled() => {}
             () = tokio::time::sleep(REFRESH) => {}
         }
-        records = app.catalog.titles(&app.config.tenant, LISTED).await?;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            newer = app.catalog.titles(&app.config.tenant, LISTED) => records = newer?,
+        }
     }
     progress.show(&records);
     Ok(())

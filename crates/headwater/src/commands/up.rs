@@ -1,13 +1,14 @@
 //! `headwater up` and `headwater worker`: all roles in one process, or some of them.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use futures_util::future::join_all;
-use headwater_api::{Api, Health, Vitals, router, serve};
+use headwater_api::{Api, Health, HeardOf, Vitals, router, serve};
 use headwater_engine::audit::{Budget, Schedule};
 use headwater_engine::{DropBucket, DropFolder, Shutdown};
 use headwater_model::address::Folder;
@@ -31,6 +32,13 @@ const SHOWN: u32 = 50;
 /// for draining and this end below the 30 s after which whatever runs containers kills them.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
+/// Connections of a worker to a shared database at most, as of any process.
+const MOST_CONNECTIONS: u32 = 8;
+
+/// How long the page and package files are served on once the process drains: whatever routes to it hears of that a second
+/// or two later.
+const STILL_ROUTED: Duration = Duration::from_secs(3);
+
 /// How much later than draining everything has to be over: what is given back is told to the catalog.
 const AFTER_DRAINING: Duration = Duration::from_secs(5);
 
@@ -41,8 +49,13 @@ const ALONE: [Role; 2] = [Role::Watch, Role::Audit];
 /// Runs until it is told to stop.
 pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> {
     let shutdown = orders()?;
+    let probed = match config.http.health_listen {
+        Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
+        None => None,
+    };
+    let config = with_connections(config, &roles);
     let app = tokio::select! {
-        app = App::open(config, need(&roles)) => app?,
+        app = open(config, need(&roles), probed.as_ref()) => app?,
         () = shutdown.ending().cancelled() => return Ok(Outcome::Done),
     };
     let _workplace = app.join_workplace().await?;
@@ -61,10 +74,6 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     let http = match roles.has(Role::Http) {
         true => Some(listen(app.config.http.listen, "HEADWATER_HTTP_LISTEN").await?),
         false => None,
-    };
-    let probed = match app.config.http.health_listen {
-        Some(address) => Some(listen(address, "HEADWATER_HTTP_HEALTH_LISTEN").await?),
-        None => None,
     };
     introduce(&app, &roles, http.as_ref(), probed.as_ref())?;
 
@@ -97,10 +106,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
         }
     };
     let working = async {
-        match roles.tasks() {
-            none if none.is_empty() => shutdown.ending().cancelled().await,
-            tasks => app.engine.run(&tasks, shutdown.clone()).await?,
-        }
+        app.engine.run(&roles.tasks(), shutdown.clone()).await?;
         Ok(())
     };
     let watching = async {
@@ -124,19 +130,26 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
     };
     let showing = async {
         // Somebody who looks at one worker of many wants to know of that worker: its log tells.
-        if roles == Roles::only(Role::Worker) { Ok(()) } else { show(&app, done.clone()).await }
+        if roles != Roles::only(Role::Worker) {
+            show(&app, done.clone()).await;
+        }
+    };
+    let routed = async {
+        if roles.has(Role::Http) {
+            still_routed(&shutdown, app.config.worker.drain).await;
+        }
     };
     let parts = async {
         tokio::join!(
             async {
-                part(Box::pin(working)).await;
+                tokio::join!(part(Box::pin(working)), routed);
                 done.cancel();
             },
             part(Box::pin(watching)),
             part(Box::pin(auditing)),
             part(Box::pin(serving(site))),
             part(Box::pin(serving(probes))),
-            part(Box::pin(showing)),
+            showing,
             origins::keep_profiles(&app.origins, &*app.catalog, &*app.clock, ending()),
         )
     };
@@ -165,11 +178,49 @@ fn need(roles: &Roles) -> Need {
     }
 }
 
+/// A cluster has many workers, and a database few connections: each takes what its slots can use.
+fn with_connections(mut config: Config, roles: &Roles) -> Config {
+    if *roles == Roles::only(Role::Worker) {
+        let slots = u32::try_from(config.worker.slots.get()).unwrap_or(u32::MAX);
+        let connections = slots.saturating_add(2).min(MOST_CONNECTIONS);
+        config.database = config.database.map(|it| it.connections(connections));
+    }
+    config
+}
+
+/// Opens what there is to work with. That takes as long as the database is away, and whoever probes meanwhile hears that
+/// this process is alive and not ready.
+async fn open(config: Config, need: Need, probed: Option<&TcpListener>) -> anyhow::Result<App> {
+    let app = async {
+        let app = App::open_in_time(config, need).await?;
+        app.wait_for_rebuild().await?;
+        Ok(app)
+    };
+    let Some(probed) = probed else { return app.await };
+    let same = probed.as_fd().try_clone_to_owned().context("answer probes")?;
+    let same = TcpListener::from_std(same.into()).context("answer probes")?;
+    tokio::select! {
+        app = app => app,
+        served = serve(same, headwater_api::starting(), std::future::pending()) => {
+            bail!("probes are not answered any more: {served:?}")
+        }
+    }
+}
+
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = format!("set {variable} to another address, such as 127.0.0.1:8081");
         anyhow!("listen on {address} (hint: {hint}): {error}")
     })
+}
+
+/// Waits until nobody is led here any more who wants to see a title. Whoever stops the process at once has none to wait for.
+async fn still_routed(shutdown: &Shutdown, drain: Duration) {
+    shutdown.ending().cancelled().await;
+    tokio::select! {
+        () = shutdown.now().cancelled() => {}
+        () = tokio::time::sleep(STILL_ROUTED.min(drain)) => {}
+    }
 }
 
 /// Waits until everything has to be over.
@@ -224,13 +275,19 @@ fn introduce(
 
 /// What probes are told.
 fn health(app: &App, roles: &Roles, shutdown: &Shutdown) -> Health {
-    let (pulse, shutdown) = (app.engine.pulse().clone(), shutdown.clone());
+    let (engine, shutdown) = (app.engine.clone(), shutdown.clone());
+    let has_tasks = !roles.tasks().is_empty();
     Health {
         catalog: app.catalog.clone(),
         roles: roles.iter().map(|role| (role.name(), loops(role))).collect(),
         vitals: Arc::new(move || Vitals {
             is_draining: shutdown.is_draining(),
-            loops: pulse.read(),
+            loops: engine.pulse().read(),
+            heard_of: match engine.heard_of() {
+                _ if !has_tasks => HeardOf::NotNeeded,
+                None => HeardOf::Never,
+                Some(ago) => HeardOf::Ago(ago),
+            },
         }),
     }
 }
@@ -309,18 +366,22 @@ async fn audit(app: &App, stop: CancellationToken) {
 }
 
 /// Shows progress until `stop`.
-async fn show(app: &App, stop: CancellationToken) -> anyhow::Result<()> {
+async fn show(app: &App, stop: CancellationToken) {
     let tenant = &app.config.tenant;
-    let mut progress = Progress::after(&app.catalog.titles(tenant, SHOWN).await?);
+    let mut progress: Option<Progress> = None;
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(REFRESH) => {}
-        }
         match app.catalog.titles(tenant, SHOWN).await {
-            Ok(records) => progress.show(&records),
+            Ok(records) => match &mut progress {
+                Some(progress) => progress.show(&records),
+                // What is finished by now is no news.
+                None => progress = Some(Progress::after(&records)),
+            },
             // The engine says what is wrong with the catalog; progress is not worth a second voice.
             Err(error) => tracing::debug!(%error, "no progress to show"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REFRESH) => {}
         }
     }
 }

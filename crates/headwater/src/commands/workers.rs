@@ -119,7 +119,11 @@ fn row(record: &WorkerRecord, now: Timestamp) -> [String; HEADS.len()] {
         state,
         worker.version.clone(),
         worker.pool.clone(),
-        roles(record).join(","),
+        match roles(record).as_slice() {
+            // One that watches, audits or serves, and has no tasks.
+            [] => "-".to_owned(),
+            roles => roles.join(","),
+        },
         worker.slots.to_string(),
         worker.memory_mb.map(|mb| format!("{mb} MB")).unwrap_or_default(),
         format!("{quiet} ago"),

@@ -458,8 +458,7 @@ fn read_origin(said: &[Value<'_>], origin: &str, folder: &Path) -> OriginLayer {
 /// The address of a database, which may hold a password: nothing of it is shown. In the file it must not.
 fn database(value: &Value<'_>) -> Option<PostgresOptions> {
     let address = value.filled("the address of a database")?;
-    let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
-    if value.is_in_file() && login.is_some_and(|(login, _)| login.contains(':')) {
+    if value.is_in_file() && holds_password(address) {
         value.reject_setting(
             "holds a password",
             "secrets have no place in the file; `HEADWATER_DATABASE_PASSWORD` holds it".to_owned(),
@@ -467,6 +466,32 @@ fn database(value: &Value<'_>) -> Option<PostgresOptions> {
         return None;
     }
     PostgresOptions::parse(address).map_err(|why| value.reject(why)).ok()
+}
+
+/// Whether an address has a password, before the host or behind the question mark.
+fn holds_password(address: &str) -> bool {
+    let login = address.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let keys = query.split(['&', '#']).filter_map(|pair| pair.split('=').next());
+    login.is_some_and(|(login, _)| login.contains(':'))
+        || keys.map(decoded).any(|key| key.eq_ignore_ascii_case("password"))
+}
+
+/// A text without percent signs, as what reads addresses takes it.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(code) => {
+                plain.push(char::from(code));
+                plain.push_str(part.get(2..).unwrap_or_default());
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain
 }
 
 fn tenant(value: &Value<'_>) -> Option<Tenant> {

@@ -189,7 +189,7 @@ fn a_database_makes_machines_one_cluster() {
     assert_eq!(each(&workers, "state"), ["alive"; 3]);
     assert_eq!(each(&workers, "pool"), ["cpu", "cpu", "large"]);
     assert_eq!(each(&workers, "slots"), [1, 0, 2]);
-    let roles = [json!(["worker"]), json!(["verify"]), json!(["worker"])];
+    let roles = [json!(["worker"]), json!(["watch", "verify"]), json!(["worker"])];
     assert_eq!(each(&workers, "roles"), roles);
     let version = is_done(&elsewhere, &["--version"]).stdout;
     let version = version.trim().strip_prefix("headwater ").unwrap();

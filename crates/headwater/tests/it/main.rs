@@ -26,6 +26,7 @@ mod cluster;
 mod roles;
 mod sandbox;
 mod service;
+mod shared;
 mod steering;
 mod torture;
 

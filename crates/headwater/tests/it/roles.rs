@@ -135,6 +135,29 @@ fn a_service_and_workers_share_one_catalog() {
 }
 
 #[test]
+fn whoever_is_still_led_to_a_process_that_drains_is_served() {
+    let site = Site::new();
+    let idle = Process::start(&site, "idle.log", &["up", "--roles=http"]);
+    let log = idle.log();
+    let page = log.lines().find_map(|line| line.strip_prefix("page"));
+    let page = page.unwrap().trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let told = Instant::now();
+    idle.signal(Signal::TERM);
+    wait_until("it is not ready", || idle.probe("/readyz").0 == 503);
+    while told.elapsed() < Duration::from_millis(2000) {
+        assert_eq!(get(&page, "/", "").status(), 200);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(idle.running.finish().code, Some(0));
+    assert!(told.elapsed() < Duration::from_secs(9), "it took {:?}", told.elapsed());
+
+    let idle = Process::start(&site, "idle.log", &["up", "--roles=http"]);
+    let told = Instant::now();
+    assert_eq!(idle.end(Signal::INT).code, Some(0));
+    assert!(told.elapsed() < Duration::from_millis(2900), "Ctrl-C took {:?}", told.elapsed());
+}
+
+#[test]
 fn sigterm_lets_what_is_under_way_finish() {
     let site = Site::new();
     let arguments = ["worker", "--slots=1", "--drain-timeout=100"];
