@@ -144,6 +144,8 @@ fn a_database_makes_machines_one_cluster() {
 
     let arguments = ["--data-dir=service", "up", "--roles=watch,verify,http", "--name=service"];
     let service = Process::start(&site, "service.log", &arguments);
+    // Whoever has the duty to watch it makes it, a moment after it has come up.
+    wait_until("the drop folder is there", || site.path("service/drop").is_dir());
     fs::copy(masters::SILENT.path(), site.path("service/drop/film.mp4")).unwrap();
     wait_until("the master is queued", || elsewhere.run(["status", "film"]).code == Some(0));
     queue(&site, "large", "large");
