@@ -97,12 +97,7 @@ fn table(workers: &[WorkerRecord], now: Timestamp) -> Vec<String> {
     let mut text: Vec<String> = rows.next().into_iter().collect();
     for (row, record) in rows.zip(workers) {
         text.push(row);
-        if let Some(elements) = &record.worker.elements {
-            let names: Vec<&str> = elements.iter().map(String::as_str).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            text.push(format!("  encoders  {names}"));
-        }
-        text.extend(record.tasks.iter().map(|task| format!("  in hand   {task}")));
+        text.extend(record.tasks.iter().map(|task| format!("  in hand  {task}")));
     }
     text
 }

@@ -202,7 +202,7 @@ fn a_database_makes_machines_one_cluster() {
     let expected = [
         "WORKER STATE VERSION POOL ROLES SLOTS".to_owned(),
         format!("one alive {version} cpu worker 1"),
-        format!("service alive {version} cpu verify 0"),
+        format!("service alive {version} cpu watch,verify 0"),
         format!("two alive {version} large worker 2"),
     ];
     assert_eq!(rows, expected, "{text}");

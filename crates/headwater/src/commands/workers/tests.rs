@@ -47,10 +47,9 @@ fn people_see_a_row_for_each_and_what_it_has_in_hand() {
     expect![[r#"
         WORKER   STATE                   VERSION  POOL  ROLES                              SLOTS  MEMORY   HEARD OF
         service  alive                   1.2.3    cpu   watch,worker,verify,archive,audit  2               2 s ago
-          in hand   film v1 span 1
-          in hand   film v1 span 2
+          in hand  film v1 span 1
+          in hand  film v1 span 2
         gpu-1    silent for 12 min 34 s  1.2.3    gpu   worker                             2      4096 MB  12 min 34 s ago
-          encoders  avenc_aac, x264enc
         rolled   left                    1.2.3    cpu   worker                             2               1 min 00 s ago"#]]
     .assert_eq(&text);
 }
