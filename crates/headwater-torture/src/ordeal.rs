@@ -53,6 +53,8 @@ pub(crate) struct Scene {
     agenda: Vec<(Instant, End)>,
     /// What happened: rounds that found somebody to meet.
     pub(crate) met: BTreeMap<Kind, usize>,
+    /// How often a worker came back while another was at its task.
+    pub(crate) overtaken: usize,
     tells: bool,
     pub(crate) began: Instant,
 }
@@ -65,8 +67,8 @@ struct Feeding {
 
 /// What a worker had in hand when it was hindered for longer than its leases.
 struct Had {
-    /// Its tasks with their tokens, as rows of SQL.
-    tasks: String,
+    /// Its tasks with their tokens, as rows of SQL, once it was asked for them: it may hand in one more before it is cut.
+    tasks: Option<String>,
     /// When it is asked next who has them.
     look: Instant,
 }
@@ -145,6 +147,7 @@ impl Scene {
             feeding: None,
             agenda: Vec::new(),
             met: BTreeMap::new(),
+            overtaken: 0,
             tells: settings.tells,
             began,
         })
@@ -217,7 +220,7 @@ impl Scene {
             Kind::Cut | Kind::CutForLong | Kind::Freeze => {
                 let how = (kind != Kind::Freeze).then_some(cut);
                 let name = self.cluster.hinder(target, how);
-                let had = name.filter(|_| kind != Kind::Cut).and_then(|name| self.had(name));
+                let had = (kind != Kind::Cut).then(|| Had { tasks: None, look: now + FIRST_LOOK });
                 ends = name.map(|name| (now + lasts, End::Release(name, had)));
                 name.map(|name| format!("{name} for {lasts:?}, {how:?}"))
             }
@@ -268,31 +271,29 @@ impl Scene {
         }
     }
 
-    /// The tasks that a worker has.
-    fn had(&self, name: &str) -> Option<Had> {
-        self.server.pid()?;
-        let sql = format!(
-            "select string_agg('(' || id || ',' || token || ')', ',') from tasks \
-             where state = 'leased' and worker = '{name}'"
-        );
-        let tasks = Some(self.server.psql_in(DATABASE, &sql)).filter(|tasks| !tasks.is_empty())?;
-        Some(Had { tasks, look: Instant::now() + FIRST_LOOK })
-    }
-
     /// Whether the end of something has come early: a worker that was hindered goes on at the very moment at which another
     /// has its task, when a result of its own can do most harm.
-    fn is_time(&self, end: &mut End, now: Instant) -> bool {
+    fn is_time(&mut self, end: &mut End, now: Instant) -> bool {
         let End::Release(name, Some(Had { tasks, look })) = end else { return false };
         if now < *look || self.server.pid().is_none() {
             return false;
         }
         *look = now + LOOK;
+        let Some(tasks) = tasks else {
+            let sql = format!(
+                "select string_agg('(' || id || ',' || token || ')', ',') from tasks \
+                 where state = 'leased' and worker = '{name}'"
+            );
+            *tasks = Some(self.server.psql_in(DATABASE, &sql)).filter(|tasks| !tasks.is_empty());
+            return false;
+        };
         let sql = format!(
             "select count(*) from tasks k join (values {tasks}) as had (id, token) on had.id = k.id \
              where k.state = 'leased' and k.token > had.token"
         );
         let is_lost = self.server.psql_in(DATABASE, &sql) != "0";
         if is_lost {
+            self.overtaken += 1;
             self.tell(&format!("another has a task of {name}, which goes on"));
         }
         is_lost

@@ -54,7 +54,7 @@ impl Proxy {
             loop {
                 let Ok((client, _)) = listener.accept().await else { continue };
                 let bearer = Bearer { process, life: lives.load(Ordering::Relaxed) };
-                tokio::spawn(connection(client, to, bearer, ports.clone(), seen.subscribe()));
+                tokio::spawn(connection(client, to, bearer, ports.clone(), seen.clone()));
             }
         });
         Ok(Self { port, state, life, accepting })
@@ -83,11 +83,12 @@ async fn connection(
     to: u16,
     bearer: Bearer,
     ports: Ports,
-    mut state: watch::Receiver<Option<Cut>>,
+    cuts: watch::Sender<Option<Cut>>,
 ) {
+    let mut state = cuts.subscribe();
     // A silent network answers nobody.
     let passable = state.wait_for(|cut| *cut != Some(Cut::Silent)).await.map(|cut| *cut);
-    if !matches!(passable, Ok(None)) {
+    if !passable.is_ok_and(|cut| is_open(&cut)) {
         return reset(&client);
     }
     let to = SocketAddr::from((Ipv4Addr::LOCALHOST, to));
@@ -106,8 +107,8 @@ async fn connection(
     tokio::select! {
         // What was sent before one side went away still arrives.
         _ = async { tokio::join!(
-            pass(from_client, to_server, state.clone()),
-            pass(from_server, to_client, state.clone()),
+            pass(from_client, to_server, state.clone(), Some(cuts)),
+            pass(from_server, to_client, state.clone(), None),
         ) } => {}
         () = is_broken(broken) => {}
     }
@@ -124,15 +125,39 @@ async fn is_broken(mut state: watch::Receiver<Option<Cut>>) {
     }
 }
 
-/// Passes on what comes, as long as the way is open.
+/// Whether anything comes through.
+fn is_open(cut: &Option<Cut>) -> bool {
+    matches!(cut, None | Some(Cut::Late))
+}
+
+/// What is in the message by which somebody hands in what was made, and in no other that is sent: a segment's name.
+const RESULT: &[u8] = b".m4s";
+
+fn is_result(piece: &[u8]) -> bool {
+    piece.windows(RESULT.len()).any(|part| part == RESULT)
+}
+
+/// Passes on what comes, as long as the way is open. Where `cuts` are given, a result may be what cuts it.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<Option<Cut>>,
+    cuts: Option<watch::Sender<Option<Cut>>>,
 ) {
     let mut piece = vec![0; PIECE];
     while let Ok(read) = from.read(&mut piece).await {
-        if state.wait_for(Option::is_none).await.is_err() || read == 0 {
+        if let Some(cuts) = &cuts
+            && is_result(&piece[..read])
+        {
+            cuts.send_if_modified(|cut| {
+                let is_late = *cut == Some(Cut::Late);
+                if is_late {
+                    *cut = Some(Cut::Silent);
+                }
+                is_late
+            });
+        }
+        if state.wait_for(is_open).await.is_err() || read == 0 {
             break;
         }
         if to.write_all(&piece[..read]).await.is_err() {
@@ -141,3 +166,6 @@ async fn pass(
     }
     let _ = to.shutdown().await;
 }
+
+#[cfg(test)]
+mod tests;

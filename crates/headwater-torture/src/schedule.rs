@@ -33,7 +33,7 @@ pub enum Kind {
     KillDatabase,
     /// A process is cut off from the database for less than a lease.
     Cut,
-    /// A worker is cut off for longer than its leases.
+    /// A worker is cut off for longer than its leases as it hands in a result, which arrives when they are over.
     CutForLong,
     /// A worker stands still (SIGSTOP) for longer than its leases, and goes on as if nothing had been.
     Freeze,
@@ -93,6 +93,8 @@ pub enum Cut {
     Broken,
     /// Nothing comes through any more, in neither direction; what was sent arrives when the cut is over.
     Silent,
+    /// Everything comes through until somebody hands in what was made: from that very message on it is silent.
+    Late,
 }
 
 /// One thing that is done, and how long after the one before.
@@ -119,12 +121,23 @@ fn deck() -> usize {
 
 /// What should have happened in so many rounds and met nobody: who was not tortured has stood nothing. A run that is shorter
 /// than a deck may miss what finds nobody.
-pub(crate) fn never_met(rounds: usize, met: &BTreeMap<Kind, usize>) -> Vec<String> {
+pub(crate) fn never_met(
+    rounds: usize,
+    met: &BTreeMap<Kind, usize>,
+    overtaken: usize,
+) -> Vec<String> {
     if rounds < deck() {
         return Vec::new();
     }
     let never = Kind::ALL.into_iter().filter(|kind| met.get(kind).is_none_or(|times| *times == 0));
-    never.map(|kind| format!("`{}` has met nobody in {rounds} rounds", kind.name())).collect()
+    let mut never: Vec<String> =
+        never.map(|kind| format!("`{}` has met nobody in {rounds} rounds", kind.name())).collect();
+    if overtaken == 0 {
+        never.push(format!(
+            "no worker has lost a task to another that was at it, in {rounds} rounds"
+        ));
+    }
+    never
 }
 
 /// The rounds of a seed. The first ten have every kind once; `pace` is the shortest and the longest time between two.
@@ -152,7 +165,9 @@ fn round(dice: &mut fastrand::Rng, kind: Kind, pace: (Duration, Duration)) -> Ro
         Kind::KillWorker | Kind::KillOther | Kind::Terminate => millis(0, 2_000),
         Kind::KillDatabase => millis(0, 3_000),
         Kind::Cut | Kind::Fault => millis(1_000, 8_000),
-        Kind::CutForLong | Kind::Freeze => millis(beyond + 1_000, beyond + 7_000),
+        Kind::Freeze => millis(beyond + 1_000, beyond + 7_000),
+        // It begins with the next result.
+        Kind::CutForLong => millis(beyond + 6_000, beyond + 12_000),
         Kind::KillChild | Kind::Loss => Duration::ZERO,
     };
     let one_of =
@@ -165,7 +180,13 @@ fn round(dice: &mut fastrand::Rng, kind: Kind, pace: (Duration, Duration)) -> Ro
         Kind::Fault | Kind::Loss => one_of(dice, &ORIGINS),
         Kind::KillChild | Kind::KillDatabase => "",
     };
-    let cut = if dice.bool() { Cut::Broken } else { Cut::Silent };
+    let is_broken = dice.bool();
+    let cut = match kind {
+        // A result that comes late is what this is for.
+        Kind::CutForLong => Cut::Late,
+        _ if is_broken => Cut::Broken,
+        _ => Cut::Silent,
+    };
     Round { after, kind, target, lasts, cut, dice: dice.u64(..) }
 }
 

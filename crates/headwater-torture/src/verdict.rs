@@ -91,7 +91,7 @@ pub(crate) fn reach(mut scene: Scene, settings: &Settings) -> Result<Verdict> {
     let tally = scene.ledger()?;
     wrong.extend(tally.wrong.iter().cloned());
     wrong.extend(tally.unaccounted(&scene.done()?));
-    wrong.extend(schedule::never_met(settings.rounds, &scene.met));
+    wrong.extend(schedule::never_met(settings.rounds, &scene.met, scene.overtaken));
     let mut table = scene.summary(settings, &tally);
     table.push(("processes that could not start".to_owned(), before.to_string()));
     let seconds = |time: Duration| format!("{:.0} s", time.as_secs_f64());
@@ -240,7 +240,13 @@ impl Scene {
                 "attempts".to_owned(),
                 format!("{attempts}, {results} results, {given_back} given back"),
             ),
-            ("leases lost".to_owned(), lost.to_string()),
+            (
+                "leases lost".to_owned(),
+                format!(
+                    "{lost}, {} of them to one that was at it when their holder came back",
+                    self.overtaken
+                ),
+            ),
             ("failures".to_owned(), failures.join(", ")),
             ("healed".to_owned(), healed),
         ]);

@@ -27,6 +27,8 @@ fn leases_run_out_only_where_they_are_meant_to() {
     for round in rounds(1, 1000, PACE) {
         let beyond = matches!(round.kind, Kind::CutForLong | Kind::Freeze);
         assert_eq!(round.lasts > lease, beyond, "{round:?}");
+        let is_late = round.cut == Cut::Late;
+        assert_eq!(is_late, round.kind == Kind::CutForLong, "{round:?}");
         assert!((PACE.0..=PACE.1).contains(&round.after), "{round:?}");
     }
 }
@@ -35,11 +37,12 @@ fn leases_run_out_only_where_they_are_meant_to() {
 fn after_a_deck_everything_has_met_somebody() {
     let all = || Kind::ALL.into_iter().map(|kind| (kind, 1)).collect::<BTreeMap<_, _>>();
     assert_eq!(deck(), 27);
-    assert_eq!(never_met(deck(), &all()), [""; 0]);
+    assert_eq!(never_met(deck(), &all(), 1), [""; 0]);
+    assert_eq!(never_met(deck(), &all(), 0).len(), 1);
     let mut most = all();
     most.insert(Kind::Freeze, 0);
     most.remove(&Kind::KillChild);
-    assert_eq!(never_met(deck() - 1, &most), [""; 0]);
-    let never = never_met(deck(), &most).join("; ");
+    assert_eq!(never_met(deck() - 1, &most, 0), [""; 0]);
+    let never = never_met(deck(), &most, 1).join("; ");
     assert!(never.contains("transcoder killed") && never.contains("frozen"), "{never}");
 }
