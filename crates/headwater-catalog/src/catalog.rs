@@ -24,11 +24,11 @@ use tracing::warn;
 
 use crate::db::Db;
 use crate::error::Fault;
+use crate::statements::claims::AtOnce;
 use crate::statements::lanes::Book;
-use crate::statements::tasks::AtOnce;
 use crate::statements::{
-    archived, duties, holdings, incidents, packages, profiles, results, steering, tasks, titles,
-    workers,
+    archived, claims, duties, holdings, incidents, packages, profiles, results, steering, tasks,
+    titles, workers,
 };
 
 /// What a change has to itself until it is committed. A database with one writer needs none of it.
@@ -224,14 +224,14 @@ impl<S: Store + 'static> Catalog for SqlCatalog<S> {
     async fn claim(&self, offer: &Offer, lease_ms: i64) -> Result<Option<Claimed>, CatalogError> {
         if self.store.has_short_ways() {
             let answer = transaction!(self.each(), "claim a task", |tx, _now| {
-                tasks::claim_at_once(tx, offer, lease_ms, &self.book)
+                claims::claim_at_once(tx, offer, lease_ms, &self.book)
             })?;
             match answer {
                 AtOnce::Done(claimed) => return Ok(claimed),
                 AtOnce::TakesMore => {}
             }
         }
-        transaction!(self.change(Lock::None), "claim a task", |tx, _now| tasks::claim(
+        transaction!(self.change(Lock::None), "claim a task", |tx, _now| claims::claim(
             tx, offer, lease_ms, &self.book
         ))
     }

@@ -1,6 +1,7 @@
 //! What a catalog does, as statements that SQLite and PostgreSQL share. Each function here is a part of a transaction.
 
 pub(crate) mod archived;
+pub(crate) mod claims;
 pub(crate) mod duties;
 pub(crate) mod holdings;
 pub(crate) mod incidents;

@@ -43,7 +43,7 @@ pub(crate) async fn verify(ports: &Ports, claimed: &Claimed) -> Result<Outcome, 
         info!(?origins, "proven");
         return Ok(Outcome::Proven { origins });
     }
-    let mut failure = not_proven(&mended.findings());
+    let mut failure = mended.failure();
     match mended.elsewhere {
         Some(Elsewhere::Queued) if failure.retry == Retry::Never => failure.retry = Retry::Later,
         Some(Elsewhere::UnderWay) => failure.retry = Retry::Patiently,
@@ -74,11 +74,10 @@ pub(crate) async fn heal(ports: &Ports, hold: &Hold, claimed: &Claimed) -> Resul
         let proofs = verify::prove_everywhere(ports, live, expected, &pointers).await?;
         note(ports, live, &proofs, Vec::new()).await?;
     }
-    let findings = mended.findings();
-    if findings.is_empty() {
+    if mended.findings().is_empty() {
         return Ok(Outcome::Healed { pointers: mended.pointers });
     }
-    let mut failure = not_proven(&findings);
+    let mut failure = mended.failure();
     if !mended.lost.is_empty() {
         let live = live.as_ref().unwrap_or(package);
         match anew::instead(ports, claimed, live, &mended).await? {
@@ -124,6 +123,8 @@ pub(crate) struct Outlook {
     pointers: Vec<Object>,
     /// Where something is lost that an older version holds: what that version's healing is up to.
     elsewhere: Option<Elsewhere>,
+    /// Whether something was put right at last and was wrong again when it was looked at: an origin alters what it is given.
+    undone: bool,
 }
 
 /// How far the healing of an older version is.
@@ -138,6 +139,16 @@ enum Elsewhere {
 impl Outlook {
     fn findings(&self) -> Vec<Finding> {
         self.proofs.iter().flat_map(|proof| proof.findings.iter().cloned()).collect()
+    }
+
+    /// What the package is refused for.
+    fn failure(&self) -> Failure {
+        let mut failure = not_proven(&self.findings());
+        // What an origin does to what it is given, it may not do a few seconds later.
+        if self.undone && failure.retry == Retry::Never {
+            failure.retry = Retry::Later;
+        }
+        failure
     }
 
     /// Whether an origin's proof found an object lost there.
@@ -198,6 +209,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Resul
         gone: Vec::new(),
         pointers: Vec::new(),
         elsewhere: None,
+        undone: false,
     };
     note(ports, package, &outlook.proofs, Vec::new()).await?;
     if outlook.findings().is_empty() {
@@ -224,6 +236,7 @@ async fn mend(ports: &Ports, claimed: &Claimed, live: Option<Live<'_>>) -> Resul
                 done.extend(put_right);
             }
         }
+        outlook.undone = !done.is_empty();
         if done.is_empty() {
             break;
         }

@@ -104,7 +104,11 @@ fn eat() {
 }
 
 /// Takes memory that is in no count once it is given back, and gives up when there is none.
-#[expect(unsafe_code, reason = "what safe code cannot do")]
+#[expect(
+    unsafe_code,
+    clippy::exit,
+    reason = "what safe code cannot do, and an end that is told from others"
+)]
 fn share() {
     const BYTES: usize = 64 << 20;
     for _ in 0..1_000 {

@@ -35,6 +35,13 @@ pub enum Fail {
         /// Of which objects.
         containing: &'static str,
     },
+    /// The same for the first `times` of them.
+    DropFirstPuts {
+        /// Of which objects.
+        containing: &'static str,
+        /// How many.
+        times: u32,
+    },
     /// Puts are acknowledged and only half of the bytes is kept.
     TruncatePuts {
         /// Of which objects.
@@ -66,6 +73,7 @@ pub struct Flaky {
     puts: AtomicU32,
     gets: AtomicU32,
     taken: AtomicU64,
+    dropped: AtomicU32,
 }
 
 impl Flaky {
@@ -77,6 +85,7 @@ impl Flaky {
             puts: AtomicU32::new(0),
             gets: AtomicU32::new(0),
             taken: AtomicU64::new(0),
+            dropped: AtomicU32::new(0),
         }
     }
 }
@@ -109,6 +118,11 @@ impl Origin for Flaky {
                     return Err(refused(OriginErrorKind::Unavailable, "store", &put.key));
                 }
                 Fail::DropPuts { containing } if hits(containing) => return Ok(()),
+                Fail::DropFirstPuts { containing, times } if hits(containing) => {
+                    if self.dropped.fetch_add(1, Ordering::Relaxed) < *times {
+                        return Ok(());
+                    }
+                }
                 Fail::TruncatePuts { containing } if hits(containing) => {
                     put.body.truncate(put.body.len() / 2);
                     // The origin behind gets checksums that fit, as from a proxy that sums up what it received.
@@ -127,6 +141,7 @@ impl Origin for Flaky {
                 | Fail::FirstGets(_)
                 | Fail::Gets { .. }
                 | Fail::DropPuts { .. }
+                | Fail::DropFirstPuts { .. }
                 | Fail::TruncatePuts { .. }
                 | Fail::Lists
                 | Fail::HangPuts { .. }

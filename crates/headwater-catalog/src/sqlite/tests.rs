@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::db::query;
-use crate::statements::{lanes, tasks, titles};
+use crate::statements::{claims, lanes, titles};
 
 type Case = Result<(), CatalogError>;
 
@@ -272,7 +272,7 @@ async fn what_is_asked_often_is_read_by_index() -> Case {
     let shelf = Shelf::new();
     let catalog = shelf.open().await?;
     for (sql, index) in [
-        (tasks::FIRST_DUE, "tasks_in_lane (lane_id=?)"),
+        (claims::FIRST_DUE, "tasks_in_lane (lane_id=?)"),
         (lanes::STANDINGS, "tasks_leased (lane_id=? AND due_at>?)"),
         (titles::ONE, "sqlite_autoindex_titles_1 (tenant=? AND title=?)"),
         (titles::LIST, "titles_by_age"),

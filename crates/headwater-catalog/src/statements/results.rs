@@ -13,7 +13,8 @@ use headwater_model::refusal::Refusal;
 use headwater_model::task::{Failure, Lease, NewTitle, Outcome, Remake, Retry, TaskKind};
 use headwater_model::time::Timestamp;
 
-use super::tasks::{AtOnce, Held};
+use super::claims::AtOnce;
+use super::tasks::Held;
 use super::{archived, incidents, packages, plans, rows, tasks, titles};
 use crate::db::{Db, query, query_scalar};
 use crate::error::Fault;

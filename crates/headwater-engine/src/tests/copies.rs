@@ -63,6 +63,21 @@ async fn a_package_that_a_required_origin_lost_a_part_of_is_live_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_origin_that_undoes_what_is_put_right_is_given_time() {
+    let (lab, other) = (Lab::new(), second());
+    // What was made, and what three rounds of the first proof put right.
+    let drops = vec![Fail::DropFirstPuts { containing: "audio-en/init.mp4", times: 5 }];
+    let stores =
+        stores(lab.origin.clone(), Arc::new(Flaky::new(other.clone(), drops)), &["second"], 1);
+    let engine = lab.engine_with(lab.catalog.clone(), stores);
+    engine.submit(&lab.title("film", "a film")).await.unwrap();
+    assert_eq!(lab.told(&lab.work(&engine, "film").await), "published");
+    assert_eq!(lab.origin.keys(), other.keys());
+    let told = lab.history("film").await;
+    assert!(told.contains("is missing"), "the first proof failed: {told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_origin_that_is_not_needed_may_be_away() {
     let (lab, other) = (Lab::new(), second());
     let away = Arc::new(Flaky::new(other.clone(), vec![Fail::FirstPuts(u32::MAX)]));
