@@ -32,8 +32,9 @@ impl headwater_ports::clock::Clock for Clock {
     }
 }
 
-/// Events within so many milliseconds are carried out together.
-const TOGETHER_MS: i64 = 1_000;
+/// Events within so many milliseconds are carried out together: each at its own time, on a database that hears of it in any
+/// order. A span takes a minute; with less, a database that waits for its disk would make the play last for hours.
+const TOGETHER_MS: i64 = 5_000;
 
 /// At most so many, so that the database is asked as a cluster would ask it.
 const AT_ONCE: usize = 64;
@@ -56,6 +57,9 @@ const TENANTS: [(&str, usize, Priority); 4] = [
 ];
 
 const HOUR_MS: f64 = 3_600_000.0;
+
+/// How often whoever waits is told how far it is.
+const TELLS: Duration = Duration::from_secs(60);
 
 /// Time that something lasted.
 pub(crate) type Stretch = (Timestamp, Timestamp);
@@ -169,8 +173,19 @@ impl Stage {
         self.next_death(now);
         self.next_urgent(now);
         let most = self.options.minutes_of_real_time.map(|minutes| minutes * 60.0);
+        let (begins, mut told) = (now, Instant::now());
         while self.published < self.titles.len() {
             self.scene().await?;
+            if told.elapsed() > TELLS {
+                told = Instant::now();
+                eprintln!(
+                    "{:.0} min: {} of {} titles published in {:.1} h of the play",
+                    started.elapsed().as_secs_f64() / 60.0,
+                    self.published,
+                    self.titles.len(),
+                    (self.now().0 - begins.0) as f64 / HOUR_MS
+                );
+            }
             if most.is_some_and(|most| started.elapsed().as_secs_f64() > most) {
                 self.cut_short = true;
                 break;
