@@ -100,14 +100,6 @@ create table packages (
 -- For `packages_of` and `masters`: is this master known?
 create index packages_by_master on packages (master, pipeline_sha256);
 
--- RFC 6381 codec of each rendition, as the tasks report it.
-create table codecs (
-    package_id bigint not null references packages on delete cascade,
-    rendition text collate "C" not null,
-    codec text not null,
-    primary key (package_id, rendition)
-);
-
 -- The queue. Ids give the order in which a package's tasks are handed out.
 create table tasks (
     id bigint generated always as identity primary key,
@@ -171,6 +163,8 @@ create table made (
     number bigint not null,
     -- Object as JSON, an array of them.
     objects text not null,
+    -- Their renditions, each with its RFC 6381 codec: a JSON array of pairs.
+    codecs text not null,
     primary key (package_id, kind, number)
 );
 

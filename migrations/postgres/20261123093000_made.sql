@@ -20,34 +20,38 @@ create function complete_made_1(
     -- The time, where it is not the server's.
     given_now bigint,
     spent_ms bigint,
-    -- JSON for `made`; null where there is none.
-    new_objects text,
-    -- Columns of the new rows in `codecs`.
-    new_renditions text[], new_codecs text[]
+    -- JSON for `made`.
+    its_objects text, its_codecs text
 ) returns boolean language plpgsql as $$
 declare
     -- Tells locks of tasks from others with two keys.
     of_tasks constant int := 1;
-    its record;
-    done record;
+    -- Variables of their own: a record's shape would have to be found out at each call.
+    its_package bigint;
+    its_title bigint;
+    its_name text;
+    its_kind text;
+    its_number bigint;
+    its_tries bigint;
+    state_before text;
     other bigint;
     now_ms bigint;
     held_open boolean := false;
 begin
     perform pg_advisory_xact_lock(of_tasks, hashint8(the_task));
-    select k.package_id, p.title_id, t.tenant || '/' || t.title as name into its
+    select k.package_id, p.title_id, t.tenant || '/' || t.title into its_package, its_title, its_name
     from tasks k join packages p on p.id = k.package_id join titles t on t.id = p.title_id
     where k.id = the_task;
     if not found then
         return false;
     end if;
-    perform pg_advisory_xact_lock_shared(hashtextextended(its.name, 0));
+    perform pg_advisory_xact_lock_shared(hashtextextended(its_name, 0));
     now_ms := coalesce(given_now, cast(extract(epoch from clock_timestamp()) * 1000 as bigint));
 
     -- From the end, where what has not been claimed yet is found first.
     for other in
         select id from tasks
-        where package_id = its.package_id and kind in ('audio', 'span') and finished_at is null and id <> the_task
+        where package_id = its_package and kind in ('audio', 'span') and finished_at is null and id <> the_task
         order by kind desc, number desc
     loop
         if pg_try_advisory_xact_lock_shared(of_tasks, hashint8(other)) then
@@ -66,36 +70,23 @@ begin
     from packages p
     where k.id = the_task and k.token = the_token and k.state = 'leased' and k.due_at > now_ms
         and k.kind in ('audio', 'span') and p.id = k.package_id and (p.published_at is null or p.inventory is null)
-    returning k.kind, k.number, k.tries, p.state into done;
+    returning k.kind, k.number, k.tries, p.state into its_kind, its_number, its_tries, state_before;
     if not found then
         return false;
     end if;
 
-    if new_objects is not null then
-        insert into made (package_id, kind, number, objects)
-        values (its.package_id, done.kind, done.number, new_objects)
-        on conflict (package_id, kind, number) do update set objects = excluded.objects;
-    end if;
-
-    -- All tasks of a package tell the same.
-    insert into codecs (package_id, rendition, codec)
-    select distinct on (c.rendition) its.package_id, c.rendition, c.codec
-    from unnest(new_renditions, new_codecs) as c (rendition, codec)
-    where not exists (
-        select 1 from codecs k
-        where k.package_id = its.package_id and k.rendition = c.rendition and k.codec = c.codec
-    )
-    order by c.rendition
-    on conflict (package_id, rendition) do update set codec = excluded.codec;
+    insert into made (package_id, kind, number, objects, codecs)
+    values (its_package, its_kind, its_number, its_objects, its_codecs)
+    on conflict (package_id, kind, number) do update set objects = excluded.objects, codecs = excluded.codecs;
 
     -- `history::Line::Made`.
     insert into events (title_id, happened_at, text)
-    values (its.title_id, now_ms, done.kind || ' ' || done.number + 1 || ' done'
-        || case when done.tries > 1 then ' (attempt ' || done.tries || ')' else '' end);
+    values (its_title, now_ms, its_kind || ' ' || its_number + 1 || ' done'
+        || case when its_tries > 1 then ' (attempt ' || its_tries || ')' else '' end);
 
-    if done.state <> 'transcoding' then
+    if state_before <> 'transcoding' then
         update packages set state = 'transcoding', code = null, message = null, updated_at = now_ms
-        where id = its.package_id;
+        where id = its_package;
     end if;
     return true;
 end

@@ -317,7 +317,7 @@ async fn read_package(
     };
     let record = PackageRecord {
         plan,
-        codecs: header.renditions.iter().map(|r| (r.name.clone(), r.codec.clone())).collect(),
+        codecs: Vec::new(),
         inventory: Some(sha256),
         objects: header.objects,
         bytes: objects.iter().map(|o| o.bytes).sum(),

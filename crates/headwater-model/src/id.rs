@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 /// The tenant that everything belongs to unless the configuration names others.
@@ -125,13 +125,18 @@ impl fmt::Display for Version {
 macro_rules! digest {
     ($(#[$doc:meta])* $type:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $type(pub [u8; $len]);
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                f.write_str(to_hex(&self.0, &mut [0; 2 * $len]))
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(to_hex(&self.0, &mut [0; 2 * $len]))
             }
         }
         impl fmt::Debug for $type {
@@ -151,12 +156,13 @@ macro_rules! digest {
                 text.parse()
             }
         }
-        impl From<$type> for String {
-            fn from(digest: $type) -> String {
-                digest.to_string()
-            }
-        }
     };
+}
+
+/// Writes bytes in hexadecimal to `text`, which is twice as long.
+fn to_hex<'a>(bytes: &[u8], text: &'a mut [u8]) -> &'a str {
+    let written = hex::encode_to_slice(bytes, text).is_ok();
+    std::str::from_utf8(text).ok().filter(|_| written).unwrap_or_default()
 }
 
 /// What each hexadecimal digit stands for; more than 15 for what is none.

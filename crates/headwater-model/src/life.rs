@@ -217,7 +217,7 @@ pub struct Progress {
 pub struct PackageRecord {
     /// The plan, once there is one.
     pub plan: Option<Plan>,
-    /// RFC 6381 codec by rendition, as far as tasks have reported them.
+    /// RFC 6381 codec by rendition, as far as tasks have reported them; from when viewers get it, the inventory has them.
     pub codecs: Vec<(String, String)>,
     /// SHA-256 of the inventory object, once sealed.
     pub inventory: Option<Sha256>,

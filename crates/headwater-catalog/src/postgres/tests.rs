@@ -93,6 +93,33 @@ async fn a_restart_of_the_server_loses_nothing_and_is_survived() -> Case {
     Ok(())
 }
 
+/// A copy of the database that takes over may be a moment behind: it never heard of the last claims.
+#[tokio::test]
+async fn a_copy_that_takes_over_gives_out_other_tokens() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalog = open(&url).await?;
+    let s = scene(&catalog);
+    s.prepare("film", 2).await?;
+    for forget in [
+        "update tasks set state = 'queued', token = 0, worker = null, due_at = 0 where state = 'leased'",
+        // This time somebody is found to have vanished.
+        "update tasks set token = 1, worker = 'w', due_at = 0 where state = 'leased'",
+    ] {
+        let unheard_of = s.claim_kind(TaskKind::Audio(0)).await?;
+        sleep(Duration::from_millis(5)).await;
+        sqlx::raw_sql(forget).execute(&catalog.store.pool).await.unwrap();
+        let known = s.claim_kind(TaskKind::Audio(0)).await?;
+        assert_eq!(unheard_of.lease.task, known.lease.task);
+        assert_lost(catalog.renew(&unheard_of.lease, LEASE_MS, 0).await.map(drop));
+        assert_lost(catalog.complete(&unheard_of.lease, &good(TaskKind::Audio(0))).await);
+        catalog.release(&known.lease).await?;
+    }
+    s.work().await?;
+    assert_eq!(s.state("film").await?, TitleState::Published);
+    Ok(())
+}
+
 #[tokio::test]
 async fn many_claim_and_complete_and_nothing_is_done_twice_or_left() -> Case {
     let server = Server::start();

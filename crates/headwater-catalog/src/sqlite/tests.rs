@@ -150,6 +150,9 @@ async fn what_an_older_build_made_of_a_package_is_kept() -> Case {
         "create table objects (package_id integer not null references packages on delete cascade, \
              path text not null, bytes integer not null, sha256 text not null, md5 text not null, \
              role text not null, primary key (package_id, path)) strict, without rowid; \
+         create table codecs (package_id integer not null references packages on delete cascade, \
+             rendition text not null, codec text not null, primary key (package_id, rendition)) strict, without rowid; \
+         insert into codecs select id, 'audio-1', 'mp4a.40.2' from packages; \
          drop table made; drop table duties; delete from _sqlx_migrations where version >= 20261123091000",
     )
     .execute(&catalog.store.writer)
@@ -169,6 +172,8 @@ async fn what_an_older_build_made_of_a_package_is_kept() -> Case {
     catalog.close().await;
     let catalog = Arc::new(shelf.open().await?);
     assert_eq!(catalog.objects(&package("film", 1)).await?, before);
+    let record = catalog.package(&package("film", 1)).await?.expect("there is a v1");
+    assert_eq!(record.codecs, [("audio-1".to_owned(), "mp4a.40.2".to_owned())]);
     Ok(())
 }
 

@@ -88,8 +88,9 @@ async fn claim_from(
         }
         let until = now.plus_ms(lease_ms);
         let claimed = query(
-            "update tasks set state = 'leased', token = token + 1, due_at = $2, worker = $3, tries = tries + 1, \
-                 losses = $4, frames_done = 0, started_at = coalesce(started_at, $5), updated_at = $5 \
+            "update tasks set state = 'leased', token = case when token < $5 then $5 else token + 1 end, \
+                 due_at = $2, worker = $3, tries = tries + 1, losses = $4, frames_done = 0, \
+                 started_at = coalesce(started_at, $5), updated_at = $5 \
              where id = $1 returning token, tries",
         )
         .bind(task)
@@ -251,6 +252,9 @@ async fn first_of(
 /// worker `$4`; of a task that takes more than this, and is not claimed, there is no token. From package `$5` and its task
 /// `$6` on: what was before them was not due a moment ago. Thousands of claims in a second leave as many dead entries at
 /// the head of the lane until the next vacuum, and each claim would have to wade through them.
+///
+/// A token is the time of its claim, wherever that is later than the token before it. A copy of the database that takes over
+/// may not have heard of the last claims; what it gives out is another token than those who are at work have then.
 const CLAIM_AT_ONCE: &str = concat!(
     "with moment as materialized ( \
          select coalesce($2, cast(extract(epoch from clock_timestamp()) * 1000 as bigint)) as now_ms), \
@@ -260,9 +264,10 @@ const CLAIM_AT_ONCE: &str = concat!(
              and (k.package_id, k.id) >= ($5, $6) \
          order by k.package_id, k.id limit 1 for update of k skip locked), \
      claimed as ( \
-         update tasks k set state = 'leased', token = k.token + 1, due_at = moment.now_ms + $3, worker = $4, \
-             tries = k.tries + 1, frames_done = 0, started_at = coalesce(k.started_at, moment.now_ms), \
-             updated_at = moment.now_ms \
+         update tasks k set state = 'leased', \
+             token = case when k.token < moment.now_ms then moment.now_ms else k.token + 1 end, \
+             due_at = moment.now_ms + $3, worker = $4, tries = k.tries + 1, frames_done = 0, \
+             started_at = coalesce(k.started_at, moment.now_ms), updated_at = moment.now_ms \
          from first, moment \
          where k.id = first.id and first.worker is null and first.kind not in ('prepare', 'publish', 'heal') \
          returning k.id, k.token, k.tries) \

@@ -152,7 +152,7 @@ pub(crate) async fn forget(tx: &mut Db, package: &PackageId, now: Timestamp) -> 
             Some(_) => Err(Fault::Contradiction(format!("`{package}` is not condemned"))),
         };
     };
-    packages::forget_objects(tx, package_id).await?;
+    packages::forget_made(tx, package_id).await?;
     titles::record(tx, title_id, now, Line::Collected { version: package.version }).await
 }
 
@@ -203,7 +203,6 @@ pub(crate) async fn restore(tx: &mut Db, restored: &Restored, now: Timestamp) ->
         .fetch_one(tx)
         .await?;
         packages::set_state(tx, package_id, &state, now).await?;
-        packages::add_codecs(tx, package_id, &record.codecs).await?;
     }
     let origin = restored.packages.iter().flat_map(|p| &p.record.proven_on).next();
     let origin = origin.map_or("unknown", String::as_str);

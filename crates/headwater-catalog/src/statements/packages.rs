@@ -10,7 +10,7 @@ use headwater_model::task::{Remake, TaskKind};
 use headwater_model::time::Timestamp;
 
 use super::rows;
-use crate::db::{Db, Row, query, query_as, query_scalar};
+use crate::db::{Db, Row, query, query_scalar};
 use crate::error::Fault;
 
 /// The row of a package.
@@ -30,18 +30,19 @@ pub(crate) async fn id(tx: &mut Db, package: &PackageId) -> Result<Option<i64>, 
 /// One package.
 pub(crate) async fn one(tx: &mut Db, package: &PackageId) -> Result<Option<PackageRecord>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(None) };
-    let codecs =
-        query_as("select rendition, codec from codecs where package_id = $1 order by rendition")
-            .bind(id)
-            .fetch_all(tx)
-            .await?;
+    let made: Vec<String> = made(tx, id, MADE_CODECS).await?;
+    let mut codecs = BTreeMap::new();
+    for row in &made {
+        let pairs: Vec<(String, String)> = serde_json::from_str(row)?;
+        codecs.extend(pairs);
+    }
     let row = query(
         "select plan, inventory, objects, bytes, proven_on, pointers from packages where id = $1",
     )
     .bind(id)
     .fetch_one(tx)
     .await?;
-    rows::package(&row, codecs).map(Some)
+    rows::package(&row, codecs.into_iter().collect()).map(Some)
 }
 
 /// How a package came about.
@@ -78,15 +79,7 @@ pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Ma
 /// A package's objects by path, as long as it is being made.
 pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Object>, Fault> {
     let Some(id) = id(tx, package).await? else { return Ok(vec![]) };
-    // Spans have objects in common, such as init segments: the last to be made counts.
-    let rows: Vec<String> = query_scalar(
-        "select m.objects from made m left join tasks k \
-             on k.package_id = m.package_id and k.kind = m.kind and k.number = m.number \
-         where m.package_id = $1 order by k.finished_at nulls first, k.id",
-    )
-    .bind(id)
-    .fetch_all(tx)
-    .await?;
+    let rows = made(tx, id, MADE_OBJECTS).await?;
     let mut by_path = BTreeMap::new();
     for row in &rows {
         let objects: Vec<Object> = serde_json::from_str(row)?;
@@ -94,6 +87,27 @@ pub(crate) async fn objects(tx: &mut Db, package: &PackageId) -> Result<Vec<Obje
     }
     Ok(by_path.into_values().collect())
 }
+
+/// A column of what was made of a package, in the order in which it was made: what several have in common, such as init
+/// segments and codecs, is as the last has it.
+async fn made(tx: &mut Db, package_id: i64, column: &'static str) -> Result<Vec<String>, Fault> {
+    query_scalar(column).bind(package_id).fetch_all(tx).await
+}
+
+macro_rules! made {
+    ($column:literal) => {
+        concat!(
+            "select m.",
+            $column,
+            " from made m left join tasks k \
+                 on k.package_id = m.package_id and k.kind = m.kind and k.number = m.number \
+             where m.package_id = $1 order by k.finished_at nulls first, k.id"
+        )
+    };
+}
+
+const MADE_OBJECTS: &str = made!("objects");
+const MADE_CODECS: &str = made!("codecs");
 
 /// Packages of a master and a pipeline, newest first, and whether they were published.
 pub(crate) async fn of(
@@ -148,43 +162,26 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
-/// Adds the objects of a task, or replaces them: the same span made again gives the same paths (R1).
-pub(crate) async fn add_objects(
+/// Keeps what a task made, or replaces it: the same span made again gives the same paths (R1).
+pub(crate) async fn keep_made(
     tx: &mut Db,
     package_id: i64,
     kind: TaskKind,
     objects: &[Object],
+    codecs: &[(String, String)],
 ) -> Result<(), Fault> {
     query(
-        "insert into made (package_id, kind, number, objects) values ($1, $2, $3, $4) \
-         on conflict (package_id, kind, number) do update set objects = excluded.objects",
+        "insert into made (package_id, kind, number, objects, codecs) values ($1, $2, $3, $4, $5) \
+         on conflict (package_id, kind, number) \
+             do update set objects = excluded.objects, codecs = excluded.codecs",
     )
     .bind(package_id)
     .bind(kind.name())
     .bind(kind.number())
     .bind(rows::json(&objects)?)
+    .bind(rows::json(&codecs)?)
     .execute(tx)
     .await?;
-    Ok(())
-}
-
-/// Notes the codec of each rendition.
-pub(crate) async fn add_codecs(
-    tx: &mut Db,
-    package_id: i64,
-    codecs: &[(String, String)],
-) -> Result<(), Fault> {
-    for (rendition, codec) in codecs {
-        query(
-            "insert into codecs (package_id, rendition, codec) values ($1, $2, $3) \
-             on conflict (package_id, rendition) do update set codec = excluded.codec",
-        )
-        .bind(package_id)
-        .bind(rendition)
-        .bind(codec)
-        .execute(tx)
-        .await?;
-    }
     Ok(())
 }
 
@@ -250,13 +247,13 @@ pub(crate) async fn reseal(tx: &mut Db, package_id: i64, reseals: bool) -> Resul
         .execute(tx)
         .await?;
     if set > 0 {
-        forget_objects(tx, package_id).await?;
+        forget_made(tx, package_id).await?;
     }
     Ok(())
 }
 
-/// Deletes what was kept of the objects of a package.
-pub(crate) async fn forget_objects(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
+/// Deletes what was kept of what was made of a package.
+pub(crate) async fn forget_made(tx: &mut Db, package_id: i64) -> Result<(), Fault> {
     query("delete from made where package_id = $1").bind(package_id).execute(tx).await?;
     Ok(())
 }

@@ -62,8 +62,7 @@ pub(crate) async fn complete(
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::Made { objects, codecs, .. } => {
-            packages::add_objects(tx, package_id, kind, objects).await?;
-            packages::add_codecs(tx, package_id, codecs).await?;
+            packages::keep_made(tx, package_id, kind, objects, codecs).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::MadeDifferently { renditions, .. } if work == Work::Healing => {
@@ -111,7 +110,7 @@ pub(crate) async fn complete(
         Outcome::Published { pointers } => {
             packages::keep_pointers(tx, package_id, pointers).await?;
             // Until here they were what to seal the package from once more.
-            packages::forget_objects(tx, package_id).await?;
+            packages::forget_made(tx, package_id).await?;
             go_live(tx, title_id, package_id, now).await?;
         }
         Outcome::Healed { pointers } => {
@@ -145,15 +144,13 @@ pub(crate) async fn complete_at_once(
     codecs: &[(String, String)],
     cpu_ms: u64,
 ) -> Result<AtOnce<()>, Fault> {
-    let objects = (!objects.is_empty()).then(|| rows::json(&objects)).transpose()?;
-    let done: bool = query_scalar("select complete_made_1($1, $2, $3, $4, $5, $6, $7)")
+    let done: bool = query_scalar("select complete_made_1($1, $2, $3, $4, $5, $6)")
         .bind(lease.task)
         .bind(lease.token)
         .bind(tx.given.map(|now| now.0))
         .bind(rows::int(cpu_ms))
-        .bind(objects)
-        .bind(codecs.iter().map(|(rendition, _)| rendition.clone()).collect::<Vec<_>>())
-        .bind(codecs.iter().map(|(_, codec)| codec.clone()).collect::<Vec<_>>())
+        .bind(rows::json(&objects)?)
+        .bind(rows::json(&codecs)?)
         .fetch_one(tx)
         .await?;
     Ok(if done { AtOnce::Done(()) } else { AtOnce::TakesMore })
@@ -207,7 +204,7 @@ async fn go_back(
         .bind(version.0)
         .execute(tx)
         .await?;
-    packages::forget_objects(tx, package_id).await?;
+    packages::forget_made(tx, package_id).await?;
     query("delete from packages where id = $1").bind(package_id).execute(tx).await?;
     titles::record(tx, title_id, now, Line::AlreadyPublished { version }).await
 }

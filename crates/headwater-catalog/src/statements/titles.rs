@@ -74,7 +74,7 @@ pub(crate) async fn submit(
             }
             if state != TitleState::Published && state != TitleState::Publishing {
                 // It will never be sealed, so nobody will ask for its objects again.
-                packages::forget_objects(tx, package_id).await?;
+                packages::forget_made(tx, package_id).await?;
             }
             queue(tx, title_id, next, new, now).await
         }

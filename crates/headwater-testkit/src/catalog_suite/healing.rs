@@ -328,7 +328,9 @@ pub async fn a_lost_inventory_is_counted_again_and_has_to_be_the_same(s: Scene) 
         s.catalog.complete(&audio.lease, &good(TaskKind::Audio(0))).await?;
         assert_eq!(s.catalog.objects(&v1).await?.len(), 1);
         assert_eq!(s.state("film").await?, TitleState::Published);
-        assert_eq!(s.catalog.package(&v1).await?, before);
+        let meanwhile = s.catalog.package(&v1).await?;
+        let meanwhile = meanwhile.map(|record| PackageRecord { codecs: vec![], ..record });
+        assert_eq!(meanwhile, before);
         if is_given_up {
             let span = s.claim_kind(TaskKind::Span(0)).await?;
             s.catalog.fail(&span.lease, &lasting(Code::MasterGone)).await?;
@@ -377,7 +379,7 @@ pub async fn a_title_is_taken_over_as_it_was_found(s: Scene) -> Case {
         pipeline_sha256: plan_of(1, 2).pipeline.sha256,
         record: PackageRecord {
             plan: (version > 1).then(|| plan_of(1, 2)),
-            codecs: vec![("video-360p".to_owned(), "avc1.64001f".to_owned())],
+            codecs: vec![],
             inventory: Some(Sha256([version as u8; 32])),
             objects: 12,
             bytes: 3_456,

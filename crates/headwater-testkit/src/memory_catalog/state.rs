@@ -168,6 +168,7 @@ impl Package {
         if self.reseals != reseals {
             self.reseals = reseals;
             self.objects.clear();
+            self.codecs.clear();
         }
     }
 }

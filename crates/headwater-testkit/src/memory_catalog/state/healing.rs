@@ -9,7 +9,7 @@ use headwater_model::id::Version;
 use headwater_model::incident::{How, Incident, Look, is_needed, is_of_title, told_together};
 use headwater_model::key::PackageId;
 use headwater_model::lane::{DEFAULT_POOL, Priority};
-use headwater_model::life::{PackageRecord, Restored};
+use headwater_model::life::Restored;
 use headwater_model::plan::Plan;
 use headwater_model::queue::{Replaced, replacement};
 use headwater_model::refusal::Refusal;
@@ -277,8 +277,8 @@ impl State {
                     },
                     facts: None,
                     master: Some(package.master),
-                    record: PackageRecord { codecs: vec![], ..package.record.clone() },
-                    codecs: package.record.codecs.iter().cloned().collect(),
+                    record: package.record.clone(),
+                    codecs: BTreeMap::new(),
                     objects: BTreeMap::new(),
                     last_words: None,
                     failed_last: None,

@@ -91,6 +91,7 @@ impl State {
             Outcome::Published { pointers } => {
                 package.published = true;
                 package.objects.clear();
+                package.codecs.clear();
                 package.record.pointers = pointers.clone();
                 let row = self.title(title);
                 if row.live.replace(version) != Some(version) {

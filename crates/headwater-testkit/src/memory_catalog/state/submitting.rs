@@ -60,6 +60,7 @@ impl State {
                 }
                 if state != TitleState::Published && state != TitleState::Publishing {
                     self.package(package_id).objects.clear();
+                    self.package(package_id).codecs.clear();
                 }
                 self.queue(title, next, new, now)
             }
