@@ -109,7 +109,8 @@ create table tasks (
     kind text collate "C" not null,
     number bigint not null,
     role text collate "C" not null,
-    state text collate "C" not null check (state in ('queued', 'leased', 'done', 'failed', 'cancelled')),
+    -- queued, leased, done, failed or cancelled. (A check would be read anew, as text, for each row that is written.)
+    state text collate "C" not null,
     -- When it may be claimed: for a queued task the end of its back-off, for a leased one the end of its lease.
     due_at bigint not null,
     -- Fencing: grows with every claim, and only the bearer of the newest is believed.

@@ -78,6 +78,8 @@ async fn a_restart_of_the_server_loses_nothing_and_is_survived() -> Case {
     let s = scene(&catalog);
     s.prepare("film", 2).await?;
     let span = s.claim_kind(TaskKind::Audio(0)).await?;
+    // Whatever is kept keeps what was before it: a claim alone may be forgotten.
+    s.submit("another").await?;
     server.kill();
     // While it is away, that is said, and soon.
     let asked = Instant::now();

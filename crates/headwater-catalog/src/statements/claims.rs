@@ -23,6 +23,27 @@ macro_rules! package_columns {
     };
 }
 
+/// The token of a claim at `$now` behind `$token`. It is the time, wherever that is later than the token before it: a server
+/// that has forgotten the last claims, or a copy that takes over and never heard of them, must not give out theirs again.
+macro_rules! later_token {
+    ($token:literal, $now:literal) => {
+        concat!("case when ", $token, " < ", $now, " then ", $now, " else ", $token, " + 1 end")
+    };
+}
+
+/// Claims task `$1` at `$5` until `$2` for worker `$3`, of those that had it `$4` having vanished.
+macro_rules! take {
+    ($token:expr) => {
+        concat!(
+            "update tasks set state = 'leased', token = ",
+            $token,
+            ", due_at = $2, worker = $3, tries = tries + 1, losses = $4, frames_done = 0, \
+                 started_at = coalesce(started_at, $5), updated_at = $5 \
+             where id = $1 returning token, tries"
+        )
+    };
+}
+
 /// Claims the best task that is due.
 pub(crate) async fn claim(
     tx: &mut Db,
@@ -87,19 +108,15 @@ async fn claim_from(
             }
         }
         let until = now.plus_ms(lease_ms);
-        let claimed = query(
-            "update tasks set state = 'leased', token = case when token < $5 then $5 else token + 1 end, \
-                 due_at = $2, worker = $3, tries = tries + 1, losses = $4, frames_done = 0, \
-                 started_at = coalesce(started_at, $5), updated_at = $5 \
-             where id = $1 returning token, tries",
-        )
-        .bind(task)
-        .bind(until.0)
-        .bind(&offer.worker)
-        .bind(losses)
-        .bind(now.0)
-        .fetch_one(tx)
-        .await?;
+        let take = tx.pick(take!("token + 1"), take!(later_token!("token", "$5")));
+        let claimed = query(take)
+            .bind(task)
+            .bind(until.0)
+            .bind(&offer.worker)
+            .bind(losses)
+            .bind(now.0)
+            .fetch_one(tx)
+            .await?;
         match tx.is_shared() {
             true => book.claimed(lane, (package_id, task), now),
             false => lanes::note_claimed(tx, lane, now).await?,
@@ -253,11 +270,13 @@ async fn first_of(
 /// `$6` on: what was before them was not due a moment ago. Thousands of claims in a second leave as many dead entries at
 /// the head of the lane until the next vacuum, and each claim would have to wade through them.
 ///
-/// A token is the time of its claim, wherever that is later than the token before it. A copy of the database that takes over
-/// may not have heard of the last claims; what it gives out is another token than those who are at work have then.
+/// The server answers before its disk has the claim, since a claim is no result. One that is killed in the same moment has
+/// forgotten it, and so has a copy that takes over a little behind: another is given the task, and whoever had it finds at
+/// the next renewal that it is not theirs, as after any lease. Their tokens differ ([`later_token`]).
 const CLAIM_AT_ONCE: &str = concat!(
     "with moment as materialized ( \
-         select coalesce($2, cast(extract(epoch from clock_timestamp()) * 1000 as bigint)) as now_ms), \
+         select coalesce($2, cast(extract(epoch from clock_timestamp()) * 1000 as bigint)) as now_ms, \
+             set_config('synchronous_commit', 'off', true)), \
      first as materialized ( \
          select k.id, k.package_id, k.kind, k.number, k.worker from tasks k \
          where k.lane_id = $1 and k.finished_at is null and k.due_at <= (select now_ms from moment) \
@@ -265,8 +284,9 @@ const CLAIM_AT_ONCE: &str = concat!(
          order by k.package_id, k.id limit 1 for update of k skip locked), \
      claimed as ( \
          update tasks k set state = 'leased', \
-             token = case when k.token < moment.now_ms then moment.now_ms else k.token + 1 end, \
-             due_at = moment.now_ms + $3, worker = $4, tries = k.tries + 1, frames_done = 0, \
+             token = ",
+    later_token!("k.token", "moment.now_ms"),
+    ", due_at = moment.now_ms + $3, worker = $4, tries = k.tries + 1, frames_done = 0, \
              started_at = coalesce(k.started_at, moment.now_ms), updated_at = moment.now_ms \
          from first, moment \
          where k.id = first.id and first.worker is null and first.kind not in ('prepare', 'publish', 'heal') \
