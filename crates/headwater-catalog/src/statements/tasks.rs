@@ -154,7 +154,8 @@ pub(crate) async fn held(tx: &mut Db, lease: &Lease, now: Timestamp) -> Result<H
     })
 }
 
-/// The statement that extends the lease `$2` of task `$1` by `$3` milliseconds with `$4` frames done, given the time.
+/// The statement that extends the lease `$2` of task `$1` by `$3` milliseconds with `$4` frames done, given the time. As with
+/// claims, a server that is killed right then may forget it.
 macro_rules! renewal {
     ($now:literal) => {
         concat!(
@@ -177,7 +178,10 @@ pub(crate) async fn renew(
 ) -> Result<Lease, Fault> {
     let renew = tx.pick(
         renewal!("$5"),
-        renewal!("coalesce($5, cast(extract(epoch from clock_timestamp()) * 1000 as bigint))"),
+        renewal!(
+            "set_config('synchronous_commit', 'off', true), \
+             coalesce($5, cast(extract(epoch from clock_timestamp()) * 1000 as bigint))"
+        ),
     );
     let until: Option<i64> = query_scalar(renew)
         .bind(lease.task)
