@@ -40,13 +40,13 @@ const TOGETHER_MS: i64 = 5_000;
 const AT_ONCE: usize = 64;
 
 /// How often who has nothing to do asks again.
-const POLL_MS: i64 = 5_000;
+const POLL_MS: i64 = 10_000;
 
 /// How long a worker that died stays away.
 const AWAY_MS: std::ops::Range<i64> = 30_000..300_000;
 
 /// Workers that transcode, for each that proves and publishes.
-const PER_VERIFIER: usize = 10;
+const PER_VERIFIER: usize = 20;
 
 /// Tenants and their share of the titles, in hundredths; the first one's are a back catalogue.
 const TENANTS: [(&str, usize, Priority); 4] = [
