@@ -421,7 +421,12 @@ pub(crate) fn run() -> ExitCode {
     for warning in &config.warnings {
         terminal::news(&format!("warning: {warning}"));
     }
-    match answer(cli.command, config, cli.json) {
+    let answer = answer(cli.command, config, cli.json);
+    if let Some(error) = terminal::unwritten() {
+        terminal::complain(&format!("the result cannot be written to standard output: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match answer {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::FAILURE,
         Ok(Outcome::Misused) => ExitCode::from(2),

@@ -29,6 +29,7 @@ mod service;
 mod shared;
 mod steering;
 mod torture;
+mod unheard;
 
 mod cli;
 mod play;
