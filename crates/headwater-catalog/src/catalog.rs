@@ -1,7 +1,7 @@
 //! The port's methods, each of them one transaction, on whatever database there is.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +19,8 @@ use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
 use headwater_model::worker::{Duty, Worker, WorkerRecord, WorkerState};
 use headwater_ports::catalog::{Catalog, CatalogError, SeenFile, Submitted};
-use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
 
 use crate::db::Db;
 use crate::error::Fault;
@@ -82,16 +82,39 @@ pub trait Store: Send + Sync {
 /// Between two looks of the patient whether a database is back.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
+/// Since when the patient wait for a database. However many they are, it is told once.
+#[derive(Default)]
+struct Absence(Mutex<Option<Instant>>);
+
+impl Absence {
+    fn begins(&self, error: &CatalogError) {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.is_none() {
+            warn!(%error, "waiting for it");
+            *since = Some(Instant::now());
+        }
+    }
+
+    fn ends(&self) {
+        let since = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(since) = since {
+            info!(after_s = since.elapsed().as_secs(), "the catalog's database is back");
+        }
+    }
+}
+
 /// A catalog in a database.
 pub struct SqlCatalog<S> {
     pub(crate) store: Arc<S>,
     pub(crate) book: Arc<Book>,
+    absence: Arc<Absence>,
     is_patient: bool,
 }
 
 impl<S: Store> SqlCatalog<S> {
     pub(crate) fn new(store: S, book: Book) -> Self {
-        Self { store: Arc::new(store), book: Arc::new(book), is_patient: false }
+        let (store, book) = (Arc::new(store), Arc::new(book));
+        Self { store, book, absence: Arc::default(), is_patient: false }
     }
 
     async fn change(&self, lock: Lock<'_>) -> Result<Db, Fault> {
@@ -111,7 +134,7 @@ impl<S: Store> SqlCatalog<S> {
 /// only when that succeeds is it committed. Async closures cannot promise to be `Send` yet, hence a macro.
 macro_rules! transaction {
     ($self:ident.$start:ident($($lock:expr)?), $operation:literal, |$tx:ident, $now:ident| $body:expr) => {{
-        let (mut tries, mut told) = (0, false);
+        let mut tries = 0;
         loop {
             tries += 1;
             let work = pin!(async {
@@ -136,13 +159,16 @@ macro_rules! transaction {
                 Err(fault) if $self.store.again(&fault, tries).await => {}
                 done => match done.map_err(|fault| fault.during($operation)) {
                     Err(error @ CatalogError::Away { .. }) if $self.is_patient => {
-                        if !told {
-                            warn!(%error, "waiting for it");
-                        }
-                        (tries, told) = (0, true);
+                        $self.absence.begins(&error);
+                        tries = 0;
                         sleep(LOOKS_AGAIN).await;
                     }
-                    done => break done,
+                    done => {
+                        if $self.is_patient {
+                            $self.absence.ends();
+                        }
+                        break done;
+                    }
                 },
             }
         }
@@ -152,8 +178,9 @@ macro_rules! transaction {
 #[async_trait]
 impl<S: Store + 'static> Catalog for SqlCatalog<S> {
     fn patient(self: Arc<Self>) -> Arc<dyn Catalog> {
-        let Self { store, book, is_patient: _ } = &*self;
-        Arc::new(Self { store: store.clone(), book: book.clone(), is_patient: true })
+        let Self { store, book, absence, is_patient: _ } = &*self;
+        let (store, book, absence) = (store.clone(), book.clone(), absence.clone());
+        Arc::new(Self { store, book, absence, is_patient: true })
     }
 
     async fn submit(&self, new: &NewTitle) -> Result<Submitted, CatalogError> {

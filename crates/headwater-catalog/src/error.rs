@@ -1,10 +1,13 @@
 //! Turns what goes wrong inside a transaction into what a caller of the port can act on, in one place.
 
 use std::borrow::Cow;
+use std::io;
 use std::time::Duration;
 
 use headwater_ports::catalog::CatalogError;
 use sqlx::migrate::MigrateError;
+
+use crate::postgres::CONNECT;
 
 /// Why a transaction was not carried out.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ const AWAY: [&str; 11] = [
     "57P01", "57P02", "57P03", "08000", "08003", "08006", "25006", "53300", "25P03", "25P04",
     "57P05",
 ];
+/// What it says to a login that it does not take, and to one for a database that it does not have.
+const TURNED_AWAY: [&str; 3] = ["28P01", "28000", "3D000"];
+/// What it says on a server that only reads.
+const READ_ONLY: &str = "25006";
 /// `serialization_failure` and `deadlock_detected`: of two that were in each other's way, this one was undone.
 const IN_THE_WAY: [&str; 2] = ["40001", "40P01"];
 /// `disk_full` of PostgreSQL.
@@ -70,7 +77,11 @@ impl Fault {
     /// that is another matter.
     pub(crate) fn lost_connection(&self) -> bool {
         match self {
-            Fault::Sql(error) => is_away(error) && !matches!(error, sqlx::Error::PoolTimedOut),
+            Fault::Sql(error) => {
+                is_away(error)
+                    && !is_turned_away(error)
+                    && !matches!(error, sqlx::Error::PoolTimedOut)
+            }
             Fault::Silent(_) => true,
             Fault::LeaseLost { .. }
             | Fault::TooNew
@@ -105,6 +116,17 @@ impl Fault {
         }
     }
 
+    /// What the caller is told when this happened while the catalog was opened. Whoever is turned away then is told so; one
+    /// that has been let in before may be again, once those who changed a password have changed it everywhere.
+    pub(crate) fn opening(self) -> CatalogError {
+        match self {
+            Fault::Sql(error) if is_turned_away(&error) => {
+                CatalogError::TurnedAway { source: reason(error).into() }
+            }
+            fault => fault.during("open the catalog"),
+        }
+    }
+
     /// What the caller is told when this happened while trying to `operation`.
     pub(crate) fn during(self, operation: &'static str) -> CatalogError {
         let source = match self {
@@ -123,9 +145,9 @@ impl Fault {
                     return CatalogError::Full;
                 }
                 if is_away(&error) {
-                    return CatalogError::Away { source: error.into() };
+                    return CatalogError::Away { source: reason(error).into() };
                 }
-                error.into()
+                reason(error).into()
             }
             Fault::Migrate(error) => error.into(),
             Fault::Contradiction(text) => text.into(),
@@ -146,7 +168,31 @@ fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         // What a connection says that broke off in the middle.
         | sqlx::Error::Protocol(_) => true,
-        error => code_of(error).is_some_and(|code| AWAY.contains(&code.as_ref())),
+        error => {
+            is_turned_away(error)
+                || code_of(error).is_some_and(|code| AWAY.contains(&code.as_ref()))
+        }
+    }
+}
+
+fn is_turned_away(error: &sqlx::Error) -> bool {
+    code_of(error).is_some_and(|code| TURNED_AWAY.contains(&code.as_ref()))
+}
+
+/// What is said of an error: in a few words where it is one that people meet, else in those of the database.
+fn reason(error: sqlx::Error) -> String {
+    match &error {
+        sqlx::Error::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
+            "it refuses connections".to_owned()
+        }
+        sqlx::Error::PoolTimedOut => {
+            format!("it has not let anybody in for {} s", CONNECT.as_secs())
+        }
+        sqlx::Error::Database(said) if said.code().is_some_and(|code| code == READ_ONLY) => {
+            "it only reads, as one does that another has taken over from".to_owned()
+        }
+        sqlx::Error::Database(said) => format!("the database says: {}", said.message()),
+        error => error.to_string(),
     }
 }
 

@@ -41,7 +41,7 @@ const CONNECTIONS: u32 = 8;
 
 /// How long a call waits for a connection before it says that the database is away: as long as one takes to come up, not
 /// as long as a fail-over, which callers wait for as they see fit.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a transaction may take. A server that is cut off from power says no farewell, and TCP waits for it for a quarter
 /// of an hour; nothing that is asked here takes a server that is there as long as this.
@@ -197,9 +197,9 @@ impl PostgresCatalog {
     /// # Errors
     ///
     /// [`CatalogError::TooNew`] when the schema needs a newer Headwater; [`CatalogError::Away`] when the server does not
-    /// answer.
+    /// answer; [`CatalogError::TurnedAway`] when it does not take the login or has no such database.
     pub async fn connect(options: &PostgresOptions) -> Result<Self, CatalogError> {
-        Self::try_connect(options).await.map_err(|fault| fault.during("open the catalog"))
+        Self::try_connect(options).await.map_err(Fault::opening)
     }
 
     async fn try_connect(options: &PostgresOptions) -> Result<Self, Fault> {

@@ -27,7 +27,10 @@ impl From<CatalogError> for Halt {
         match error {
             CatalogError::LeaseLost { .. } => Halt::LeaseLost,
             CatalogError::Full => Halt::Failed(later(Code::DiskFull, error.to_string())),
-            CatalogError::TooNew | CatalogError::Away { .. } | CatalogError::Database { .. } => {
+            CatalogError::TooNew
+            | CatalogError::TurnedAway { .. }
+            | CatalogError::Away { .. }
+            | CatalogError::Database { .. } => {
                 Halt::Failed(later(Code::Internal, error.to_string()))
             }
         }

@@ -39,9 +39,14 @@ impl Hold {
         self.frames_done.store(frames_done, Ordering::Relaxed);
     }
 
+    /// Frames that are done.
+    pub(crate) fn frames_done(&self) -> u64 {
+        self.frames_done.load(Ordering::Relaxed)
+    }
+
     /// Renews now. Success means that nobody else had the task at the moment of asking.
     pub(crate) async fn confirm(&self) -> Result<(), CatalogError> {
-        let frames = self.frames_done.load(Ordering::Relaxed);
+        let frames = self.frames_done();
         let lease = self.lease();
         let renewed = self.catalog.renew(&lease, millis(self.lasts), frames).await?;
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
@@ -55,7 +60,7 @@ impl Hold {
         let (mut asked, mut told) = (Instant::now(), 0);
         loop {
             sleep(PROGRESS.min(third)).await;
-            let (now, frames) = (Instant::now(), self.frames_done.load(Ordering::Relaxed));
+            let (now, frames) = (Instant::now(), self.frames_done());
             if frames == told && now - asked < third {
                 continue;
             }

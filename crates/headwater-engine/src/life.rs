@@ -95,7 +95,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::failure::{Halt, later};
 use crate::lease::{Hold, millis};
@@ -432,7 +432,10 @@ impl Engine {
                         continue;
                     }
                     Ok(None) => trouble = false,
-                    // Said once, not at every poll.
+                    // The presence of this process says that the catalog is away; all else is said once, not at every poll.
+                    Err(error @ CatalogError::Away { .. }) => {
+                        debug!(?role, %error, "no work can be claimed");
+                    }
                     Err(error) if !trouble => {
                         warn!(?role, %error, "no work can be claimed");
                         trouble = true;
@@ -576,6 +579,10 @@ impl Engine {
                 End::Stopped => catalog.release(&lease).await,
             };
             match told {
+                Ok(()) if matches!(end, End::Stopped) => {
+                    let frames_done = hold.frames_done();
+                    return info!(frames_done, "given back unfinished, which costs no try");
+                }
                 Ok(()) => return info!("handed in"),
                 Err(error @ CatalogError::LeaseLost { .. }) => {
                     return info!(%error, "result dropped");

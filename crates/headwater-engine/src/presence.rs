@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use headwater_model::worker::{BEAT_MS, Worker, WorkerState};
-use headwater_ports::catalog::Catalog;
+use headwater_ports::catalog::{Catalog, CatalogError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::shutdown::Shutdown;
 
@@ -75,7 +75,7 @@ impl Presence {
         shutdown: &Shutdown,
         wake: &watch::Sender<()>,
     ) -> Infallible {
-        let mut trouble = false;
+        let (mut trouble, mut away) = (false, None);
         loop {
             let Some(name) = self.name() else {
                 match self.catalog.enlist(said).await {
@@ -105,12 +105,26 @@ impl Presence {
                 true => WorkerState::Draining,
                 false => WorkerState::Alive,
             };
-            match self.catalog.beat(&name, &self.instance, state).await {
+            let beat = self.catalog.beat(&name, &self.instance, state).await;
+            match &beat {
+                // Of all loops of the process, this one says so: all of them find out.
+                Err(error @ CatalogError::Away { .. }) if away.is_none() => {
+                    warn!(%error, "what is under way goes on and is handed in when it is back");
+                    away = Some(Instant::now());
+                }
+                Err(error) => debug!(%error, "the catalog was not told that this worker is there"),
+                Ok(_) => {
+                    if let Some(since) = away.take() {
+                        let after_s = since.elapsed().as_secs();
+                        info!(after_s, "the catalog's database is back");
+                    }
+                }
+            }
+            match beat {
                 Ok(true) => self.set_name(Some(name)),
                 // It was silent for so long that it was forgotten, or somebody else has its name.
                 Ok(false) => self.set_name(None),
-                // Whoever claims says that the catalog is away.
-                Err(error) => debug!(%error, "the catalog was not told that this worker is there"),
+                Err(_) => {}
             }
             if state == WorkerState::Draining {
                 sleep(Duration::from_millis(BEAT_MS.unsigned_abs())).await;

@@ -94,6 +94,7 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::PipelineMismatch => false,
         Code::Unreadable
         | Code::NoSuchFile
+        | Code::BadAddress
         | Code::MasterGone
         | Code::MasterInColdStorage
         | Code::ElementMissing

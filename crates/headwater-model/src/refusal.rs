@@ -16,6 +16,8 @@ pub enum Code {
     Unreadable,
     /// There is no file where one was asked for.
     NoSuchFile,
+    /// What was given as a master's address is none, or holds a secret.
+    BadAddress,
     /// The file was there and is gone.
     MasterGone,
     /// The master is only in the archive, in a storage class that cannot be read until it is restored.
@@ -68,6 +70,7 @@ impl Code {
             Code::NotAFile => "not-a-file",
             Code::Unreadable => "unreadable",
             Code::NoSuchFile => "no-such-file",
+            Code::BadAddress => "bad-address",
             Code::MasterGone => "master-gone",
             Code::MasterInColdStorage => "master-in-cold-storage",
             Code::MasterChanged => "master-changed",
@@ -105,6 +108,7 @@ impl Code {
             | Code::DuplicateMaster
             | Code::PipelineMismatch => true,
             Code::NoSuchFile
+            | Code::BadAddress
             | Code::MasterGone
             | Code::MasterInColdStorage
             | Code::MasterChanged
@@ -134,6 +138,7 @@ impl Code {
                 "Give the service the right to read the file, then ingest it again."
             }
             Code::NoSuchFile => "Check the path: nothing was queued.",
+            Code::BadAddress => "Correct the address: nothing was queued.",
             Code::MasterGone => "Put the master back where it was, then ingest it again.",
             Code::MasterInColdStorage => {
                 "Restore the object at the archive's provider, which takes hours, then do the same again."
@@ -181,12 +186,29 @@ impl Code {
         }
     }
 
+    /// The same where a master was not taken at the door: nothing was queued.
+    pub fn next_step_at_the_door(self) -> &'static str {
+        match self {
+            Code::Unreadable => {
+                "Have that changed, or take the master from another place: nothing was queued."
+            }
+            Code::OriginUnavailable => {
+                "Check the address and the server that it names: nothing was queued."
+            }
+            Code::PipelineMismatch => {
+                "`headwater pipelines list` shows those that can be named, `headwater pipelines check FILE` what is wrong with one: nothing was queued."
+            }
+            code => code.next_step(),
+        }
+    }
+
     /// The same where a title that viewers have was not healed.
     pub fn next_step_of_healing(self) -> &'static str {
         match self {
             Code::EmptyFile
             | Code::NotAFile
             | Code::NoSuchFile
+            | Code::BadAddress
             | Code::MasterGone
             | Code::MasterChanged => {
                 "Put the master back where it was, then heal again; until then `headwater rollback` may give viewers an older version."

@@ -37,7 +37,7 @@ pub enum Answer {
     Done,
     /// There is nothing of that name or number.
     Unknown,
-    /// It makes no sense as things are: why, in words that go on after "is not done, since".
+    /// It makes no sense as things are: why, as a sentence.
     Refused(String),
 }
 

@@ -33,6 +33,12 @@ pub enum CatalogError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The database does not let in whoever opens it, by that name and password: it will not do so later either.
+    #[error("the catalog's database turns us away: {source}")]
+    TurnedAway {
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The disk under the database is full.
     #[error("the disk of the catalog is full")]
     Full,

@@ -41,6 +41,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Time between two tries to reach a database that is away.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The catalog's file in a data folder.
+const CATALOG: &str = "catalog.db";
+
 /// Connections to a shared database of a command that only asks.
 const ASKING: u32 = 2;
 
@@ -55,8 +58,6 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Vec<Opened>,
     pub(crate) stores: Stores,
-    pub(crate) masters: Arc<dyn Masters>,
-    pub(crate) transcoder: Arc<dyn Transcoder>,
     pub(crate) engine: Engine,
     /// What this process is called in the catalog.
     pub(crate) worker: String,
@@ -79,14 +80,23 @@ impl Clock for SystemClock {
 }
 
 impl App {
-    /// Opens what the configuration names, making folders that are not there yet. Origins that are not as needed are an
-    /// error, told before anything is done for them.
-    pub(crate) async fn open(mut config: Config, need: Need) -> anyhow::Result<Self> {
-        // Whoever is to publish does the work of the queue itself, when nobody else does.
-        if need != Need::Publishing {
-            config.database = config.database.map(|it| it.connections(ASKING));
-        }
-        Self::open_as(config, need, false).await
+    /// Opens what is there: without a catalog there is nothing to ask about, and none is made. Origins that are not as
+    /// needed are an error, told before anything is done for them.
+    pub(crate) async fn open(config: Config, need: Need) -> anyhow::Result<Self> {
+        has_catalog(&config)?;
+        Self::open_or_make(config, need).await
+    }
+
+    /// The same for a command that waits for work to be done: while the database is away, now or later, it waits for that.
+    pub(crate) async fn open_patiently(config: Config, need: Need) -> anyhow::Result<Self> {
+        has_catalog(&config)?;
+        let config = with_few_connections(config, &need);
+        Ok(Self::open_in_time(config, need).await?.patient())
+    }
+
+    /// Opens what the configuration names, making catalog and folders that are not there yet.
+    pub(crate) async fn open_or_make(config: Config, need: Need) -> anyhow::Result<Self> {
+        Self::open_as(with_few_connections(config, &need), need, false).await
     }
 
     /// The same for a service: it waits for a database that is away, however long it takes.
@@ -94,11 +104,15 @@ impl App {
         Self::open_as(config, need, true).await
     }
 
+    /// The same for whoever waits: a database that goes away is waited for, too.
+    pub(crate) fn patient(self) -> Self {
+        Self { catalog: self.catalog.clone().patient(), ..self }
+    }
+
     async fn open_as(config: Config, need: Need, waits: bool) -> anyhow::Result<Self> {
-        // Children and the catalog must not depend on where this process was started.
+        // The catalog must not depend on where this process was started.
         let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
-        let jobs = data.join("jobs");
-        std::fs::create_dir_all(&jobs)
+        std::fs::create_dir_all(&data)
             .with_context(|| format!("make the data folder `{}`", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (catalog, known) = if waits {
@@ -112,16 +126,12 @@ impl App {
         let opened: Vec<Arc<dyn Origin>> = origins.iter().map(Opened::origin).collect();
         let stores = Stores::new(&opened, config.policy.clone())?;
         let stores = stores.with_edges(origins::edges(&config)?);
-        let masters = masters(&config);
-        let executable = std::env::current_exe().context("find this program")?;
-        let transcoder: Arc<dyn Transcoder> =
-            Arc::new(ChildTranscoder::new(executable, jobs, config.worker.transcoder));
         let folder = config.pipelines_dir.clone();
         let ports = Ports {
             catalog: catalog.clone(),
             stores: stores.clone(),
-            masters: masters.clone(),
-            transcoder: transcoder.clone(),
+            masters: masters(&config),
+            transcoder: transcoder(&config)?,
             pipelines: Arc::new(move |name: &str| pipeline(folder.as_deref(), name)),
         };
         let worker = config.worker.name.clone().unwrap_or_else(machine::worker_name);
@@ -146,12 +156,15 @@ impl App {
                 }),
             },
         );
-        Ok(Self { config, clock, catalog, origins, stores, masters, transcoder, engine, worker })
+        Ok(Self { config, clock, catalog, origins, stores, engine, worker })
     }
 
-    /// The same for a command that waits: a database that is away in the middle of that is waited for, too.
-    pub(crate) fn patient(self) -> Self {
-        Self { catalog: self.catalog.clone().patient(), ..self }
+    /// Where the catalog is, for people.
+    pub(crate) fn place(&self) -> String {
+        match &self.config.database {
+            Some(database) => format!("the database at `{}`", database.place()),
+            None => format!("the data folder `{}`", self.config.data_dir.display()),
+        }
     }
 
     /// Where players find an object: on the origin that the policy names first.
@@ -287,6 +300,28 @@ impl App {
     }
 }
 
+/// Refuses a data folder in which there is no catalog: a folder that was mistyped would be answered for as one in which
+/// nothing is wrong.
+fn has_catalog(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.data_dir;
+    if config.database.is_none() && !folder.join(CATALOG).exists() {
+        bail!(
+            "there is no catalog in `{}`: nothing was ever queued there\nhint: --data-dir names another data folder, HEADWATER_DATABASE a shared database; `headwater up` and `headwater ingest` make a catalog",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// What a command takes of the connections that a shared database has. Whoever is to publish does the work of the queue
+/// itself, when nobody else does.
+fn with_few_connections(mut config: Config, need: &Need) -> Config {
+    if *need != Need::Publishing {
+        config.database = config.database.map(|it| it.connections(ASKING));
+    }
+    config
+}
+
 /// The catalog: a database that is shared, or a file in the data folder.
 async fn open_catalog(
     config: &Config,
@@ -296,9 +331,14 @@ async fn open_catalog(
     if let Some(database) = &config.database {
         let opened = PostgresCatalog::connect(database).await;
         let place = database.place();
+        if let Err(error @ CatalogError::TurnedAway { .. }) = opened {
+            bail!(
+                "open the catalog at `{place}`: {error}\nhint: check user and database in HEADWATER_DATABASE (or `database` in headwater.toml), and HEADWATER_DATABASE_PASSWORD"
+            );
+        }
         return Ok(Arc::new(opened.with_context(|| format!("open the catalog at `{place}`"))?));
     }
-    let opened = SqliteCatalog::open(&data.join("catalog.db"), clock).await;
+    let opened = SqliteCatalog::open(&data.join(CATALOG), clock).await;
     Ok(Arc::new(opened.with_context(|| format!("open the catalog in `{}`", data.display()))?))
 }
 
@@ -332,6 +372,16 @@ async fn wait_for_catalog(
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// What looks at masters and makes segments: this program again, each time with a folder of its own.
+pub(crate) fn transcoder(config: &Config) -> anyhow::Result<Arc<dyn Transcoder>> {
+    // Children must not depend on where this process was started.
+    let data = std::path::absolute(&config.data_dir).context("find the data folder")?;
+    let jobs = data.join("jobs");
+    std::fs::create_dir_all(&jobs).with_context(|| format!("make `{}`", jobs.display()))?;
+    let executable = std::env::current_exe().context("find this program")?;
+    Ok(Arc::new(ChildTranscoder::new(executable, jobs, config.worker.transcoder)))
 }
 
 /// Where masters can be read from that are no files: buckets that are named for it, then all others that are configured,

@@ -12,6 +12,7 @@ pub(crate) mod rebuild;
 pub(crate) mod retranscode;
 pub(crate) mod rollback;
 pub(crate) mod status;
+pub(crate) mod stuck;
 pub(crate) mod tasks;
 pub(crate) mod title;
 pub(crate) mod up;
@@ -27,6 +28,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
+use crate::commands::stuck::Lookout;
 use crate::config::Config;
 use crate::terminal::{complain, news, say};
 
@@ -86,6 +88,14 @@ pub(crate) async fn tell_if_nobody_works(app: &App, or: &str) -> anyhow::Result<
         news(&format!("hint: no service {place}: start `headwater up`{or}"));
     }
     Ok(())
+}
+
+/// Says so when nobody works on what is queued of a title, or nobody who does can do it.
+pub(crate) async fn tell_if_nobody_can(app: &App, title: &TitleId, or: &str) -> anyhow::Result<()> {
+    if app.is_workplace_taken().await? {
+        return Lookout::new().tell(app, title).await;
+    }
+    tell_if_nobody_works(app, or).await
 }
 
 /// Says so when a title is held: whoever waits for it would not see why nothing happens.

@@ -329,7 +329,15 @@ impl Config {
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         let file = text.as_deref().map(|text| (path.as_path(), text));
-        resolve(file, environment, flags, machine::slots()).map_err(ConfigError::Invalid)
+        let mut config =
+            resolve(file, environment, flags, machine::slots()).map_err(ConfigError::Invalid)?;
+        if let Some(folder) = config.pipelines_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            config.warnings.push(format!(
+                "`pipelines_dir` is `{}`, and there is no such folder: only the shipped pipelines can be used",
+                folder.display()
+            ));
+        }
+        Ok(config)
     }
 }
 
@@ -382,8 +390,14 @@ fn read<'s>(
     if !good() {
         return None;
     }
-    let warnings = origins::leave_stray_secrets(&mut from_environment, &from_file);
+    let mut warnings = origins::leave_stray_secrets(&mut from_environment, &from_file);
     let said = flags.over(from_environment).over(from_file);
+    if said.database_password.is_some() && said.database.is_none() {
+        warnings.push(
+            "HEADWATER_DATABASE_PASSWORD is set and no database is: the catalog is the one in the data folder"
+                .to_owned(),
+        );
+    }
     let config = Config { warnings, ..complete(said, slots) };
     if good() {
         complaints.borrow_mut().extend(conflicts(&config));

@@ -206,7 +206,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         key: "worker.name",
         variable: "HEADWATER_WORKER_NAME",
         form: Form::Text,
-        what: "what the process is called in the catalog and in its folders, which no two may be at a time",
+        what: "what the process is called in the catalog and in its folders, by which it is told from others: where two have one name, the catalog calls the second `NAME-2`, and in one data folder it is refused",
         default: "the name of the host and eight digits, other ones at every start",
         example: "render-3",
     },

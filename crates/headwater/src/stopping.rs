@@ -4,6 +4,8 @@
 //! SIGTERM comes from whatever runs services, which waits for a while before it sends SIGKILL. SIGINT comes from a person
 //! at a terminal, who does not. To a command that does one thing both mean the same.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use headwater_engine::Shutdown;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,6 +15,9 @@ use crate::terminal::news;
 
 /// Exit code of a process that a signal ended is this and the number of the signal, as shells have it.
 const ENDED_BY_SIGNAL: i32 = 128;
+
+/// A signal that comes this soon after the first is the same one: no person is so fast.
+const ECHO: Duration = Duration::from_millis(300);
 
 /// Gives a service its orders. A process without handlers that is the first of a container takes no SIGTERM at all, so
 /// this comes before everything that takes time.
@@ -30,7 +35,7 @@ pub(crate) fn orders() -> anyhow::Result<Shutdown> {
             news("stopping; work that is under way is given back (again to stop at once)");
             given.stop();
         }
-        exit_now(signals.next().await);
+        exit_now(signals.again().await);
     });
     Ok(shutdown)
 }
@@ -42,9 +47,9 @@ pub(crate) fn stop_signal() -> anyhow::Result<CancellationToken> {
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         signals.next().await;
-        news("stopping; work that is under way is given back (again to stop at once)");
+        news("stopping; work that is under way here is given back (again to stop at once)");
         token.cancel();
-        exit_now(signals.next().await);
+        exit_now(signals.again().await);
     });
     Ok(stop)
 }
@@ -62,6 +67,18 @@ impl Signals {
         Ok(Self { interrupt, terminate })
     }
 
+    /// The next one that somebody has sent of his own: `timeout` of coreutils, and shells, signal a process and then its
+    /// whole group.
+    async fn again(&mut self) -> SignalKind {
+        let first = Instant::now();
+        loop {
+            let signal = self.next().await;
+            if first.elapsed() > ECHO {
+                return signal;
+            }
+        }
+    }
+
     async fn next(&mut self) -> SignalKind {
         tokio::select! {
             _ = self.interrupt.recv() => SignalKind::interrupt(),
@@ -77,5 +94,6 @@ impl Signals {
     reason = "a second signal asks for exactly this; children die with their parent"
 )]
 fn exit_now(signal: SignalKind) -> ! {
+    news("stopped at once: what was under way is done again");
     std::process::exit(ENDED_BY_SIGNAL + signal.as_raw_value())
 }

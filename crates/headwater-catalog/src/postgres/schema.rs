@@ -4,6 +4,8 @@
 //! goes on as before, and may come up again. One that cannot keep to that raises `needs` in the table `schema_form`, in a
 //! transaction of its own: from then on, older builds are refused.
 
+use std::collections::HashMap;
+
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
 
@@ -18,19 +20,14 @@ pub(super) async fn bring_up_to_date(
     connection: &mut PgConnection,
     migrations: &Migrator,
 ) -> Result<(), Fault> {
+    // Most find nothing to do. They wait for nobody then, and need no more than to read.
+    if has_all(connection, migrations).await? {
+        return check_form(connection).await;
+    }
     let mut tx = connection.begin().await?;
     // Processes that come up at once take turns. The number has no meaning but to be the same everywhere.
     sqlx::query("select pg_advisory_xact_lock(4839201736)").execute(&mut *tx).await?;
-    let is_there: bool = sqlx::query_scalar("select to_regclass('schema_form') is not null")
-        .fetch_one(&mut *tx)
-        .await?;
-    if is_there {
-        let needs: i64 =
-            sqlx::query_scalar("select needs from schema_form").fetch_one(&mut *tx).await?;
-        if needs > FORM {
-            return Err(Fault::TooNew);
-        }
-    }
+    check_form(&mut tx).await?;
     // What a newer build has added is none of ours.
     let migrations = Migrator {
         migrations: migrations.migrations.clone(),
@@ -42,4 +39,34 @@ pub(super) async fn bring_up_to_date(
     migrations.run_direct(None, &mut *tx, false).await.map_err(Fault::Migrate)?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Refuses a schema that needs a newer build.
+async fn check_form(connection: &mut PgConnection) -> Result<(), Fault> {
+    if !is_there(connection, "schema_form").await? {
+        return Ok(());
+    }
+    let needs: i64 =
+        sqlx::query_scalar("select needs from schema_form").fetch_one(connection).await?;
+    if needs > FORM { Err(Fault::TooNew) } else { Ok(()) }
+}
+
+/// Whether all migrations were applied, as they are in this build.
+async fn has_all(connection: &mut PgConnection, migrations: &Migrator) -> Result<bool, Fault> {
+    if !is_there(connection, "_sqlx_migrations").await? {
+        return Ok(false);
+    }
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("select version, checksum from _sqlx_migrations where success")
+            .fetch_all(connection)
+            .await?;
+    let applied: HashMap<i64, Vec<u8>> = applied.into_iter().collect();
+    Ok(migrations
+        .iter()
+        .all(|ours| applied.get(&ours.version).is_some_and(|theirs| *theirs == *ours.checksum)))
+}
+
+async fn is_there(connection: &mut PgConnection, table: &str) -> Result<bool, Fault> {
+    let found = sqlx::query_scalar("select to_regclass($1) is not null");
+    Ok(found.bind(table).fetch_one(connection).await?)
 }

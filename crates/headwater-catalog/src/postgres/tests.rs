@@ -233,6 +233,45 @@ async fn a_schema_that_needs_a_newer_build_is_refused_and_one_that_has_more_is_n
 }
 
 #[tokio::test]
+async fn a_database_that_only_reads_can_be_asked() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    let catalog = open(&url).await?;
+    scene(&catalog).submit("film").await?;
+    catalog.close().await;
+    let database = url.rsplit('/').next().unwrap();
+    server.psql(&format!("alter database {database} set default_transaction_read_only = on"));
+    let catalog = open(&url).await?;
+    assert!(scene(&catalog).title("film").await.is_ok());
+    let refused = catalog.submit(&new_title("other")).await.unwrap_err();
+    assert!(matches!(refused, CatalogError::Away { .. }), "{refused}");
+    assert!(refused.to_string().contains("it only reads"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_was_let_in_before_waits_to_be_let_in_again() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    open(&url).await?.close().await;
+    server.psql("create role guest superuser login");
+    let (_, place) = url.split_once('@').unwrap();
+    let guest = format!("postgres://guest@{place}");
+    let catalog = open(&guest).await?;
+    server.psql("alter role guest nologin");
+    server.psql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'guest'");
+    let error = scene(&catalog).title("film").await.unwrap_err();
+    assert!(error.to_string().contains("not permitted to log in"), "{error}");
+    let error = catalog.workers().await.unwrap_err();
+    assert!(matches!(error, CatalogError::Away { .. }), "{error}");
+    let error = open(&guest).await.err().unwrap();
+    assert!(matches!(error, CatalogError::TurnedAway { .. }), "{error}");
+    server.psql("alter role guest login");
+    catalog.workers().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn many_that_find_an_empty_database_make_one_catalog() -> Case {
     let server = Server::start();
     let url = server.database();

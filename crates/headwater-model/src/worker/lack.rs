@@ -62,6 +62,7 @@ impl Lack {
     /// What helps, as an order.
     pub fn next_step(&self) -> String {
         match self {
+            Lack::Role(process::Role::Worker) => "start one with `headwater worker`".to_owned(),
             Lack::Role(role) => format!("start one with `headwater up --roles {role}`"),
             Lack::Pool(pool) => format!("start one with `headwater worker --pool {pool}`"),
             Lack::Encoders(..) => "install it for one of them, and start that one again".to_owned(),

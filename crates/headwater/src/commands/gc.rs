@@ -57,7 +57,7 @@ pub(crate) async fn gc(
         ));
         if packages == 0 {
             news(&format!(
-                "hint: what viewers get stays with all that it refers to, and so do the {} before it (--keep) and what they got in the last {} (--older-than)",
+                "hint: what viewers get stays with all that it refers to, the {} before it too (--keep), and what they got in the last {} (--older-than)",
                 counted(keep as u64, "version"),
                 counted(older_than_days.into(), "day")
             ));

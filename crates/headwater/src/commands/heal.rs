@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::archived::{self, ArchiveReport};
 use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
+use crate::commands::stuck::Lookout;
 use crate::commands::watched::watched;
 use crate::commands::{tell_if_held, turn_down, unknown_title};
 use crate::config::Config;
@@ -31,8 +32,10 @@ const READ_ON: &str = "Read its history: `headwater status TITLE`. A proof that 
 
 /// Heals one title or all with open incidents.
 pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::Result<Outcome> {
-    let need = if args.dry_run { Need::Proving } else { Need::Publishing };
-    let app = App::open(config, need).await?;
+    let app = match args.dry_run {
+        true => App::open(config, Need::Proving).await?,
+        false => App::open_patiently(config, Need::Publishing).await?,
+    };
     let titles = match args.title {
         Some(title) => vec![title],
         None => with_incidents(&app).await?,
@@ -52,7 +55,6 @@ pub(crate) async fn heal(config: Config, args: HealArgs, json: bool) -> anyhow::
         return Ok(outcome);
     }
     let shutdown = stop_signal()?;
-    let app = app.patient();
     let watch = async {
         for title in &titles {
             if one(&app, title, json, &shutdown).await? == Outcome::Refused {
@@ -102,10 +104,12 @@ async fn refuse(
         VerifyError::Catalog(_) => return Err(error.into()),
         VerifyError::UnknownTitle(title) => return unknown_title(app, title, json).await,
         VerifyError::NotLive(_) | VerifyError::NotSealed(_) => {
-            "only what viewers get is healed; `headwater status` says where it stands"
+            format!(
+                "only what viewers get is healed; `headwater status {title}` says where it stands"
+            )
         }
     };
-    Ok(turn_down(("title", title.as_str()), &error.to_string(), hint, json))
+    Ok(turn_down(("title", title.as_str()), &error.to_string(), &hint, json))
 }
 
 /// Heals one title and waits until that is done, be it by a new version.
@@ -127,7 +131,7 @@ async fn one(
     tell_if_held(app, title).await?;
     let (waiting, mut told) =
         (Instant::now(), app.catalog.events(&app.config.tenant, title).await?.len());
-    let mut is_long = false;
+    let (mut is_long, mut lookout) = (false, Lookout::new());
     while is_busy(app, &package, newest).await? {
         let events = app.catalog.events(&app.config.tenant, title).await?;
         // The last of all is said below.
@@ -135,6 +139,9 @@ async fn one(
             news(&format!("{title}  {}", event.text));
         }
         told = events.len();
+        if !json {
+            lookout.look(app, title).await?;
+        }
         if !is_long && waiting.elapsed() > LONG {
             is_long = true;
             news("Ctrl-C ends the waiting: whatever is queued then goes on when a service runs");

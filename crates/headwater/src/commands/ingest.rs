@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{self, App};
 use crate::archived;
 use crate::cli::{IngestArgs, Outcome};
+use crate::commands::stuck::Lookout;
 use crate::commands::watched::watched;
-use crate::commands::{OR_WAIT, named, tell_if_held, tell_if_nobody_works};
+use crate::commands::{OR_WAIT, named, tell_if_held, tell_if_nobody_can};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -53,8 +54,10 @@ pub(crate) async fn ingest(
     if let Err(refusal) = app::pipeline(config.pipelines_dir.as_deref(), &pipeline) {
         return refuse(&title, &refusal, json);
     }
-    let need = if args.wait { Need::Publishing } else { Need::Nothing };
-    let app = App::open(config, need).await?;
+    let app = match args.wait {
+        true => App::open_in_time(config, Need::Publishing).await?.patient(),
+        false => App::open_or_make(config, Need::Nothing).await?,
+    };
     let new = NewTitle {
         tenant: app.config.tenant.clone(),
         title: title.clone(),
@@ -69,7 +72,6 @@ pub(crate) async fn ingest(
     let submitted = app.engine.submit(&new).await?;
     if args.wait {
         let (Submitted::Queued(version) | Submitted::InProgress(version)) = submitted;
-        let app = app.patient();
         return see_through(&app, &title, version, json, &stop_signal()?).await;
     }
     let record = find(&app, &title).await?;
@@ -83,7 +85,7 @@ pub(crate) async fn ingest(
             }
         }
         tell_if_held(&app, &title).await?;
-        tell_if_nobody_works(&app, OR_WAIT).await?;
+        tell_if_nobody_can(&app, &title, OR_WAIT).await?;
     }
     Ok(Outcome::Done)
 }
@@ -93,7 +95,7 @@ pub(crate) fn refuse(title: &TitleId, refusal: &Refusal, json: bool) -> anyhow::
         say(&serde_json::to_string(&Verdict::at_the_door(title, refusal))?);
     } else {
         complain(&refusal.to_string());
-        news(&format!("hint: {}", refusal.code.next_step()));
+        news(&format!("hint: {}", refusal.code.next_step_at_the_door()));
     }
     Ok(Outcome::Refused)
 }
@@ -103,7 +105,7 @@ pub(crate) fn address(file: &Path) -> anyhow::Result<Result<Address, Refusal>> {
     if let Some(text) = file.to_str().filter(|text| Address::is_one(text)) {
         let parsed = text.parse();
         return Ok(parsed.map_err(|error: BadAddress| {
-            Refusal::new(Code::NoSuchFile, format!("the address cannot be used: {error}"))
+            Refusal::new(Code::BadAddress, format!("the address cannot be used: {error}"))
         }));
     }
     let path = shown_path(file)?;
@@ -168,7 +170,7 @@ pub(crate) async fn see_through(
     let shutdown = stop.child_token();
     let watch = async {
         let mut progress = Progress::default();
-        let mut last_word = (0, Instant::now());
+        let (mut last_word, mut lookout) = ((0, Instant::now()), Lookout::new());
         loop {
             if disk_is_full(&app.config.data_dir) {
                 let words = app.catalog.events(&app.config.tenant, title).await?.len();
@@ -191,6 +193,7 @@ pub(crate) async fn see_through(
             }
             if !json {
                 progress.show(std::slice::from_ref(&record));
+                lookout.look(app, title).await?;
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}

@@ -29,7 +29,7 @@ fn meaning(grade: ProofGrade) -> &'static str {
 
 /// Tests one origin: whether it can be used, and what it does with what it is told.
 pub(crate) async fn test(config: Config, name: &str, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Nothing).await?;
+    let app = App::open_or_make(config, Need::Nothing).await?;
     let Some(opened) = app.origins.iter().find(|o| o.origin().name() == name) else {
         let names: Vec<String> = app.origins.iter().map(|o| o.origin().name().to_owned()).collect();
         let hint = headwater_spec::nearest(name, names.iter().map(String::as_str));
@@ -124,7 +124,7 @@ fn refuse(name: &str, problem: &str, hint: &str, json: bool) -> Outcome {
 
 /// Lists the configured origins.
 pub(crate) async fn list(config: Config, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Nothing).await?;
+    let app = App::open_or_make(config, Need::Nothing).await?;
     let policy = &app.config.policy;
     for opened in &app.origins {
         let origin = opened.origin();

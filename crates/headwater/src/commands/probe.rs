@@ -1,38 +1,42 @@
 //! `headwater probe`: what is in a master.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use headwater_model::address::Address;
 use headwater_model::history::counted;
 use headwater_model::index::Cadence;
 use headwater_model::index::{Basis, cadence};
-use headwater_model::refusal::Refusal;
+use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{Inspection, TranscodeError};
 use serde_json::json;
 
-use crate::app::App;
+use crate::app;
 use crate::cli::Outcome;
 use crate::commands::ingest::address;
 use crate::config::Config;
-use crate::origins::Need;
 use crate::terminal::{complain, say};
 
 /// What a transcoder child finds, or why the master cannot be used.
-async fn look(app: &App, file: &Path) -> anyhow::Result<Result<Inspection, Refusal>> {
+async fn look(config: &Config, file: &Path) -> anyhow::Result<Result<Inspection, Refusal>> {
     let remote = match file.to_str().filter(|text| Address::is_one(text)) {
         Some(_) => Some(address(file)?),
         None => None,
     };
     let input = match remote {
+        None if std::fs::metadata(file).is_err_and(|e| e.kind() == ErrorKind::NotFound) => {
+            let message = format!("there is no file `{}`", file.display());
+            return Ok(Err(Refusal::new(Code::NoSuchFile, message)));
+        }
         None => Input::File(file.to_owned()),
         Some(Err(refusal)) => return Ok(Err(refusal)),
-        Some(Ok(at)) => match app.masters.open(&at).await {
+        Some(Ok(at)) => match app::masters(config).open(&at).await {
             Ok(master) => Input::Remote(master),
             Err(error) => return Ok(Err(error.into_failure().refusal)),
         },
     };
-    match app.transcoder.inspect(&input).await {
+    match app::transcoder(config)?.inspect(&input).await {
         Ok(found) => Ok(Ok(found)),
         Err(TranscodeError::Refused(refusal)) => Ok(Err(refusal)),
         Err(TranscodeError::Master(error)) => Ok(Err(error.into_failure().refusal)),
@@ -42,8 +46,7 @@ async fn look(app: &App, file: &Path) -> anyhow::Result<Result<Inspection, Refus
 
 /// Looks at the master the way `Prepare` does.
 pub(crate) async fn probe(config: Config, file: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Nothing).await?;
-    let found = match look(&app, file).await? {
+    let found = match look(&config, file).await? {
         Ok(found) => found,
         Err(refusal) => {
             if json {

@@ -14,7 +14,7 @@ use crate::terminal::{news, say};
 
 /// Rebuilds the catalog.
 pub(crate) async fn rebuild(config: Config, origin: &str, json: bool) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Only(origin.to_owned())).await?;
+    let app = App::open_or_make(config, Need::Only(origin.to_owned())).await?;
     if let Some(database) = &app.config.database {
         let names: Vec<String> = app.present().await?.into_iter().map(|it| it.name).collect();
         if !names.is_empty() {

@@ -59,9 +59,10 @@ pub(crate) async fn retranscode(
         Ok(conditions) => conditions,
         Err(problem) => return senseless(problem),
     };
-    let need = if args.wait { Need::Publishing } else { Need::Nothing };
-    let app = App::open(config, need).await?;
-    let app = if args.wait { app.patient() } else { app };
+    let app = match args.wait {
+        true => App::open_patiently(config, Need::Publishing).await?,
+        false => App::open(config, Need::Nothing).await?,
+    };
     let titles = match &args.title {
         Some(title) => match app.catalog.title(&app.config.tenant, title).await? {
             Some(record) => vec![record],

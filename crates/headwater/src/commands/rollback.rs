@@ -24,7 +24,7 @@ pub(crate) async fn rollback(
     to: Version,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Publishing).await?;
+    let app = App::open_patiently(config, Need::Publishing).await?;
     let package = PackageId { tenant: app.config.tenant.clone(), title, version: to };
     let Some(holding) = app.catalog.holding(&package.tenant, &package.title).await? else {
         return unknown_title(&app, &package.title, json).await;
@@ -38,7 +38,6 @@ pub(crate) async fn rollback(
     }
     tell_if_held(&app, &package.title).await?;
     let shutdown = stop_signal()?;
-    let app = app.patient();
     let live = watched(&app, &shutdown, wait(&app, &package, &shutdown)).await?;
     let done = live == Some(to);
     let events = app.catalog.events(&package.tenant, &package.title).await?;

@@ -5,7 +5,8 @@ use headwater_model::life::TitleRecord;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::{tell_if_held, tell_if_nobody_works, unknown_title};
+use crate::commands::stuck::Lookout;
+use crate::commands::{tell_if_held, tell_if_nobody_can, tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -23,8 +24,10 @@ pub(crate) async fn status(
     follow: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let app = App::open(config, Need::Nothing).await?;
-    let app = if follow { app.patient() } else { app };
+    let app = match follow {
+        true => App::open_patiently(config, Need::Nothing).await?,
+        false => App::open(config, Need::Nothing).await?,
+    };
     match title {
         Some(title) => one(&app, &title, follow, json).await,
         None => all(&app, follow, json).await,
@@ -35,16 +38,19 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
     let Some(mut record) = app.catalog.title(&app.config.tenant, title).await? else {
         return unknown_title(app, title, json).await;
     };
-    tell_if_unattended(app, std::slice::from_ref(&record), json).await?;
+    if !json && !record.state.is_final() {
+        tell_if_nobody_can(app, title, "").await?;
+    }
     if follow && !record.state.is_final() {
         tell_if_held(app, title).await?;
     }
-    let mut progress = Progress::default();
+    let (mut progress, mut lookout) = (Progress::default(), Lookout::new());
     while follow && !record.state.is_final() {
         if !json {
             progress.show(std::slice::from_ref(&record));
         }
         tokio::time::sleep(REFRESH).await;
+        lookout.look(app, title).await?;
         match app.catalog.title(&app.config.tenant, title).await? {
             Some(newer) => record = newer,
             None => break,
@@ -54,14 +60,6 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
     let report = TitleReport::whole(app, &record).await?;
     say(&if json { serde_json::to_string(&report)? } else { report.text() });
     Ok(outcome_of(&record))
-}
-
-/// Says so when nobody works on what is not finished.
-async fn tell_if_unattended(app: &App, records: &[TitleRecord], json: bool) -> anyhow::Result<()> {
-    if !json && records.iter().any(|record| !record.state.is_final()) {
-        tell_if_nobody_works(app, "").await?;
-    }
-    Ok(())
 }
 
 /// With `--follow`, a title that was refused is a failure of the command too: scripts wait with it.
@@ -95,9 +93,12 @@ async fn all(app: &App, follow: bool, json: bool) -> anyhow::Result<Outcome> {
         say(&if json { serde_json::to_string(&report)? } else { report.line() });
     }
     if records.is_empty() && !json {
-        say(&format!("no titles yet; drop a master into {}", app.config.watch.folder.display()));
+        let folder = app.config.watch.folder.display();
+        say(&format!("no titles yet in {}; drop a master into {folder}", app.place()));
     }
-    tell_if_unattended(app, &records, json).await?;
+    if !json && records.iter().any(|record| !record.state.is_final()) {
+        tell_if_nobody_works(app, "").await?;
+    }
     if follow {
         follow_all(app, records).await?;
     }

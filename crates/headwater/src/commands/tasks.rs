@@ -1,18 +1,17 @@
 //! `headwater tasks` and `headwater task`: what the queue has, and orders about one task of it.
 
-use std::collections::BTreeMap;
-
 use headwater_model::history::counted;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::lane::{Needs, Priority};
 use headwater_model::steering::{Answer, TaskFilter, TaskOrder, TaskRecord, TaskState};
 use headwater_model::time::Timestamp;
-use headwater_model::worker::{Lack, WorkerRecord, WorkerState};
+use headwater_model::worker::WorkerRecord;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{Outcome, TasksArgs};
+use crate::commands::stuck::{lack, may_be_stuck, sentences};
 use crate::commands::{tell_if_held, tell_if_nobody_works, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
@@ -41,7 +40,7 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
         true => app.catalog.workers().await?,
         false => vec![],
     };
-    let stuck = stuck(&found, &workers);
+    let stuck = sentences(&found, &workers);
     let left_out = found.split_off(shown).len();
     if json {
         for task in &found {
@@ -49,18 +48,14 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
         }
     } else if found.is_empty() {
         say(match filter.states.as_slice() {
-            [] => {
-                "no such tasks that are open (--state done,failed,cancelled shows those that are over)"
-            }
+            [] => "no open tasks (--state done,failed,cancelled shows those that are over)",
             _ => "no such tasks",
         });
     } else {
         for line in table(&found, app.clock.now()) {
             say(&line);
         }
-        // Where nobody is alive, the one hint about that is enough.
-        let is_alive = |record: &WorkerRecord| record.state == WorkerState::Alive;
-        for line in stuck.iter().filter(|_| workers.iter().any(is_alive)) {
+        for line in &stuck {
             say(line);
         }
     }
@@ -79,30 +74,6 @@ pub(crate) async fn tasks(config: Config, args: TasksArgs, json: bool) -> anyhow
         }
     }
     Ok(Outcome::Done)
-}
-
-/// Whether somebody may take it at once, if there is anybody.
-fn may_be_stuck(task: &TaskRecord) -> bool {
-    task.state == TaskState::Queued && task.needs.is_some()
-}
-
-/// Why none of `workers` may take a task that is queued.
-fn lack(task: &TaskRecord, workers: &[WorkerRecord]) -> Option<Lack> {
-    let needs = task.needs.as_ref().filter(|_| may_be_stuck(task))?;
-    Lack::of(task.kind.role(), needs, workers)
-}
-
-/// Tasks that are queued and that no living worker may take: a sentence for each thing that is lacking.
-fn stuck(tasks: &[TaskRecord], workers: &[WorkerRecord]) -> Vec<String> {
-    let mut groups: BTreeMap<Lack, u64> = BTreeMap::new();
-    for lack in tasks.iter().filter_map(|task| lack(task, workers)) {
-        *groups.entry(lack).or_default() += 1;
-    }
-    let sentence = |(lack, tasks): (Lack, u64)| {
-        let (tasks, waits) = (counted(tasks, "task"), if tasks == 1 { "waits" } else { "wait" });
-        format!("{tasks} {waits} in vain, since {lack}: {}", lack.next_step())
-    };
-    groups.into_iter().map(sentence).collect()
 }
 
 /// Says so when nobody has heard of a worker.
@@ -255,14 +226,13 @@ pub(crate) async fn steer(
             "`headwater tasks` lists those that are open, with --state those that are over",
         ),
         Answer::Refused(why) => {
-            let (asked, hint) = match order {
-                TaskOrder::Retry => (
-                    "tried again",
-                    "`headwater tasks --state waiting,failed,cancelled` lists those that can be",
-                ),
-                TaskOrder::Cancel => ("cancelled", "`headwater tasks` lists those that can be"),
+            let hint = match order {
+                TaskOrder::Retry => {
+                    "`headwater tasks --state waiting,failed,cancelled` lists those that can be tried"
+                }
+                TaskOrder::Cancel => "`headwater tasks` lists those that can be cancelled",
             };
-            no(&format!("task {task} is not {asked}, since {why}"), hint)
+            no(&format!("task {task} stays as it is: {why}"), hint)
         }
         Answer::Done => {
             let (word, text) = match order {

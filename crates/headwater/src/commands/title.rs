@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::commands::{tell_if_nobody_works, turn_down, unknown_title};
+use crate::commands::{tell_if_nobody_can, turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::terminal::{news, say};
@@ -24,8 +24,8 @@ pub(crate) async fn steer(
     match app.catalog.steer(&app.config.tenant, &title, order).await? {
         Answer::Unknown => return unknown_title(&app, &title, json).await,
         Answer::Refused(why) => {
-            let (word, hint) = (participle(order), what_else(order, &title));
-            let message = format!("title `{title}` is not {word}, since {why}");
+            let hint = what_else(order, &title);
+            let message = format!("title `{title}` stays as it is: {why}");
             return Ok(turn_down(("title", title.as_str()), &message, &hint, json));
         }
         Answer::Done => {}
@@ -50,7 +50,7 @@ pub(crate) async fn steer(
         news(&format!("hint: {hint}"));
     }
     if order == Order::Release && !record.state.is_final() {
-        tell_if_nobody_works(&app, "").await?;
+        tell_if_nobody_can(&app, &title, "").await?;
     }
     Ok(Outcome::Done)
 }
@@ -61,15 +61,6 @@ fn word(order: Order) -> &'static str {
         Order::Release => "release",
         Order::Cancel => "cancel",
         Order::Prioritise(_) => "priority",
-    }
-}
-
-fn participle(order: Order) -> &'static str {
-    match order {
-        Order::Hold => "held",
-        Order::Release => "released",
-        Order::Cancel => "cancelled",
-        Order::Prioritise(_) => "given another priority",
     }
 }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::cli::Outcome;
-use crate::config::{Config, Heal};
+use crate::config::{Config, Heal, OriginKind};
 use crate::origins::{self, Need};
 use crate::progress::{Progress, REFRESH};
 use crate::stopping::orders;
@@ -76,6 +76,7 @@ pub(crate) async fn up(config: Config, roles: Roles) -> anyhow::Result<Outcome> 
         false => None,
     };
     introduce(&app, &roles, http.as_ref(), probed.as_ref())?;
+    warn_of_folders_of_its_own(&app.config);
 
     // Probes are answered until nothing is under way any more.
     let done = CancellationToken::new();
@@ -257,6 +258,11 @@ fn introduce(
         for folder in &watch.buckets {
             news(&format!("bucket       {folder}"));
         }
+        if app.config.database.is_some() {
+            news(
+                "             (one process of all that share the database watches; the log says when this one stands by)",
+            );
+        }
     }
     // Port 0 asks for any free one.
     let address = |listener: &TcpListener| {
@@ -271,6 +277,25 @@ fn introduce(
         news(&format!("health       http://{}/readyz", address(listener)?));
     }
     Ok(())
+}
+
+/// Says so where processes on a shared database would look for packages each in a folder of its own: none finds there what
+/// others have stored, and no title is ever proven.
+fn warn_of_folders_of_its_own(config: &Config) {
+    if config.database.is_none() {
+        return;
+    }
+    for origin in &config.origins {
+        if let OriginKind::Directory { path, .. } = &origin.kind
+            && path.starts_with(&config.data_dir)
+        {
+            news(&format!(
+                "warning: origin {} is a folder in the data folder of this process (`{}`), where processes with another data folder find nothing: configure an origin that all of them reach",
+                origin.name,
+                path.display()
+            ));
+        }
+    }
 }
 
 /// What probes are told.

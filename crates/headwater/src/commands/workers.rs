@@ -14,10 +14,12 @@ use crate::origins::Need;
 use crate::table::{lasting, lines};
 use crate::terminal::say;
 
-/// Lists the workers that were heard of within a day, by name.
+/// Lists the workers that were heard of within a day: the living first, then by name.
 pub(crate) async fn workers(config: Config, json: bool) -> anyhow::Result<Outcome> {
     let app = App::open(config, Need::Nothing).await?;
-    let found = app.catalog.workers().await?;
+    let mut found = app.catalog.workers().await?;
+    let is_gone = |state| matches!(state, WorkerState::Silent | WorkerState::Left);
+    found.sort_by_key(|record| is_gone(record.state));
     if json {
         for record in &found {
             say(&serde_json::to_string(&WorkerReport::from(record))?);

@@ -48,7 +48,7 @@ const SILENCE_SECONDS: RangeInclusive<f64> = 1.0..=86_400.0;
 const TRANSCODER_MEMORY_MB: RangeInclusive<u32> = 64..=1_048_576;
 
 /// Origins that may have to prove a package. Nobody pays for more copies, and whoever asks for more mistook the key.
-const COPIES: RangeInclusive<u32> = 1..=100;
+const COPIES: RangeInclusive<u32> = 1..=16;
 
 /// Days from one listing of everything to the next. Less than a quarter of an hour leaves a large catalog no time.
 const LIST_DAYS: RangeInclusive<f64> = 0.01..=365.0;

@@ -165,7 +165,8 @@ in the current folder, or into the file that `--config` or `HEADWATER_CONFIG` na
 the file, and a flag of the command line overrides both.
 
 - A key or `HEADWATER_*` variable that is not listed here is an error, and the nearest known one is named; so is a bad
-  value, even where another source overrides it. Every mistake is shown at once, with file, line and column.
+  value, even where another source overrides it. All of them are shown at once, with file, line and column; values that
+  contradict each other are told when each is right by itself.
 - Relative paths in the file start at the file's folder; those in variables and flags at the current folder.
 - What lies in `data_dir` by default follows it, whoever sets it.
 - An empty variable counts as not set. Variables that Kubernetes makes for a service named `headwater` are ignored.

@@ -278,15 +278,52 @@ fn a_language_that_the_container_calls_undetermined_is_not_stated() {
 }
 
 #[test]
+fn where_there_is_no_catalog_none_is_made_by_asking() {
+    let site = Site::new();
+    let asking: [&[&str]; 8] = [
+        &["tasks"],
+        &["workers"],
+        &["incidents"],
+        &["status", "film", "--follow"],
+        &["verify", "film"],
+        &["audit", "--all"],
+        &["heal", "film"],
+        &["title", "hold", "film"],
+    ];
+    for asked in asking {
+        let ran = site.run(asked);
+        assert_eq!(ran.code, Some(1), "{ran}");
+        assert!(ran.stderr.contains("there is no catalog in `headwater-data`"), "{ran}");
+    }
+    check(
+        &site,
+        ["status"],
+        expect![[r#"
+        exit code 1
+        --- stdout
+        --- stderr
+        error: there is no catalog in `headwater-data`: nothing was ever queued there
+        hint: --data-dir names another data folder, HEADWATER_DATABASE a shared database; `headwater up` and `headwater ingest` make a catalog
+    "#]],
+    );
+    assert!(!site.path("headwater-data").exists());
+    let mut command = site.command(["status"]);
+    let ran = Ran::of(command.env("HEADWATER_DATABASE_PASSWORD", "hunter2"));
+    assert!(ran.stderr.contains("warning: HEADWATER_DATABASE_PASSWORD is set"), "{ran}");
+    assert!(!ran.to_string().contains("hunter2"), "{ran}");
+}
+
+#[test]
 fn status_of_nothing() {
     let site = Site::new();
+    assert_eq!(site.run(["origin", "list"]).code, Some(0), "makes a catalog");
     check(
         &site,
         ["status"],
         expect![[r#"
         exit code 0
         --- stdout
-        no titles yet; drop a master into headwater-data/drop
+        no titles yet in the data folder `headwater-data`; drop a master into headwater-data/drop
         --- stderr
     "#]],
     );
@@ -447,7 +484,7 @@ fn an_unknown_pipeline() {
             --- stdout
             --- stderr
             error: pipeline-mismatch: there is no pipeline `vod-h265` (did you mean `vod-h264`?)
-            hint: Choose another pipeline, such as `vod-h264`.
+            hint: `headwater pipelines list` shows those that can be named, `headwater pipelines check FILE` what is wrong with one: nothing was queued.
         "#]],
     );
 }
@@ -494,6 +531,8 @@ fn the_last_line_of_ingest_has_the_documented_fields() {
 
 #[test]
 fn following_all_titles_ends_when_nothing_more_will_happen() {
-    let ran = Site::new().run(["status", "--follow"]);
+    let site = Site::new();
+    assert_eq!(site.run(["origin", "list"]).code, Some(0), "makes a catalog");
+    let ran = site.run(["status", "--follow"]);
     assert_eq!(ran.code, Some(0), "{ran}");
 }

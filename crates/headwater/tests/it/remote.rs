@@ -230,10 +230,10 @@ fn addresses_that_cannot_be_used_are_refused_at_the_door() {
         ),
         ("s3://media/out/film.mp4", "unreadable", "no origin with the bucket `media`"),
         ("s3://other/film.mp4", "unreadable", "no origin with the bucket `other`"),
-        ("s3://media/in/", "no-such-file", "names a folder of a bucket"),
-        ("ftp://h.example/film.mp4", "no-such-file", "cannot be read by `ftp://`"),
-        ("https://me:hunter2@h.example/f.mp4", "no-such-file", "a user's name or a password"),
-        ("https://h.example/f.mp4?X-Amz-Signature=hunter2", "no-such-file", "has a query"),
+        ("s3://media/in/", "bad-address", "names a folder of a bucket"),
+        ("ftp://h.example/film.mp4", "bad-address", "cannot be read by `ftp://`"),
+        ("https://me:hunter2@h.example/f.mp4", "bad-address", "a user's name or a password"),
+        ("https://h.example/f.mp4?X-Amz-Signature=hunter2", "bad-address", "has a query"),
         (&without_parts, "unreadable", "gives no parts of files"),
     ] {
         let ran = site.run(["--json", "ingest", address, "--title", "film"]);

@@ -215,10 +215,16 @@ fn a_second_signal_ends_the_process_at_once() {
         wait_for_children(&site);
         worker.signal(first);
         wait_until("it drains", || worker.log().contains("draining: "));
+        // As one comes that was sent to the process and then to its group.
+        worker.signal(first);
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(!worker.log().contains("stopped at once"), "{}", worker.log());
         let told = Instant::now();
         let ran = worker.end(second);
         assert_eq!(ran.code, Some(code), "{ran}");
         assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+        let log = fs::read_to_string(site.path("worker.log")).unwrap();
+        assert!(log.contains("stopped at once"), "{log}");
         wait_until("its children are dead", || site.children().is_empty());
     }
 }
@@ -273,6 +279,15 @@ fn who_stands_by_watches_when_the_other_is_gone() {
     let stuck =
         "1 task waits in vain, since no living worker has the role `worker`: start one with";
     assert!(tasks.stdout.contains(stuck), "{tasks}");
+    let status = site.run(["status", "film"]);
+    assert!(status.stderr.contains(&format!("hint: {stuck}")), "{status}");
+    let mut waiting = site.command(["status", "film", "--follow"]);
+    let mut waiting =
+        Running::start_with_log(&mut waiting, fs::File::create(site.path("waiting.log")).unwrap());
+    wait_until("it says that it waits in vain", || {
+        fs::read_to_string(site.path("waiting.log")).unwrap().contains(stuck)
+    });
+    waiting.kill();
 
     // One that is killed is missed for as long as its duty lasts.
     let third = Process::start(&site, "third.log", &watch);

@@ -68,15 +68,20 @@ fn a_service_waits_for_its_database_and_answers_probes_meanwhile() {
     let unknown = self::site(server.url("nowhere"));
     let ran = unknown.run(["worker"]);
     assert_eq!(ran.code, Some(1), "{ran}");
-    assert!(ran.stderr.contains("\"nowhere\" does not exist"), "{ran}");
+    assert!(ran.stderr.contains("\"nowhere\" does not exist\nhint: "), "{ran}");
 }
 
 #[test]
 fn a_command_that_waits_outlasts_its_database() {
     let mut server = Server::start_durable();
     let site = site(server.database());
+    server.kill();
     let mut command = site.ingest_command(&masters::LARGER.path(), "film", "vod-h264");
     let mut running = Running::start(&mut command);
+    // Also when it is away from the start.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(running.is_alive());
+    server.start_again();
     wait_until("a child works", || !site.children().is_empty());
     server.kill();
     std::thread::sleep(Duration::from_secs(3));

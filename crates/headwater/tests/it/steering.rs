@@ -68,10 +68,11 @@ fn begun(site: &Site, title: &str) -> i64 {
 #[test]
 fn held_titles_wait_and_urgent_ones_go_first() {
     let site = Site::new();
+    assert_eq!(site.run(["origin", "list"]).code, Some(0), "makes a catalog");
     let nobody = site.run(["workers"]);
     assert!(nobody.stdout.starts_with("no worker was heard of"), "{nobody}");
     let nothing = site.run(["tasks"]);
-    assert!(nothing.stdout.starts_with("no such tasks that are open"), "{nothing}");
+    assert!(nothing.stdout.starts_with("no open tasks"), "{nothing}");
 
     queue(&site, "held", &[]);
     queue(&site, "late", &["--priority=low"]);
@@ -113,8 +114,8 @@ fn held_titles_wait_and_urgent_ones_go_first() {
     let all = site.run(["status"]).stdout;
     assert!(all.contains("queued  [held]\n") && all.contains("queued  [urgent]\n"), "{all}");
 
-    is_refused(&site, &["title", "hold", "held"], "`held` is not held, since it is held already");
-    is_refused(&site, &["title", "release", "late"], "since it is not held");
+    is_refused(&site, &["title", "hold", "held"], "`held` stays as it is: it is held already");
+    is_refused(&site, &["title", "release", "late"], "stays as it is: it is not held");
     is_refused(&site, &["title", "hold", "heldd"], "there is no title `heldd`");
     assert!(site.run(["title", "hold", "heldd"]).stderr.contains("did you mean `held`?"));
     is_refused(&site, &["tasks", "heldd"], "there is no title `heldd`");
@@ -145,7 +146,7 @@ fn held_titles_wait_and_urgent_ones_go_first() {
     is_done(&site, &["title", "release", "held"]);
     let film = site.run(["--json", "status", "--follow", "held"]).last_line();
     assert_eq!((&film["state"], &film["held"]), (&json!("published"), &Value::Null), "{film}");
-    is_refused(&site, &["title", "cancel", "held"], "since nothing is being made of it");
+    is_refused(&site, &["title", "cancel", "held"], "stays as it is: nothing is being made of it");
     is_done(&site, &["retranscode", "early", "--priority=normal"]);
     assert_eq!(site.status("early")["priority"], Value::Null);
 
@@ -171,7 +172,7 @@ fn what_is_under_way_is_cancelled_and_taken_up_again() {
     let in_hand = format!("film v1 {}", mine[0]["kind"].as_str().unwrap());
     assert_eq!(worker(&site)["tasks"], json!([in_hand]));
     let number = mine[0]["task"].to_string();
-    is_refused(&site, &["task", "retry", &number], "is not tried again, since a worker is at it");
+    is_refused(&site, &["task", "retry", &number], "stays as it is: a worker is at it");
 
     let cancelled = is_done(&site, &["title", "cancel", "film"]);
     assert!(cancelled.stderr.contains("ngest it again"), "{cancelled}");
@@ -183,8 +184,8 @@ fn what_is_under_way_is_cancelled_and_taken_up_again() {
     is_done(&site, &["task", "retry", &number]);
     let film = site.run(["--json", "status", "--follow", "film"]).last_line();
     assert_eq!((&film["state"], &film["version"]), (&json!("published"), &json!(1)), "{film}");
-    is_refused(&site, &["task", "retry", &number], "since it is done");
-    is_refused(&site, &["task", "cancel", &number], "since it is over");
+    is_refused(&site, &["task", "retry", &number], "stays as it is: it is done");
+    is_refused(&site, &["task", "cancel", &number], "stays as it is: it is over");
     is_refused(&site, &["task", "cancel", "4711"], "there is no task 4711");
     assert_eq!(service.end(Signal::TERM).code, Some(0));
 }

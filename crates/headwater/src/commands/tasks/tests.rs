@@ -5,7 +5,7 @@ use headwater_model::id::Tenant;
 use headwater_model::key::PackageId;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{self, TaskKind};
-use headwater_model::worker::Worker;
+use headwater_model::worker::{Worker, WorkerState};
 
 use super::*;
 
@@ -142,7 +142,7 @@ fn what_nobody_can_take_is_pointed_out_once_for_each_thing_that_is_lacking() {
     expect![[r#"
         1 task waits in vain, since no living worker has the role `verify`: start one with `headwater up --roles verify`
         2 tasks wait in vain, since no living worker is of the pool `gpu`: start one with `headwater worker --pool gpu`"#]]
-    .assert_eq(&stuck(&tasks, std::slice::from_ref(&worker)).join("\n"));
+    .assert_eq(&sentences(&tasks, std::slice::from_ref(&worker)).join("\n"));
     let report = TaskReport::of(&tasks[0], std::slice::from_ref(&worker));
     assert_eq!(report.stuck.as_deref(), Some("no living worker is of the pool `gpu`"));
     assert_eq!(TaskReport::of(&tasks[2], &[worker]).stuck, None);

@@ -45,20 +45,20 @@ fn names_of_pools_and_workers_can_be_those_of_folders() {
         "[worker]\npool = 'GPU'\nname = '../other'\ndrain_seconds = -1\n",
         &[],
         expect![[r#"
-        /etc/hw/headwater.toml:2:8: `GPU` is no such name: use 1 to 64 of a-z, 0-9 and -, and start with a letter or digit
-          2 | pool = 'GPU'
-            |        ^^^^^
-        hint: for example `pool = "cpu-large"` (pool of workers that this one belongs to; when left out, `cpu`)
+            /etc/hw/headwater.toml:2:8: `GPU` is no such name: use 1 to 64 of a-z, 0-9 and -, and start with a letter or digit
+              2 | pool = 'GPU'
+                |        ^^^^^
+            hint: for example `pool = "cpu-large"` (pool of workers that this one belongs to; when left out, `cpu`)
 
-        /etc/hw/headwater.toml:3:8: `../other` is no such name: use 1 to 64 of A-Z, a-z, 0-9, -, . and _, and start with a letter or digit
-          3 | name = '../other'
-            |        ^^^^^^^^^^
-        hint: for example `name = "render-3"` (what the process is called in the catalog and in its folders, which no two may be at a time; when left out, the name of the host and eight digits, other ones at every start)
+            /etc/hw/headwater.toml:3:8: `../other` is no such name: use 1 to 64 of A-Z, a-z, 0-9, -, . and _, and start with a letter or digit
+              3 | name = '../other'
+                |        ^^^^^^^^^^
+            hint: for example `name = "render-3"` (what the process is called in the catalog and in its folders, by which it is told from others: where two have one name, the catalog calls the second `NAME-2`, and in one data folder it is refused; when left out, the name of the host and eight digits, other ones at every start)
 
-        /etc/hw/headwater.toml:4:17: drain_seconds = -1 is outside 0 to 86400
-          4 | drain_seconds = -1
-            |                 ^^
-        hint: for example `drain_seconds = 120` (how long work under way may go on after SIGTERM before it is given back, 0 to 86400; whoever sends SIGKILL afterwards has to wait 10 s longer than that; when left out, 20)"#]],
+            /etc/hw/headwater.toml:4:17: drain_seconds = -1 is outside 0 to 86400
+              4 | drain_seconds = -1
+                |                 ^^
+            hint: for example `drain_seconds = 120` (how long work under way may go on after SIGTERM before it is given back, 0 to 86400; whoever sends SIGKILL afterwards has to wait 10 s longer than that; when left out, 20)"#]],
     );
 }
 

@@ -198,13 +198,13 @@ fn copies_from_the_required_to_all_there_are() {
         "[publish]\nmin_copies = 0\n",
         &[("HEADWATER_PUBLISH_MIN_COPIES", "two")],
         expect![[r#"
-        /etc/hw/headwater.toml:2:14: min_copies = 0 is outside 1 to 100
-          2 | min_copies = 0
-            |              ^
-        hint: for example `min_copies = 2` (how many origins must prove it, the required ones included; when left out, the number of required ones, at least 1)
+            /etc/hw/headwater.toml:2:14: min_copies = 0 is outside 1 to 16
+              2 | min_copies = 0
+                |              ^
+            hint: for example `min_copies = 2` (how many origins must prove it, the required ones included; when left out, the number of required ones, at least 1)
 
-        HEADWATER_PUBLISH_MIN_COPIES: `two` is not a whole number from 1 to 100
-        hint: for example `HEADWATER_PUBLISH_MIN_COPIES=2` (how many origins must prove it, the required ones included; when left out, the number of required ones, at least 1)"#]],
+            HEADWATER_PUBLISH_MIN_COPIES: `two` is not a whole number from 1 to 16
+            hint: for example `HEADWATER_PUBLISH_MIN_COPIES=2` (how many origins must prove it, the required ones included; when left out, the number of required ones, at least 1)"#]],
     );
 }
 
