@@ -116,7 +116,7 @@ impl Presence {
                 Ok(_) => {
                     if let Some(since) = away.take() {
                         let after_s = since.elapsed().as_secs();
-                        info!(after_s, "the catalog's database is back");
+                        info!(after_s, "the catalog hears of this process again");
                     }
                 }
             }

@@ -61,6 +61,8 @@ fn a_service_waits_for_its_database_and_answers_probes_meanwhile() {
     server.start_again();
     wait_until("it is ready", || status(&probes, "/readyz") == 200);
     assert!(running.is_alive(), "{}", log(&site));
+    let warning = "warning: origin local is a folder in the data folder of this process";
+    assert!(log(&site).contains(warning), "{}", log(&site));
     running.signal(Signal::INT);
     assert_eq!(running.finish().code, Some(0), "{}", log(&site));
 
