@@ -295,9 +295,27 @@ impl PostgresDatabase {
         statement: &'static str,
         lock: Lock<'_>,
     ) -> Result<(Transaction<'static, Postgres>, Timestamp), Fault> {
-        let mut tx = self.pool.begin_with(statement).await?;
+        let mut tx = self.open(statement).await?;
         let now = self.lock(&mut tx, lock).await?;
         Ok((tx, now))
+    }
+
+    /// Begins a transaction. In a task of its own, which goes on when nobody waits for it any more: sqlx 0.9 loses sight of a
+    /// transaction whose beginning is dropped, and its connection goes back to the pool with it open
+    /// (<https://github.com/launchbadge/sqlx/issues/4393>). What others then do on that connection is not kept, and once
+    /// a statement fails, so do all after it.
+    async fn open(&self, statement: &'static str) -> Result<Transaction<'static, Postgres>, Fault> {
+        let (pool, silence, limit) = (self.pool.clone(), self.silence.clone(), self.answers_within);
+        let begun = tokio::spawn(async move {
+            let begun = timeout(limit, pool.begin_with(statement)).await;
+            begun.map(|begun| begun.map_err(Fault::from)).unwrap_or_else(|_| {
+                // Its connection, too, is not used again.
+                silence.fell();
+                Err(Fault::Silent(limit))
+            })
+        });
+        // It is stopped only with the whole process.
+        begun.await.unwrap_or(Err(Fault::Sql(sqlx::Error::WorkerCrashed)))
     }
 }
 

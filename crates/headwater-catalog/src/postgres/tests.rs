@@ -15,6 +15,7 @@ use headwater_testkit::catalog_suite::scene::{
 };
 use headwater_testkit::clock::ManualClock;
 use headwater_testkit::postgres::Server;
+use sqlx::Connection;
 
 use super::*;
 
@@ -564,6 +565,56 @@ async fn a_server_that_vanishes_without_a_word_is_not_waited_for() -> Case {
         let took = started.elapsed();
         assert!(took > limit && took < 6 * limit, "{took:?}");
     }
+    Ok(())
+}
+
+/// Whoever stops waiting, as for a lease that has run out, leaves no transaction open on a connection that others get.
+#[tokio::test]
+async fn who_stops_waiting_leaves_nothing_open() -> Case {
+    let server = Server::start();
+    let url = server.database();
+    // A wire that this very thread has to carry answers over: none is there before it is waited for.
+    let wire = Wire::to(server.port()).await;
+    let through = url.replace(&server.port().to_string(), &wire.address.port().to_string());
+    let catalog = PostgresCatalog::connect(&options(&through).connections(1)).await?;
+    let catalog = Arc::new(catalog);
+    let s = scene(&catalog);
+    s.prepare("film", 6).await?;
+    let mut watcher = PgConnection::connect(&url).await.unwrap();
+    let tenant = Tenant::default();
+    // At each place where it waits: the first time in the middle of its beginning.
+    for places in 1..20 {
+        let mut asked = Box::pin(catalog.titles(&tenant, 1));
+        let mut answered = None;
+        for _ in 0..places {
+            answered = asked.as_mut().now_or_never();
+            if answered.is_some() {
+                break;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        drop(asked);
+        let since = Instant::now();
+        loop {
+            let open: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity \
+                 where datname = current_database() and state like 'idle in transaction%'",
+            )
+            .fetch_one(&mut watcher)
+            .await
+            .unwrap();
+            if open == 0 {
+                break;
+            }
+            assert!(since.elapsed() < Duration::from_secs(2), "stopped at place {places}");
+        }
+        if answered.is_some() {
+            assert!(places > 3, "{places}");
+            break;
+        }
+    }
+    s.work().await?;
+    assert_eq!(s.state("film").await?, TitleState::Published);
     Ok(())
 }
 
