@@ -10,6 +10,7 @@
 //! a package still knows that it is the last). Whatever such a statement does not know how to deal with it leaves alone,
 //! and a transaction with the title to itself does it.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -20,7 +21,7 @@ use headwater_ports::catalog::CatalogError;
 use headwater_ports::clock::Clock;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgConnection, Postgres, Transaction};
+use sqlx::{ConnectOptions, Executor, PgConnection, Postgres, SqlSafeStr, Transaction};
 use tokio::time::{sleep, timeout};
 
 use crate::catalog::{Lock, SqlCatalog, Store};
@@ -302,19 +303,24 @@ impl PostgresDatabase {
 
     /// Begins a transaction. In a task of its own, which goes on when nobody waits for it any more: sqlx 0.9 loses sight of a
     /// transaction whose beginning is dropped, and its connection goes back to the pool with it open
-    /// (<https://github.com/launchbadge/sqlx/issues/4393>). What others then do on that connection is not kept, and once
-    /// a statement fails, so do all after it.
+    /// (<https://github.com/launchbadge/sqlx/issues/4393>, mended after 0.9.0: this goes when that is released). What others
+    /// then do on that connection is not kept, and once a statement fails, so do all after it.
     async fn open(&self, statement: &'static str) -> Result<Transaction<'static, Postgres>, Fault> {
-        let (pool, silence, limit) = (self.pool.clone(), self.silence.clone(), self.answers_within);
+        // There are no more such tasks than connections: whoever waits for one can be stopped.
+        let connection = self.pool.acquire().await?;
+        let (silence, limit) = (self.silence.clone(), self.answers_within);
         let begun = tokio::spawn(async move {
-            let begun = timeout(limit, pool.begin_with(statement)).await;
-            begun.map(|begun| begun.map_err(Fault::from)).unwrap_or_else(|_| {
-                // Its connection, too, is not used again.
-                silence.fell();
-                Err(Fault::Silent(limit))
-            })
+            let begin = pin!(Transaction::begin(connection, Some(statement.into_sql_str())));
+            match timeout(limit, begin).await {
+                Ok(begun) => begun.map_err(Fault::from),
+                // It is dropped only after the pool knows, which then has no use for its connection.
+                Err(_) => {
+                    silence.fell();
+                    Err(Fault::Silent(limit))
+                }
+            }
         });
-        // It is stopped only with the whole process.
+        // Nobody stops it but the end of the process.
         begun.await.unwrap_or(Err(Fault::Sql(sqlx::Error::WorkerCrashed)))
     }
 }
