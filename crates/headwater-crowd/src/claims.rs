@@ -1,8 +1,8 @@
 //! How many tasks a second 64 claimers get through, against the statements that no queue in PostgreSQL can do without, under
 //! pgbench.
 //!
-//! Bare and real take turns, on one server that keeps what it answers, first in tables without a finished task, then in
-//! tables with as many finished tasks as open ones.
+//! Bare and real take turns, and so do tables without a finished task and tables with as many finished tasks as open ones, on
+//! one server that keeps what it answers: whatever else the machine does meanwhile hits all of them alike.
 
 #![allow(
     clippy::disallowed_methods,
@@ -104,16 +104,45 @@ pub(crate) struct Turn {
     complete: Percentiles,
 }
 
+/// Tables that are ready to be measured.
+struct Loaded {
+    database: String,
+    catalog: Arc<PostgresCatalog>,
+    table: Table,
+}
+
 pub(crate) async fn run(options: &Options) -> Result<Measured> {
     let server = Server::start_for_measuring();
-    let mut tables = Vec::new();
+    let mut loaded = Vec::new();
     for finished in [0, options.finished] {
-        tables.push(in_tables(&server, options, finished).await?);
+        loaded.push(load(&server, options, finished).await?);
+    }
+    let time = Duration::from_secs(options.seconds);
+    for round in 0..options.rounds {
+        // What starts changes from round to round.
+        for turn in 0..3 {
+            for n in 0..loaded.len() {
+                let place = (round + turn + n) % loaded.len();
+                let Loaded { database, catalog, table } = &mut loaded[place];
+                match (round + turn) % 3 {
+                    0 => table.bare.push(bare(&server, database, options.seconds)?),
+                    1 => table.with_objects.push(real(&server, catalog, time, true).await?),
+                    _ => table.without_objects.push(real(&server, catalog, time, false).await?),
+                }
+            }
+        }
+    }
+    let mut tables = Vec::new();
+    for Loaded { database, catalog, mut table } in loaded {
+        let bytes = server.psql(&format!("select pg_database_size('{database}')"));
+        table.database_bytes = bytes.parse().with_context(|| format!("`{bytes}` is no size"))?;
+        catalog.close().await;
+        tables.push(table);
     }
     Ok(Measured { claimers: CLAIMERS, connections: options.connections, tables })
 }
 
-async fn in_tables(server: &Server, options: &Options, finished: u64) -> Result<Table> {
+async fn load(server: &Server, options: &Options, finished: u64) -> Result<Loaded> {
     let url = server.database();
     let database = url.rsplit('/').next().unwrap_or_default().to_owned();
     let address = PostgresOptions::parse(&url).map_err(anyhow::Error::msg)?;
@@ -128,8 +157,7 @@ async fn in_tables(server: &Server, options: &Options, finished: u64) -> Result<
     make_bare(server, &database, options.titles * library::TASKS);
     library::settle(server, &database);
     eprintln!("{} titles loaded in {:.0} s", options.titles + finished, secs(started.elapsed()));
-
-    let mut table = Table {
+    let table = Table {
         open: options.titles * library::TASKS,
         finished: finished * library::TASKS,
         bare: Vec::new(),
@@ -137,22 +165,7 @@ async fn in_tables(server: &Server, options: &Options, finished: u64) -> Result<
         without_objects: Vec::new(),
         database_bytes: 0,
     };
-    let time = Duration::from_secs(options.seconds);
-    for round in 0..options.rounds {
-        // The one that starts changes from round to round.
-        for turn in 0..3 {
-            match (round + turn) % 3 {
-                0 => table.bare.push(bare(server, &database, options.seconds)?),
-                1 => table.with_objects.push(real(server, &catalog, time, true).await?),
-                _ => table.without_objects.push(real(server, &catalog, time, false).await?),
-            }
-        }
-    }
-    let bytes = server.psql(&format!("select pg_database_size('{database}')"));
-    table.database_bytes = bytes.parse().with_context(|| format!("`{bytes}` is no size"))?;
-    catalog.close().await;
-    server.psql(&format!("drop database {database} with (force)"));
-    Ok(table)
+    Ok(Loaded { database, catalog, table })
 }
 
 /// The least that a queue needs: a number and a state. Half are done in any case: where nothing is, PostgreSQL finds one
