@@ -104,13 +104,23 @@ pub(crate) fn minutes(bed: &Bed<'_>, minutes: u32) -> Result<PathBuf> {
 
 /// The pipeline of that name (or in that file) as the product itself reads it.
 pub(crate) fn pipeline(bed: &Bed<'_>, name: &str) -> Result<Pipeline> {
-    let shipped = bed.root.join("pipelines").join(format!("{name}.toml"));
-    let file = if shipped.exists() { shipped } else { PathBuf::from(name) };
+    let file = pipeline_file(bed, name);
     let mut command = Command::new(bed.headwater);
     command.args(["pipelines", "check"]).arg(&file).arg("--json");
     let output = measure::prepare(&mut command, &bed.dir.join("pipeline.log"))?;
     serde_json::from_str(&output)
         .with_context(|| format!("understand pipeline `{}`", file.display()))
+}
+
+/// What stands in its file.
+pub(crate) fn pipeline_text(bed: &Bed<'_>, name: &str) -> Result<String> {
+    let file = pipeline_file(bed, name);
+    fs::read_to_string(&file).with_context(|| format!("read pipeline `{}`", file.display()))
+}
+
+fn pipeline_file(bed: &Bed<'_>, name: &str) -> PathBuf {
+    let shipped = bed.root.join("pipelines").join(format!("{name}.toml"));
+    if shipped.exists() { shipped } else { PathBuf::from(name) }
 }
 
 /// Makes `dir` an empty folder.

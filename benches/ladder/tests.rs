@@ -1,20 +1,27 @@
 //! Tests of the ffmpeg command that stands for a pipeline.
 
+use std::collections::BTreeMap;
+
 use expect_test::expect;
 use headwater_model::id::Sha256;
 use headwater_model::origin::PublishRules;
-use headwater_model::pipeline::{AudioEncode, Rung, VideoEncode};
+use headwater_model::pipeline::{AudioEncode, Codec, Rung, USUAL_PEAK, VideoEncode};
+use headwater_model::quality::QualityRules;
 
 use super::*;
 
 fn pipeline() -> Pipeline {
     let rung = |name: &str, long_side, short_side, crf, max_kbps| Rung {
         name: name.to_owned(),
+        codec: Codec::H264,
         long_side,
         short_side,
         crf,
         max_kbps,
         buffer_kbit: max_kbps * 2,
+        max_fps: None,
+        hdr: false,
+        copy: false,
     };
     Pipeline {
         name: "test".to_owned(),
@@ -25,6 +32,9 @@ fn pipeline() -> Pipeline {
         video: Video::Encode(VideoEncode {
             encoders: vec!["x264enc".to_owned()],
             preset: "fast".to_owned(),
+            others: BTreeMap::new(),
+            trick: false,
+            pictures: false,
             ladder: vec![rung("720p", 1280, 720, 22.0, 3000), rung("360p", 640, 360, 23.5, 800)],
         }),
         audio: Audio::Encode(AudioEncode {
@@ -32,9 +42,14 @@ fn pipeline() -> Pipeline {
             kbps: 128,
             sample_rate: 48_000,
             channels: 2,
+            surround_kbps: None,
+            loudness: None,
+            true_peak: USUAL_PEAK,
         }),
         pool: None,
         publish: PublishRules::default(),
+        quality: QualityRules::default(),
+        transport: false,
     }
 }
 

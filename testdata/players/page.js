@@ -11,6 +11,7 @@
   const seeks = [];
   const buffers = [];
   const suspects = new Map();
+  const cues = new Map();
   let fatal = null;
   let started = null;
   let startupMs = null;
@@ -40,8 +41,15 @@
   };
 
   const players = {
-    'hls.js': (url) => {
+    'hls.js': (url, text) => {
       const player = new Hls();
+      window.hear = (language) => {
+        player.audioTrack = player.audioTracks.findIndex((track) => track.lang === language);
+      };
+      player.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => {
+        player.subtitleDisplay = text !== null;
+        player.subtitleTrack = text ?? -1;
+      });
       player.on(Hls.Events.ERROR, (_, e) => {
         // Stalls are measured here for all players alike.
         if (e.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && !e.fatal) return;
@@ -51,24 +59,49 @@
       player.loadSource(url);
       player.attachMedia(video);
     },
-    'dash.js': (url) => {
+    'dash.js': (url, text) => {
       const player = dashjs.MediaPlayer().create();
       player.updateSettings({ debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE } });
+      player.on(dashjs.MediaPlayer.events.STREAM_INITIALIZED, () => {
+        player.enableText(text !== null);
+        if (text !== null) player.setTextTrack(text);
+      });
       player.on(dashjs.MediaPlayer.events.ERROR, (e) => {
         errors.push(`${e.error?.code ?? e.error}: ${e.error?.message ?? ''}`);
         fatal = String(e.error?.message ?? e.error);
       });
+      window.hear = (language) => {
+        player.setCurrentTrack(player.getTracksFor('audio').find((track) => track.lang === language));
+      };
       player.initialize(video, url, true);
     },
-    shaka: (url) => {
+    shaka: (url, text) => {
       shaka.polyfill.installAll();
       const player = new shaka.Player();
+      window.fastForward = () => player.trickPlay(4);
+      window.hear = (language) => {
+        player.selectAudioTrack(player.getAudioTracks().find((track) => track.language === language));
+      };
+      window.thumbnail = async (at) => {
+        const [track] = player.getImageTracks?.() ?? [];
+        const found = track && await player.getThumbnails(track.id, at);
+        return found ? {
+          address: new URL(found.uris[0], url).pathname,
+          x: found.positionX, y: found.positionY, width: found.width, height: found.height,
+          from: found.startTime, seconds: found.duration,
+        } : null;
+      };
       const note = (e) => {
         errors.push(`${e.code ?? ''}: ${e.message ?? e}`);
         if (e.severity !== shaka.util.Error.Severity.RECOVERABLE) fatal = String(e.message ?? e.code ?? e);
       };
       player.addEventListener('error', (e) => note(e.detail));
-      player.attach(video).then(() => player.load(url)).catch(note);
+      const show = () => {
+        if (text === null) return;
+        player.selectTextTrack(player.getTextTracks()[text]);
+        player.setTextTrackVisibility?.(true);
+      };
+      player.attach(video).then(() => player.load(url)).then(show).catch(note);
     },
   };
 
@@ -94,14 +127,14 @@
   video.addEventListener('ended', endStall);
   video.addEventListener('error', () => { fatal ??= `media error ${video.error?.code}: ${video.error?.message}`; });
 
-  window.start = ({ player, url, rate }) => {
+  window.start = ({ player, url, rate, text }) => {
     started = performance.now();
     video.defaultPlaybackRate = rate;
     video.addEventListener('canplay', () => {
       video.playbackRate = rate;
       video.play().catch((e) => errors.push(`play(): ${e.message}`));
     }, { once: true });
-    players[player](url);
+    players[player](url, text);
   };
 
   window.seek = (to) => {
@@ -141,6 +174,16 @@
     }
   }
 
+  // What is, or will be, shown as subtitles: players give the browser's own tracks what they have loaded.
+  function lookForCues() {
+    for (const track of video.textTracks) {
+      if (track.kind === 'metadata' || track.mode === 'disabled') continue;
+      for (const { startTime, endTime, text } of track.cues ?? []) {
+        cues.set(`${round(startTime)} ${round(endTime)} ${text}`, { from: round(startTime), to: round(endTime), text });
+      }
+    }
+  }
+
   // How much of the presentation was seen at least once.
   function played() {
     let seconds = 0;
@@ -152,6 +195,7 @@
   window.look = () => {
     lookForJump();
     lookForGaps();
+    lookForCues();
     const quality = video.getVideoPlaybackQuality();
     return {
       time: video.currentTime,
@@ -166,6 +210,7 @@
       frames: quality.totalVideoFrames,
       dropped: quality.droppedVideoFrames,
       corrupted: quality.corruptedVideoFrames ?? 0,
+      cues: [...cues.values()].sort((a, b) => a.from - b.from),
       stalls, jumps, gaps, seeks, errors, fatal,
     };
   };

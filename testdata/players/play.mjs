@@ -1,11 +1,16 @@
 // Plays a package in headless Chromium with a real player and reports what a viewer would have noticed.
 //
 //   node play.mjs --player hls.js|dash.js|shaka --url URL_OR_FILE
-//                 [--seconds N] [--rate R] [--seek T]... [--max-stall S] [--timeout S]
+//                 [--seconds N] [--rate R] [--seek T]... [--max-stall S] [--timeout S] [--text N]
+//                 [--sound-only] [--fast-forward] [--transport] [--hear L] [--thumbnail T]
 //
 // Prints one line of JSON (see `verdict`). Exit code: 0 played well, 1 did not (`reasons` says why), 2 usage or no
-// browser. Without --seconds it plays to the end. A file is served across origins, as a CDN would. The variable
-// CHROMIUM names a browser elsewhere than at /usr/bin/chromium.
+// browser. --fast-forward is what Shaka can do with one picture of each segment: `pictures` are those that it has
+// loaded. --transport is for MPEG-TS: players begin when the first frame is decoded, so that all is as much later as that
+// is earlier than it is shown, and nothing is there before. --hear changes to another language after the beginning; `heard`
+// is what was loaded since. --thumbnail says which small picture Shaka shows for a time. Without --seconds it plays to the end. With --text it shows
+// subtitles, those with this number from 0. A file is served across origins, as a CDN would. The variable CHROMIUM names a
+// browser elsewhere than at /usr/bin/chromium.
 
 import fs from 'node:fs';
 import http from 'node:http';
@@ -27,6 +32,7 @@ const CONTENT_TYPES = {
   '.mpd': 'application/dash+xml',
   '.m4s': 'video/iso.segment',
   '.mp4': 'video/mp4',
+  '.ts': 'video/mp2t',
   '.vtt': 'text/vtt',
 };
 
@@ -55,7 +61,12 @@ function options() {
   const text = { type: 'string' };
   const { values } = parseArgs({
     options: {
-      player: text, url: text, seconds: text, rate: text, 'max-stall': text, timeout: text,
+      player: text, url: text, seconds: text, rate: text, 'max-stall': text, timeout: text, text,
+      'sound-only': { type: 'boolean', default: false },
+      'fast-forward': { type: 'boolean', default: false },
+      transport: { type: 'boolean', default: false },
+      hear: { type: 'string' },
+      thumbnail: { type: 'string' },
       seek: { type: 'string', multiple: true },
     },
   });
@@ -70,6 +81,12 @@ function options() {
     url: values.url,
     seconds: number('seconds', Infinity),
     rate: number('rate', 1),
+    text: number('text', null),
+    soundOnly: values['sound-only'],
+    fastForward: values['fast-forward'],
+    transport: values.transport,
+    hear: values.hear ?? null,
+    thumbnail: values.thumbnail === undefined ? null : Number(values.thumbnail),
     // Two busy cores make any player wait for a moment; a hole in the content makes it wait far longer.
     maxStall: number('max-stall', 0.5),
     timeout: number('timeout', 300),
@@ -114,17 +131,26 @@ function pageFile(pathname, library) {
 }
 
 // Plays and returns what was seen. Every way out of the loop either is the goal or adds a reason.
-async function play(page, options, url) {
+async function play(page, options, url, changed) {
   const reasons = [];
-  await page.evaluate((o) => window.start(o), { player: options.player, url, rate: options.rate });
+  await page.evaluate((o) => window.start(o), { player: options.player, url, rate: options.rate, text: options.text });
   const seeks = [...options.seeks];
   const began = Date.now();
   let seen;
   let [moved, position, watchedAtSeek] = [Date.now(), -1, 0];
+  let forwarded = false;
   for (;;) {
     await new Promise((done) => setTimeout(done, POLL_MS));
     seen = await page.evaluate(() => window.look());
     if (seen.time !== position) [position, moved] = [seen.time, Date.now()];
+    if (options.hear !== null && seen.watched > PLAY_BEFORE_SEEK_S && !changed.language) {
+      changed.language = true;
+      await page.evaluate((language) => window.hear(language), options.hear);
+    }
+    if (options.fastForward && seen.watched > PLAY_BEFORE_SEEK_S && !forwarded) {
+      forwarded = true;
+      await page.evaluate(() => window.fastForward());
+    }
     if (seen.fatal) { reasons.push(`the player gave up: ${seen.fatal}`); break; }
     if (Date.now() - moved > DEAD_MS && !seen.ended) {
       reasons.push(`no progress for ${DEAD_MS / 1000} s at ${seen.time.toFixed(3)} s`);
@@ -142,7 +168,15 @@ async function play(page, options, url) {
   return { seen, reasons };
 }
 
+// Between decoding and showing the first frame of MPEG-TS, in seconds: a few frames.
+const DECODED_BEFORE_S = 0.15;
+
 function verdict(options, seen, reasons, failedRequests) {
+  if (options.transport) {
+    seen.gaps = seen.gaps.filter(({ from, to }) => from > 0 || to > DECODED_BEFORE_S);
+    // hls.js fills that gap with the same segment once more, and says that nothing came of it.
+    seen.errors = seen.errors.filter((error) => !error.startsWith('bufferAppendNoProgress'));
+  }
   const stalled = seen.stalls.reduce((sum, stall) => sum + stall.seconds, 0);
   if (seen.errors.length) reasons.push(`${seen.errors.length} player error(s), first: ${seen.errors[0]}`);
   if (failedRequests.length) reasons.push(`${failedRequests.length} failed request(s), first: ${failedRequests[0]}`);
@@ -150,7 +184,8 @@ function verdict(options, seen, reasons, failedRequests) {
   if (seen.jumps.length) reasons.push(`${seen.jumps.length} jump(s) over content, first: ${JSON.stringify(seen.jumps[0])}`);
   if (stalled > options.maxStall) reasons.push(`${seen.stalls.length} stall(s), ${stalled.toFixed(1)} s`);
   if (seen.corrupted) reasons.push(`${seen.corrupted} corrupted frame(s)`);
-  if (!seen.frames) reasons.push('no frame was decoded');
+  if (options.text !== null && !seen.cues.length) reasons.push('no subtitle was shown');
+  if (!seen.frames && !options.soundOnly) reasons.push('no frame was decoded');
   const whole = !Number.isFinite(options.seconds) && !options.seeks.length;
   if (whole && seen.ended && seen.played < seen.duration - 0.5) {
     reasons.push(`ended after ${seen.played.toFixed(1)} of ${seen.duration.toFixed(1)} s`);
@@ -180,13 +215,21 @@ async function main() {
   try {
     const page = await browser.newPage();
     const failedRequests = [];
+    const pictures = [];
+    page.on('response', (r) => r.ok() && r.url().includes('/trick-') && pictures.push(new URL(r.url()).pathname));
     page.on('response', (r) => r.status() >= 400 && !r.url().endsWith('/favicon.ico')
       && failedRequests.push(`${r.status()} ${r.url()}`));
     page.on('requestfailed', (r) => r.failure()?.errorText !== 'net::ERR_ABORTED'
       && failedRequests.push(`${r.failure()?.errorText} ${r.url()}`));
     await page.goto(pages.origin);
-    const { seen, reasons } = await play(page, chosen, url);
-    const line = verdict(chosen, seen, reasons, failedRequests);
+    const changed = { language: false };
+    const heard = [];
+    page.on('response', (r) => changed.language && r.ok() && r.url().includes('/audio-')
+      && heard.push(new URL(r.url()).pathname));
+    const { seen, reasons } = await play(page, chosen, url, changed);
+    const thumbnail = chosen.thumbnail === null ? null
+      : await page.evaluate((at) => window.thumbnail(at), chosen.thumbnail);
+    const line = { ...verdict(chosen, seen, reasons, failedRequests), pictures, heard, thumbnail };
     console.log(JSON.stringify(line));
     return line.ok ? 0 : 1;
   } finally {

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "running other programs is what xtask is for")]
 
 mod demo;
+mod fuzz;
 mod sample;
 mod test;
 mod tidy;
@@ -37,6 +38,9 @@ cargo xtask COMMAND
   torture [--rounds N] [--seed N]
                              kills, freezes and cuts off the processes of a cluster, its database and its origins, and
                              sees whether every title is published all the same; a seed can be run again
+  fuzz-masters [--count N] [--seed N] [--only N]
+                             masters of many kinds, each damaged in some way, given to a running service: each becomes
+                             a package that is proven, or is refused with a code
   bench ladder [--master FILE] [--pipeline NAME] [--rounds N] [--vmaf]
                              default ladder, Headwater against one ffmpeg command
   bench packaging [--master FILE] [--pipeline NAME] [--rounds N]
@@ -63,6 +67,7 @@ enum Command {
     LyingOrigin(Vec<String>),
     Simulate(Vec<String>),
     Torture(Vec<String>),
+    FuzzMasters(fuzz::Options),
     Bench(Bench),
     Help,
 }
@@ -99,6 +104,7 @@ fn parse(args: &[&str]) -> Option<Command> {
         ["torture", rest @ ..] => {
             Command::Torture(rest.iter().map(|arg| (*arg).to_owned()).collect())
         }
+        ["fuzz-masters", options @ ..] => Command::FuzzMasters(fuzz::Options::parse(options)?),
         ["bench", rest @ ..] => Command::Bench(Bench::parse(rest)?),
         ["help" | "--help" | "-h"] => Command::Help,
         _ => return None,
@@ -114,6 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::LyingOrigin(options) => return lying_origin(&options),
         Command::Simulate(options) => return simulate(&options),
         Command::Torture(options) => return torture(&options),
+        Command::FuzzMasters(options) => return fuzz::run(&options),
         Command::Bench(bench) => {
             packages::install(packages::Need::Bench)?;
             let sample = sample::make_if_missing()?;

@@ -279,7 +279,8 @@ impl<S: Store + 'static> Catalog for SqlCatalog<S> {
     }
 
     async fn complete(&self, lease: &Lease, outcome: &Outcome) -> Result<(), CatalogError> {
-        if let Outcome::Made { objects, codecs, cpu_ms } = outcome
+        if let Outcome::Made { objects, codecs, cpu_ms, seen } = outcome
+            && seen.is_empty()
             && self.store.has_short_ways()
         {
             let answer = transaction!(self.each(), "accept the result", |tx, _now| {

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use headwater_catalog::{PostgresCatalog, PostgresOptions};
 use headwater_model::lane::Offer;
+use headwater_model::quality::Seen;
 use headwater_model::task::{Outcome, Role, TaskKind};
 use headwater_ports::catalog::Catalog;
 use headwater_testkit::postgres::Server;
@@ -261,7 +262,7 @@ async fn claimer(
             true => (library::objects(kind), library::codecs(kind)),
             false => (vec![], vec![]),
         };
-        Outcome::Made { objects, codecs, cpu_ms: 60_000 }
+        Outcome::Made { objects, codecs, cpu_ms: 60_000, seen: Seen::default() }
     };
     let (span, track) = (outcome(TaskKind::Span(100)), outcome(TaskKind::Audio(0)));
     let (mut claims, mut completions) = (Stopwatch::default(), Stopwatch::default());

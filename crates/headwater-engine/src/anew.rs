@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use headwater_model::inventory::Object;
 use headwater_model::key::{INVENTORY_NAME, PackageId};
+use headwater_model::plan::Pictures;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Remake, Retry, TaskKind};
 use headwater_ports::transcoder::TranscodeError;
@@ -77,9 +78,12 @@ pub(crate) async fn instead(
         .video
         .iter()
         .map(|video| &video.name)
-        .chain(plan.audio.iter().map(|audio| &audio.name));
+        .chain(plan.audio.iter().map(|audio| &audio.name))
+        .chain(plan.text.iter().map(|text| &text.name))
+        .map(String::as_str)
+        .chain(plan.pictures.iter().map(|_| Pictures::FOLDER));
     let renditions: Vec<String> =
-        names.filter(|name| lost.contains(name.as_str())).cloned().collect();
+        names.filter(|name| lost.contains(name)).map(str::to_owned).collect();
     if renditions.is_empty() {
         let why = format!("{message}, and viewers get {}, which does without it", live.version);
         return Ok(Some(never(Code::MadeDifferently, why)));

@@ -1,8 +1,10 @@
 //! Sizes and digests of bytes and files, computed beside the async runtime and never on it.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
@@ -105,6 +107,45 @@ pub(crate) fn read_through(
         }
         Ok((bytes, Sha256(hasher.finalize().into())))
     })
+}
+
+/// Passes on what it reads, and notes the SHA-256 of each of the stretches that this consists of.
+pub(crate) struct Stretches<R> {
+    inner: R,
+    /// Bytes that are left of each, the one that is being read first.
+    left: VecDeque<u64>,
+    hasher: sha2::Sha256,
+    done: Arc<Mutex<Vec<Sha256>>>,
+}
+
+impl<R: Read> Stretches<R> {
+    pub(crate) fn new(inner: R, lengths: Vec<u64>, done: Arc<Mutex<Vec<Sha256>>>) -> Self {
+        Self { inner, left: lengths.into(), hasher: sha2::Sha256::new(), done }
+    }
+
+    fn note(&mut self, mut bytes: &[u8]) {
+        while let Some(left) = self.left.front_mut() {
+            let (own, rest) =
+                bytes.split_at(usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len()));
+            self.hasher.update(own);
+            *left -= own.len() as u64;
+            bytes = rest;
+            if *left > 0 {
+                return;
+            }
+            self.left.pop_front();
+            let digest = Sha256(std::mem::take(&mut self.hasher).finalize().into());
+            self.done.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
+        }
+    }
+}
+
+impl<R: Read> Read for Stretches<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.note(buffer.get(..n).unwrap_or_default());
+        Ok(n)
+    }
 }
 
 /// Fills `buffer` from `file`; less than its length means that the file is at its end.

@@ -19,6 +19,7 @@ mod master;
 
 mod archive;
 mod blocks;
+mod bundle;
 mod retrieved;
 
 mod make;
@@ -59,7 +60,7 @@ pub use shutdown::Shutdown;
 pub use spool::SpoolError;
 pub use stores::{NoSuchOrigin, Stores};
 pub use verify::{Proof, VerifyError};
-pub use watch::{DropBucket, DropFolder, WatchError};
+pub use watch::{DropBucket, DropFolder, WatchError, asked_for};
 
 #[cfg(test)]
 mod tests;

@@ -541,6 +541,12 @@ impl Engine {
             TaskKind::Audio(n) => {
                 make::make(ports, masters, hold, claimed, Part::Audio(n), spool).await
             }
+            TaskKind::Text(n) => {
+                make::make(ports, masters, hold, claimed, Part::Text(n), spool).await
+            }
+            TaskKind::Pictures => {
+                make::make(ports, masters, hold, claimed, Part::Pictures, spool).await
+            }
             TaskKind::Seal => seal::seal(ports, claimed).await,
             TaskKind::Verify => mend::verify(ports, claimed).await,
             TaskKind::Heal => mend::heal(ports, hold, claimed).await,

@@ -12,6 +12,7 @@ use headwater_model::incident::{At, How, Look, Mended};
 use headwater_model::inventory::{LARGEST_OBJECT, Object, ObjectRole};
 use headwater_model::key::{CACHE_FOREVER, PackageId};
 use headwater_model::plan::Plan;
+use headwater_model::quality::Seen;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure, Outcome, Retry};
 use headwater_ports::origin::{Before, Put};
@@ -95,7 +96,7 @@ pub(crate) async fn make(
         return Ok(Outcome::MadeDifferently { renditions, cpu_ms: done.cpu_ms });
     }
     objects.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms })
+    Ok(Outcome::Made { objects, codecs: done.codecs, cpu_ms: done.cpu_ms, seen: done.seen })
 }
 
 /// Takes a span over from the version that the package goes back to, byte by byte.
@@ -140,7 +141,7 @@ async fn copy(
     let made = |name: &String| planned.values().any(|role| role.rendition() == Some(name));
     let renditions = inventory.header.renditions.into_iter().filter(|r| made(&r.name));
     let codecs = renditions.map(|r| (r.name, r.codec)).collect();
-    Ok(Outcome::Made { objects, codecs, cpu_ms: 0 })
+    Ok(Outcome::Made { objects, codecs, cpu_ms: 0, seen: Seen::default() })
 }
 
 /// What a part has in hand when the child has ended.

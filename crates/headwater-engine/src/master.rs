@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use headwater_model::address::Address;
+use headwater_model::delivery::Bundled;
 use headwater_model::id::Sha256;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Claimed, Failure};
@@ -18,8 +19,9 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use crate::bundle;
 use crate::failure::{later, never};
-use crate::hash;
+use crate::hash::{self, Stretches};
 
 /// What tells cheaply whether a file is still the one that was looked at before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,18 +57,31 @@ pub(crate) struct Opened {
     pub(crate) stamp: Stamp,
     /// How to read it.
     pub(crate) input: Input,
+    /// Its files, where it is a delivery.
+    pub(crate) bundled: Option<Arc<Bundled>>,
+    /// SHA-256 of each of them, once they were read.
+    pub(crate) sources: Vec<Sha256>,
 }
 
 impl Opened {
     /// A file that was looked at.
     pub(crate) fn file(path: &Path, stamp: Stamp) -> Self {
         let path = path.to_owned();
-        Self { at: Address::File(path.clone()), stamp, input: Input::File(path) }
+        Self {
+            at: Address::File(path.clone()),
+            stamp,
+            input: Input::File(path),
+            bundled: None,
+            sources: vec![],
+        }
     }
 
     /// Fails unless it still is what it was when it was opened.
     pub(crate) async fn check_unchanged(&self, masters: &dyn Masters) -> Result<(), Failure> {
         let now = match &self.input {
+            Input::Remote(_) if let Some(bundled) = &self.bundled => {
+                bundle::open_listed(masters, &self.at, bundled).await?.stamp
+            }
             Input::File(_) => open(masters, &self.at).await?.stamp,
             Input::Remote(_) => match masters.open(&self.at).await {
                 Ok(now) => now.seen().into(),
@@ -79,8 +94,17 @@ impl Opened {
     }
 }
 
-/// Looks at a master without reading it.
+/// Looks at a master without reading it: at all files, where it is the manifest of a delivery.
 pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, Failure> {
+    if bundle::is_manifest(at) {
+        bundle::open(masters, at).await
+    } else {
+        open_file(masters, at).await
+    }
+}
+
+/// Looks at what lies there, whatever it is.
+pub(crate) async fn open_file(masters: &dyn Masters, at: &Address) -> Result<Opened, Failure> {
     if let Address::File(path) = at {
         let stamp = off_runtime(path, look_blocking).await?;
         return Ok(Opened::file(path, stamp));
@@ -90,24 +114,38 @@ pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, 
     if stamp.bytes == 0 {
         return Err(empty(at));
     }
-    Ok(Opened { at: at.clone(), stamp, input: Input::Remote(master) })
+    Ok(Opened {
+        at: at.clone(),
+        stamp,
+        input: Input::Remote(master),
+        bundled: None,
+        sources: vec![],
+    })
 }
 
 /// Reads the master once and gives its SHA-256; fails when it changed meanwhile.
 pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened, Sha256), Failure> {
     let opened = open(masters, at).await?;
-    let sha256 = hash_of(masters, &opened).await?;
-    Ok((opened, sha256))
+    let (sha256, sources) = hash_of(masters, &opened).await?;
+    Ok((Opened { sources, ..opened }, sha256))
 }
 
-async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failure> {
+/// The SHA-256 of all of it, and of each file of a delivery.
+async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<(Sha256, Vec<Sha256>), Failure> {
     let at = &opened.at;
     let stop = CancellationToken::new();
     // When the task is cancelled, the reading thread must not go on through the rest of 100 GB.
     let _stop_when_dropped = stop.clone().drop_guard();
     let (input, shown) = (opened.input.clone(), at.clone());
+    // What stands before the first file is a stretch too.
+    let header = opened.bundled.iter().map(|bundled| bundled.header().len() as u64);
+    let files = opened.bundled.iter().flat_map(|bundled| bundled.files.iter().map(|f| f.bytes));
+    let lengths: Vec<u64> = header.chain(files).collect();
+    let digests: Arc<Mutex<Vec<Sha256>>> = Arc::default();
+    let noted = digests.clone();
     let read = spawn_blocking(move || {
         let reader = input.open().map_err(|e| refuse(&shown, e))?;
+        let reader = Stretches::new(reader, lengths, noted);
         hash::read_through(reader, &stop).map_err(|e| refuse(&shown, e))
     });
     let (bytes, sha256) = read.await.unwrap_or_else(|error| Err(ended_early(&error)))?;
@@ -115,7 +153,8 @@ async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failu
     if bytes != opened.stamp.bytes {
         return Err(changed(at, opened.stamp, Stamp { bytes, ..opened.stamp }));
     }
-    Ok(sha256)
+    let sources = std::mem::take(&mut *digests.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((sha256, sources.into_iter().skip(1).collect()))
 }
 
 /// Masters that are remembered: some more than are worked on at once.
@@ -132,7 +171,8 @@ type Hashed = (Address, Stamp, Arc<OnceCell<Sha256>>);
 impl Known {
     async fn hash(&self, masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failure> {
         let hashed = self.entry(opened);
-        hashed.get_or_try_init(|| hash_of(masters, opened)).await.copied()
+        let hash = async || Ok(hash_of(masters, opened).await?.0);
+        hashed.get_or_try_init(hash).await.copied()
     }
 
     fn entry(&self, opened: &Opened) -> Arc<OnceCell<Sha256>> {
@@ -173,7 +213,10 @@ pub(crate) async fn same(
         return Err(never(Code::MasterGone, text));
     }
     let at = address(&claimed.master_path)?;
-    let opened = open(masters, &at).await?;
+    let opened = match claimed.plan.as_ref().and_then(|plan| plan.delivery.as_ref()) {
+        Some(bundled) => bundle::open_listed(masters, &at, bundled).await?,
+        None => open(masters, &at).await?,
+    };
     let noted = claimed.facts.as_ref();
     let noted = noted.map(|f| Stamp { bytes: f.bytes, modified_ns: f.modified_ns });
     if noted == Some(opened.stamp) {

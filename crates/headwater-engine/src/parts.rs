@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use headwater_model::inventory::{Object, ObjectRole};
-use headwater_model::key::{INIT_NAME, segment_name};
-use headwater_model::plan::{AAC_FRAME, Plan};
+use headwater_model::key::{
+    INIT_NAME, WHOLE_TEXT_NAME, picture_name, segment_name, text_segment_name, transport_name,
+};
+use headwater_model::plan::{AAC_FRAME, Pictures, Plan, TextRendition};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::transcoder::Part;
 
@@ -17,10 +19,34 @@ pub(crate) fn objects_of(plan: &Plan, part: Part) -> BTreeMap<String, ObjectRole
             for rendition in plan.video.iter().filter(|video| !plan.keeps(&video.name)) {
                 add_init(&mut objects, &rendition.name);
                 for (number, segment) in (span.first_segment..).zip(plan.segments_of(span)) {
-                    let (start, ticks, samples) = (segment.start, segment.ticks, segment.frames);
+                    let (start, ticks) = (segment.start, segment.ticks);
+                    let samples = rendition.frames_of(segment.frames);
                     add_segment(&mut objects, &rendition.name, number, start, ticks, samples);
+                    if plan.pipeline.transport {
+                        add_twin(&mut objects, &rendition.name, number, start);
+                    }
                 }
             }
+        }
+        Part::Pictures => {
+            let wanted = plan.pictures.as_ref().filter(|_| !plan.keeps(Pictures::FOLDER));
+            let Some(pictures) = wanted else { return objects };
+            for number in (0..pictures.sheets()).map(Some).chain([None]) {
+                let path = format!("{}/{}", Pictures::FOLDER, picture_name(number));
+                objects.insert(path, ObjectRole::Picture { number });
+            }
+        }
+        Part::Text(n) => {
+            let text = plan.text.get(n as usize).filter(|text| !plan.keeps(&text.name));
+            let Some(TextRendition { name, .. }) = text else { return objects };
+            let mut add = |file: String, number| {
+                let role = ObjectRole::Text { rendition: name.clone(), number };
+                objects.insert(format!("{name}/{file}"), role);
+            };
+            add(WHOLE_TEXT_NAME.to_owned(), None);
+            (0u32..)
+                .zip(plan.text_segments())
+                .for_each(|(n, _)| add(text_segment_name(n), Some(n)));
         }
         Part::Audio(n) => {
             let audio = plan.audio.get(n as usize).filter(|audio| !plan.keeps(&audio.name));
@@ -33,6 +59,9 @@ pub(crate) fn objects_of(plan: &Plan, part: Part) -> BTreeMap<String, ObjectRole
                     (frames.start * u64::from(AAC_FRAME), length * u64::from(AAC_FRAME));
                 let samples = u32::try_from(length).unwrap_or(u32::MAX);
                 add_segment(&mut objects, &rendition.name, number, start, ticks, samples);
+                if plan.pipeline.transport {
+                    add_twin(&mut objects, &rendition.name, number, start);
+                }
             }
         }
     }
@@ -42,6 +71,12 @@ pub(crate) fn objects_of(plan: &Plan, part: Part) -> BTreeMap<String, ObjectRole
 fn add_init(objects: &mut BTreeMap<String, ObjectRole>, rendition: &str) {
     let role = ObjectRole::Init { rendition: rendition.to_owned() };
     objects.insert(format!("{rendition}/{INIT_NAME}"), role);
+}
+
+/// The segment as MPEG-TS.
+fn add_twin(objects: &mut BTreeMap<String, ObjectRole>, rendition: &str, number: u32, start: u64) {
+    let role = ObjectRole::Transport { rendition: rendition.to_owned(), number, start };
+    objects.insert(format!("{rendition}/{}", transport_name(number)), role);
 }
 
 fn add_segment(

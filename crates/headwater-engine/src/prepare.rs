@@ -1,17 +1,20 @@
 //! Looks at a master for the first time: hash, duplicates, probe, index, plan. Nothing is transcoded here, and the
 //! file is read to its end twice at most: once for its hash, once for its index.
 
+use headwater_model::flaw::in_times;
 use headwater_model::id::{Sha256, TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::master::MasterFacts;
 use headwater_model::pipeline::Pipeline;
-use headwater_model::plan::{Plan, again, plan};
+use headwater_model::plan::{Base, Plan, again, plan, reuse};
+use headwater_model::quality::{Seen, Verdict};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, Outcome, Remake, Retry};
 use headwater_ports::transcoder::TranscodeError;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
+use crate::bundle;
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
 use crate::master::Opened;
@@ -66,6 +69,7 @@ pub(crate) async fn prepare(
     let mut facts = inspection.facts;
     facts.bytes = stamp.bytes;
     facts.modified_ns = stamp.modified_ns;
+    facts.sources = master.sources.clone();
 
     let partial = match older {
         Some((remake, plan)) => {
@@ -75,10 +79,12 @@ pub(crate) async fn prepare(
         None => None,
     };
     if let Some((false, plan)) = partial {
-        return Ok(prepared(ports, facts, plan, cpu_ms));
+        return Ok(prepared(ports, facts, plan, cpu_ms, Verdict::default()));
     }
     // The index of two hours of film has 200,000 units.
+    let rules = pipeline.quality.clone();
     let (facts, plan) = hash::compute(move || {
+        facts.flaws = in_times(&facts, &inspection.index.frame_times());
         let plan = plan(sha256, &pipeline, &engine, &facts, &inspection.index, inspection.zero_ns);
         (facts, plan)
     })
@@ -93,13 +99,28 @@ pub(crate) async fn prepare(
     {
         plan = partial;
     }
+    if plan.base.is_none() && !claimed.again {
+        plan.base = reused(ports, &claimed.package, &plan).await?;
+    }
+    let seen = Seen { flaws: facts.flaws.clone(), ..Seen::default() };
+    let verdict = rules.verdict(&seen).map_err(|refusal| Failure {
+        refusal,
+        retry: Retry::Never,
+        last_words: None,
+    })?;
     info!(frames = plan.frames, spans = plan.spans.len(), "plan made");
-    Ok(prepared(ports, facts, plan, cpu_ms))
+    Ok(prepared(ports, facts, plan, cpu_ms, verdict))
 }
 
-fn prepared(ports: &Ports, facts: MasterFacts, plan: Plan, cpu_ms: u64) -> Outcome {
+fn prepared(
+    ports: &Ports,
+    facts: MasterFacts,
+    plan: Plan,
+    cpu_ms: u64,
+    verdict: Verdict,
+) -> Outcome {
     let archives = ports.stores.archive().is_some();
-    Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms, archives }
+    Outcome::Prepared { facts: Box::new(facts), plan: Box::new(plan), cpu_ms, archives, verdict }
 }
 
 /// The master and its SHA-256. A title that is made again goes on from the archive's copy when the file that it was made
@@ -132,7 +153,25 @@ async fn source(
 
 async fn read(ports: &Ports, claimed: &Claimed) -> Result<(Opened, Sha256), Failure> {
     let at = master::address(&claimed.master_path)?;
-    master::hash(&*ports.masters, &at).await
+    let (opened, sha256) = master::hash(&*ports.masters, &at).await?;
+    bundle::check_digests(&*ports.masters, &opened).await?;
+    Ok((opened, sha256))
+}
+
+/// What of a delivery viewers have already, where only some of its files are new.
+async fn reused(ports: &Ports, package: &PackageId, plan: &Plan) -> Result<Option<Base>, Halt> {
+    if plan.sources.is_empty() {
+        return Ok(None);
+    }
+    let title = ports.catalog.title(&package.tenant, &package.title).await?;
+    let Some(version) = title.and_then(|title| title.live) else { return Ok(None) };
+    let live = PackageId { version, ..package.clone() };
+    let record = ports.catalog.package(&live).await?;
+    let base = record.and_then(|record| reuse(plan, &record.plan?, version));
+    if let Some(base) = &base {
+        info!(%version, kept = ?base.kept, "some of it is there already");
+    }
+    Ok(base)
 }
 
 /// The plan of the version that a part of the title goes back to.

@@ -11,6 +11,7 @@ use headwater_model::inventory::{Inventory, Object, ObjectRole};
 use headwater_model::key::{INVENTORY_NAME, ObjectKey, PLAN_NAME, PackageId};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage};
 use headwater_model::plan::Plan;
+use headwater_model::quality::Seen;
 use headwater_packaging::inventory;
 use headwater_ports::catalog::{Catalog, CatalogError};
 use headwater_ports::origin::{Origin, OriginError, OriginErrorKind};
@@ -318,6 +319,7 @@ async fn read_package(
     let record = PackageRecord {
         plan,
         codecs: Vec::new(),
+        seen: Seen::default(),
         inventory: Some(sha256),
         objects: header.objects,
         bytes: objects.iter().map(|o| o.bytes).sum(),

@@ -3,14 +3,15 @@
 
 use headwater_model::inventory::{FORMAT, Header, Object, ObjectRole, RenditionHeader};
 use headwater_model::key::{
-    HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PLAN_NAME, PackageId,
+    HLS_NAME, INVENTORY_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, PLAN_NAME, PackageId, THUMBNAILS_NAME,
 };
 use headwater_model::life::PackageRecord;
-use headwater_model::plan::Plan;
+use headwater_model::plan::{Pictures, Plan};
+use headwater_model::quality::Verdict;
 use headwater_model::refusal::Code;
-use headwater_model::task::{Claimed, Failure, Outcome};
+use headwater_model::task::{Claimed, Failure, Outcome, Retry};
 use headwater_packaging::view::{PackageView, Place};
-use headwater_packaging::{dash, hls, inventory};
+use headwater_packaging::{dash, hls, inventory, pictures};
 
 use crate::failure::{Halt, later, never};
 use crate::life::Ports;
@@ -25,9 +26,16 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
     let package = &claimed.package;
     let plan =
         claimed.plan.clone().ok_or_else(|| never(Code::Internal, "the package has no plan"))?;
-    let Some(PackageRecord { codecs, .. }) = ports.catalog.package(package).await? else {
+    let Some(PackageRecord { codecs, seen, .. }) = ports.catalog.package(package).await? else {
         return Err(never(Code::Internal, "the catalog does not know the package").into());
     };
+    // Before manifests are written of what is not to be shown. What viewers have was judged when it was made.
+    let verdict = match claimed.published_as {
+        None => plan.pipeline.quality.verdict(&seen),
+        Some(_) => Ok(Verdict::default()),
+    };
+    let verdict =
+        verdict.map_err(|refusal| Failure { refusal, retry: Retry::Never, last_words: None })?;
     let mut objects = ports.catalog.objects(package).await?;
     let mut codecs = codecs;
     let (kept, kept_codecs) = kept(ports, package, &plan).await?;
@@ -49,7 +57,7 @@ pub(crate) async fn seal(ports: &Ports, claimed: &Claimed) -> Result<Outcome, Ha
     let Inventory { object, bytes } = sealed.inventory;
     let inventory = object.sha256;
     put(ports, package, &object, bytes.into()).await?;
-    Ok(Outcome::Sealed { inventory, objects: sealed.objects, bytes: sealed.bytes })
+    Ok(Outcome::Sealed { inventory, objects: sealed.objects, bytes: sealed.bytes, verdict })
 }
 
 /// The objects of renditions that stay in older versions, and their codecs.
@@ -72,6 +80,7 @@ async fn kept(
         base.kept.iter().any(|name| {
             object.role.rendition() == Some(name.as_str())
                 || object.path == format!("{name}/{MEDIA_PLAYLIST_NAME}")
+                || object.path == format!("{name}/{THUMBNAILS_NAME}")
         })
     };
     let objects = inventory
@@ -116,7 +125,18 @@ pub(crate) fn render(
     let media = own.map(|track| {
         (format!("{}/{MEDIA_PLAYLIST_NAME}", track.name), hls::media_playlist(&view, track))
     });
-    let texts = media.chain([
+    let own = view.text.iter().filter(|text| text.version.is_none());
+    let text =
+        own.map(|text| (format!("{}/{MEDIA_PLAYLIST_NAME}", text.name), hls::text_playlist(text)));
+    let own = view.pictures.iter().filter(|pictures| pictures.version.is_none());
+    let pictures = own.flat_map(|of| {
+        let path = |name: &str| format!("{}/{name}", Pictures::FOLDER);
+        [
+            (path(THUMBNAILS_NAME), pictures::webvtt(of)),
+            (path(MEDIA_PLAYLIST_NAME), pictures::playlist(of)),
+        ]
+    });
+    let texts = media.chain(text).chain(pictures).chain([
         (HLS_NAME.to_owned(), hls::multivariant(&view, Place::Package)),
         (MPD_NAME.to_owned(), dash::mpd(&view, Place::Package)),
     ]);
@@ -132,6 +152,7 @@ pub(crate) fn render(
         codec: track.codec.clone(),
         timescale: track.timescale,
         delay: track.delay,
+        trick: view.is_trick(track),
         version: track.version.unwrap_or(package.version),
     });
     let header = Header {

@@ -517,11 +517,21 @@ fn judge(object: &Object, rendition: Option<&RenditionHeader>, body: Bytes) -> L
     let wrong = match (&object.role, rendition) {
         (ObjectRole::Init { .. }, Some(rendition)) => check::init(rendition, object, &body),
         (ObjectRole::Segment { .. }, Some(rendition)) => check::segment(rendition, object, &body),
+        (ObjectRole::Transport { .. }, Some(rendition)) => {
+            check::transport(rendition, object, &body)
+        }
         // The inventory introduces every rendition that its objects belong to.
-        (ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. }, None) => {
+        (
+            ObjectRole::Init { rendition }
+            | ObjectRole::Segment { rendition, .. }
+            | ObjectRole::Transport { rendition, .. },
+            None,
+        ) => {
             let reason = format!("the inventory does not introduce its rendition `{rendition}`");
             Some(FindingKind::Malformed { reason })
         }
+        (ObjectRole::Text { .. }, _) => check::text(&body),
+        (ObjectRole::Picture { .. }, _) => check::picture(&body),
         (ObjectRole::Manifest | ObjectRole::Plan, _) => None,
     };
     match wrong {

@@ -4,6 +4,7 @@
 //! notifications get lost under load and do not exist on most network file systems.
 
 mod bucket;
+mod gather;
 
 use std::fs;
 use std::io;
@@ -22,13 +23,15 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub use bucket::DropBucket;
 
 use crate::life::Engine;
 use crate::master::Stamp;
-use crate::settling::{Settling, Sighting, ignored};
+use crate::settling::{Settling, Sighting};
+
+pub use gather::asked_for;
 
 /// How long after a notification the folder is looked at: a transfer sends thousands a second, and one look serves all.
 const CALM: Duration = Duration::from_millis(200);
@@ -67,7 +70,7 @@ impl Engine {
     /// Watches `folder` until `shutdown`.
     ///
     /// A file becomes the title of its name. A folder in the drop folder becomes a title too, which `Prepare` rejects,
-    /// so that whoever dropped it sees what happened; files inside it are not looked at.
+    /// so that whoever dropped it sees what happened, unless the manifest of a delivery is in it.
     pub async fn watch(
         &self,
         folder: DropFolder,
@@ -108,7 +111,7 @@ impl Engine {
     /// Looks at the folder once and queues what is whole; false when something has to be tried again soon.
     async fn look(&self, folder: &DropFolder, started: Instant, settling: &mut Settling) -> bool {
         let path = folder.path.clone();
-        let seen = spawn_blocking(move || list(&path)).await;
+        let seen = spawn_blocking(move || gather::list(&path)).await;
         let sightings = match seen.map_err(io::Error::other).flatten() {
             Ok(sightings) => sightings,
             Err(error) => {
@@ -140,13 +143,17 @@ impl Engine {
             warn!(file = %path.display(), "ignored: the file's name is not UTF-8; rename it");
             return Ok(());
         };
-        let (tenant, pipeline, path) = (&folder.tenant, &folder.pipeline, text.to_owned());
-        self.deliver(Delivery { tenant, pipeline, name, path, stamp }).await
+        let manifest = path.to_owned();
+        let asked = spawn_blocking(move || gather::asked_for(&manifest)).await.ok().flatten();
+        let (title, pipeline) = asked.unwrap_or_else(|| (TitleId::from_file_name(name), None));
+        let pipeline = pipeline.unwrap_or_else(|| folder.pipeline.clone());
+        let (tenant, path) = (&folder.tenant, text.to_owned());
+        self.deliver(Delivery { tenant, pipeline: &pipeline, title, path, stamp }).await
     }
 
     /// Queues a master that has arrived whole, unless that was done before.
     async fn deliver(&self, delivery: Delivery<'_>) -> Result<(), CatalogError> {
-        let Delivery { tenant, pipeline, name, path, stamp } = delivery;
+        let Delivery { tenant, pipeline, title, path, stamp } = delivery;
         let file =
             SeenFile { path: path.clone(), bytes: stamp.bytes, modified_ns: stamp.modified_ns };
         let catalog = &self.ports().catalog;
@@ -155,7 +162,7 @@ impl Engine {
         }
         let new = NewTitle {
             tenant: tenant.clone(),
-            title: TitleId::from_file_name(name),
+            title,
             master_path: path,
             pipeline: pipeline.to_owned(),
             pool: DEFAULT_POOL.to_owned(),
@@ -176,8 +183,7 @@ impl Engine {
 struct Delivery<'d> {
     tenant: &'d Tenant,
     pipeline: &'d str,
-    /// What its title is named after.
-    name: &'d str,
+    title: TitleId,
     /// Where it lies, as the catalog keeps it.
     path: String,
     stamp: Stamp,
@@ -205,22 +211,4 @@ fn notifications(folder: &Path, moved: Arc<Notify>) -> Option<notify::Recommende
             None
         }
     }
-}
-
-/// Everything in the folder that could be a delivery. Blocks: not for the runtime.
-fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
-    let mut sightings = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if ignored(&entry.file_name().to_string_lossy()) {
-            continue;
-        }
-        let path = entry.path();
-        match fs::metadata(&path) {
-            Ok(metadata) => sightings.push(Sighting { path, stamp: Stamp::of(&metadata) }),
-            // Gone since it was listed, or a link that leads nowhere: no delivery, and no reason to stop for the others.
-            Err(error) => debug!(file = %path.display(), %error, "entry not readable"),
-        }
-    }
-    Ok(sightings)
 }

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use headwater_model::colour::Colour;
 use headwater_model::id::{Md5, Sha256, Tenant, Version};
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::inventory::{FORMAT, Header, Object, ObjectRole, RenditionHeader};
@@ -12,8 +13,9 @@ use headwater_model::key::{
 };
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage};
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
-use headwater_model::pipeline::Pipeline;
+use headwater_model::pipeline::{Pipeline, Video};
 use headwater_model::plan::{AAC_FRAME, Plan, plan};
+use headwater_model::quality::Seen;
 use headwater_model::time::{FrameRate, NS};
 use headwater_packaging::view::{PackageView, Place};
 use headwater_packaging::{dash, hls, inventory};
@@ -68,8 +70,12 @@ pub(crate) fn id(tenant: &Tenant, n: u32) -> Result<PackageId> {
 pub(crate) fn planned(segments: u32) -> Result<Plan> {
     let shipped = headwater_spec::SHIPPED.iter().find(|it| it.name() == "vod-h264");
     let shipped = shipped.context("the default pipeline is not shipped")?;
-    let pipeline: Pipeline = headwater_spec::pipeline(shipped.file, shipped.text)
+    let mut pipeline: Pipeline = headwater_spec::pipeline(shipped.file, shipped.text)
         .map_err(|problems| anyhow!("the default pipeline is not valid: {problems:?}"))?;
+    // Segments of picture and sound are what a library is large by.
+    if let Video::Encode(encode) = &mut pipeline.video {
+        (encode.trick, encode.pictures) = (false, false);
+    }
     let frames = u64::from(segments) * FRAMES;
     let unit = |n: u64| Unit {
         open: false,
@@ -104,10 +110,16 @@ fn facts(segments: u32) -> MasterFacts {
             orientation: Orientation::Upright,
             stated_rate: Some(FrameRate::PAL),
             interlaced: false,
+            fields: None,
             bit_depth: Some(8),
-            colorimetry: None,
+            chroma: None,
+            colour: Colour::UNSPECIFIED,
+            mastering: None,
+            light: None,
+            end_ns: 0,
             language: None,
             decoder: Some("avdec_h264".to_owned()),
+            captions: false,
         }],
         audio: vec![AudioTrack {
             stream: "002".to_owned(),
@@ -116,11 +128,19 @@ fn facts(segments: u32) -> MasterFacts {
             channels: 2,
             sample_rate: 48_000,
             language: Some("en".to_owned()),
+            layout: None,
             start_ns: 0,
             end_ns: i64::from(segments) * SECONDS * NS,
             decoder: Some("avdec_aac".to_owned()),
+            delivered: None,
         }],
+        text: Vec::new(),
         other: Vec::new(),
+        timecode: None,
+        edit_lists: vec![],
+        delivery: None,
+        sources: vec![],
+        flaws: vec![],
     }
 }
 
@@ -139,7 +159,7 @@ pub(crate) fn media(plan: &Plan) -> Vec<(String, ObjectRole)> {
     for video in &plan.video {
         all.push(init(&video.name));
         for (n, it) in (0..).zip(&plan.segments) {
-            all.push(segment(&video.name, n, it.start, it.ticks, it.frames));
+            all.push(segment(&video.name, n, it.start, it.ticks, video.frames_of(it.frames)));
         }
     }
     for audio in &plan.audio {
@@ -183,6 +203,7 @@ impl Package {
             codec: track.codec.clone(),
             timescale: track.timescale,
             delay: track.delay,
+            trick: false,
             version: id.version,
         });
         let header = Header {
@@ -212,6 +233,7 @@ impl Package {
         let record = PackageRecord {
             plan: Some(plan.clone()),
             codecs,
+            seen: Seen::default(),
             inventory: Some(inventory),
             objects: objects.len() as u64,
             bytes: objects.iter().map(|o| o.bytes).sum(),

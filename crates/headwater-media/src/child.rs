@@ -11,6 +11,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use headwater_model::pipeline::{Audio, Video};
 use headwater_model::plan::Plan;
+use headwater_model::quality::Seen;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::transcoder::{Done, Part};
 
@@ -21,7 +22,7 @@ use crate::running::{self, cpu_ms, make};
 use crate::segmenter::{Codecs, Emit};
 use crate::source::Master;
 use crate::turns::ask_for_long_turns;
-use crate::{copy, inspect, leash, sound, span};
+use crate::{channel, copy, inspect, leash, pictures, sound, span, text};
 
 /// Does the job in `spool` and exits: 0 when it is done, 1 when it was refused, with the reason as the last line.
 pub fn main(spool: &Path) -> ExitCode {
@@ -31,13 +32,16 @@ pub fn main(spool: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     ask_for_long_turns();
-    let out = Arc::new(Mutex::new(std::io::stdout()));
+    if channel::take().is_err() {
+        return ExitCode::FAILURE;
+    }
+    let out = Arc::new(Mutex::new(channel::get()));
     let say = move |line: &Line| {
         let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');
-        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        let out = out.lock().unwrap_or_else(PoisonError::into_inner);
         // A parent that is gone needs no report; the death signal is on its way.
-        let _ = out.write_all(&text).and_then(|()| out.flush());
+        let _ = out.map(|mut out| out.write_all(&text));
     };
     let last = match run(spool, &say) {
         Ok(line) => line,
@@ -78,8 +82,8 @@ fn run(
         Job::Make { plan, part } => {
             let say = say.clone();
             let emit: Emit = Arc::new(move |report| say(&Line::Report(report)));
-            let codecs = make_part(&master()?, &plan, part, spool, emit)?;
-            Ok(Line::Done(Done { codecs, cpu_ms: cpu_ms() }))
+            let (codecs, seen) = make_part(&master()?, &plan, part, spool, emit)?;
+            Ok(Line::Done(Done { codecs, cpu_ms: cpu_ms(), seen }))
         }
     }
 }
@@ -90,7 +94,9 @@ fn make_part(
     part: Part,
     spool: &Path,
     emit: Emit,
-) -> Result<Codecs, Error> {
+) -> Result<(Codecs, Seen), Error> {
+    // What is copied is not decoded, and so not seen.
+    let unseen = |codecs| (codecs, Seen::default());
     let missing = || Error::Refused(Refusal::new(Code::Internal, "the plan has no such part"));
     match part {
         Part::Span(n) => {
@@ -99,16 +105,29 @@ fn make_part(
                 Video::Encode(settings) => {
                     span::transcode(master, plan, settings, span, spool, emit)
                 }
-                Video::Copy => copy::video(master, plan, span, spool, emit),
+                Video::Copy => {
+                    let rendition = plan.video.first().ok_or_else(missing)?;
+                    copy::video(master, plan, rendition, span, spool, emit).map(unseen)
+                }
             }
+        }
+        Part::Pictures => {
+            let pictures = plan.pictures.as_ref().ok_or_else(missing)?;
+            pictures::make_all(master, plan, pictures, spool, emit).map(unseen)
+        }
+        Part::Text(n) => {
+            let rendition = plan.text.get(n as usize).ok_or_else(missing)?;
+            text::write(master, plan, rendition, spool, emit).map(unseen)
         }
         Part::Audio(n) => {
             let rendition = plan.audio.get(n as usize).ok_or_else(missing)?;
             match &plan.pipeline.audio {
                 Audio::Encode(settings) => {
-                    sound::transcode(master, settings, rendition, spool, emit)
+                    sound::transcode(master, settings, rendition, &plan.pipeline, spool, emit)
                 }
-                Audio::Copy => copy::audio(master, rendition, spool, emit),
+                Audio::Copy => {
+                    copy::audio(master, rendition, plan.pipeline.transport, spool, emit).map(unseen)
+                }
             }
         }
     }
@@ -125,13 +144,22 @@ fn encoders() -> BTreeSet<String> {
 /// Their versions are in the names of the files that the elements have loaded.
 fn engine(maps: Option<File>) -> String {
     // An element that is not installed has loaded nothing; whoever needs it says so.
-    let _elements: Vec<_> = ["x264enc", "avenc_aac"].into_iter().map(make).collect();
+    let elements = ["x264enc", "x265enc", "av1enc", "vp9enc", "avenc_aac"];
+    let _elements: Vec<_> = elements.into_iter().map(make).collect();
     let mut listed = String::new();
     if let Some(mut maps) = maps {
         // A system without `/proc` names GStreamer's version and no libraries.
         let _ = maps.read_to_string(&mut listed);
     }
-    let counts = ["libx264.", "libavcodec.", "libavutil.", "libswresample."];
+    let counts = [
+        "libx264.",
+        "libx265.",
+        "libaom.",
+        "libvpx.",
+        "libavcodec.",
+        "libavutil.",
+        "libswresample.",
+    ];
     let mut libraries: Vec<&str> = listed
         .lines()
         .filter_map(|line| line.rsplit('/').next())

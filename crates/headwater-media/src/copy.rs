@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
+use headwater_model::ladder::VideoRendition;
 use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SpanPlan};
 use headwater_model::refusal::Code;
 use headwater_ports::transcoder::Report;
@@ -17,26 +18,29 @@ use crate::source::Master;
 use crate::units::UnitReader;
 use crate::words;
 
-/// Copies the video track.
+/// Copies a span of the video track.
 pub(crate) fn video(
     master: &Master,
     plan: &Plan,
+    rendition: &VideoRendition,
     span: &SpanPlan,
     spool: &Path,
     emit: Emit,
 ) -> Result<Codecs, Error> {
-    let rendition = plan.video.first().ok_or(Error::Step("find the rendition in the plan"))?;
     let mut units = UnitReader::span(master, &plan.stream, &span.read)?;
     let result: Arc<Mutex<Rendition>> = Arc::default();
     let segments = plan.segments_of(span);
     let grid = VideoGrid {
-        width: rendition.width,
-        height: rendition.height,
+        rendition,
         timescale: plan.timescale,
         delay: plan.delay,
         first_number: span.first_segment,
         segments,
         ticks: &span.ticks,
+        colour: None,
+        mastering: None,
+        light: None,
+        transport: plan.pipeline.transport,
     };
     let mut segmenter = VideoSegmenter::new(
         Spool::new(spool, &rendition.name, emit.clone())?,
@@ -71,6 +75,7 @@ pub(crate) fn video(
 pub(crate) fn audio(
     master: &Master,
     rendition: &AudioRendition,
+    transport: bool,
     spool: &Path,
     emit: Emit,
 ) -> Result<Codecs, Error> {
@@ -78,7 +83,8 @@ pub(crate) fn audio(
     let result: Arc<Mutex<Rendition>> = Arc::default();
     let total = rendition.ends.last().copied().unwrap_or(0);
     let spool = Spool::new(spool, &rendition.name, emit)?;
-    let mut segmenter = AudioSegmenter::new(spool, rendition.clone(), 0, 0, result.clone());
+    let mut segmenter =
+        AudioSegmenter::new(spool, rendition.clone(), 0, 0, transport, result.clone());
     let half_packet_ns =
         i64::from(AAC_FRAME) * 500_000_000 / i64::from(rendition.sample_rate.max(1));
     let mut configured = false;

@@ -4,6 +4,8 @@
 //! shown a list that plays everything in place of a simple one (a delay, then one piece of the media), which is applied
 //! here instead, to every frame by its own time. Anything else is left to the demuxer.
 
+use headwater_model::master::EditList;
+
 /// Boxes nested deeper than a movie has them are an attack.
 const MAX_DEPTH: usize = 4;
 
@@ -56,6 +58,27 @@ pub(crate) fn of_movie(moov: &[u8]) -> Option<(Vec<Edit>, Vec<Patch>)> {
         patches.push(everything(at, version));
     }
     Some((edits, patches))
+}
+
+/// What the edit lists of a `moov` box say, track by track, however many pieces they have.
+pub(crate) fn lists(moov: &[u8]) -> Vec<EditList> {
+    let mut movie = Movie::default();
+    if walk(moov, 0, 0, &mut movie).is_none() {
+        return Vec::new();
+    }
+    let of_track = |track: Track| {
+        let (_, _, entries) = track.list?;
+        let pieces = entries.iter().filter(|e| e.media_time >= 0);
+        let first = pieces.clone().next()?;
+        let waits = entries.iter().take_while(|e| e.media_time < 0);
+        Some(EditList {
+            stream: format!("{:03}", track.id?),
+            pieces: u32::try_from(pieces.count()).ok()?,
+            delay_ns: ns(waits.map(|e| e.duration).sum(), movie.timescale?)?,
+            from_ns: ns(first.media_time.cast_unsigned(), track.timescale?)?,
+        })
+    };
+    movie.tracks.into_iter().filter_map(of_track).collect()
 }
 
 #[derive(Debug, Default)]
@@ -159,10 +182,6 @@ fn everything(at: usize, version: u8) -> Patch {
 
 /// A delay and one piece at normal speed, in nanoseconds; `None` for anything else.
 fn simple(entries: &[Entry], track: u32, movie_scale: u32, media_scale: u32) -> Option<Edit> {
-    let ns = |ticks: u64, scale: u32| {
-        let ns = u128::from(ticks) * 1_000_000_000 / u128::from(scale.max(1));
-        i64::try_from(ns).ok()
-    };
     let pieces = entries.iter().filter(|e| e.media_time >= 0).count();
     let piece = entries.last().filter(|e| e.media_time >= 0 && e.rate == 1 << 16)?;
     if pieces != 1 {
@@ -173,6 +192,11 @@ fn simple(entries: &[Entry], track: u32, movie_scale: u32, media_scale: u32) -> 
     let length = ns(piece.duration, movie_scale)?;
     let to_ns = if piece.duration == 0 { None } else { Some(from_ns.checked_add(length)?) };
     Some(Edit { track, delay_ns: ns(delay, movie_scale)?, from_ns, to_ns })
+}
+
+fn ns(ticks: u64, scale: u32) -> Option<i64> {
+    let ns = u128::from(ticks) * 1_000_000_000 / u128::from(scale.max(1));
+    i64::try_from(ns).ok()
 }
 
 fn u32_at(data: &[u8], at: usize) -> Option<u32> {

@@ -11,9 +11,10 @@ use gstreamer_app as gst_app;
 use gstreamer_audio as gst_audio;
 use gstreamer_video as gst_video;
 use headwater_model::ladder::VideoRendition;
-use headwater_model::pipeline::{AudioEncode, VideoEncode};
-use headwater_model::time::FrameRate;
+use headwater_model::pipeline::{AudioEncode, SURROUND, VideoEncode};
+use headwater_model::plan::Plan;
 
+use crate::coder::Coder;
 use crate::error::Error;
 use crate::running::{Running, make};
 use crate::stages::Stage;
@@ -42,7 +43,8 @@ pub(crate) struct Unit {
     pub(crate) key: bool,
 }
 
-/// Takes units in coding order. The first call of all is `config`, with the `avcC` or the AudioSpecificConfig.
+/// Takes units in coding order. The first call of all is `config`, with the record that a sample entry carries
+/// or the AudioSpecificConfig.
 pub(crate) trait UnitSink: Send {
     fn config(&mut self, config: &[u8]) -> Result<(), Error>;
     fn unit(&mut self, unit: Unit) -> Result<(), Error>;
@@ -63,6 +65,12 @@ struct Gate {
     waiting: Mutex<u64>,
     moved: Condvar,
 }
+
+/// The loudspeakers of 5.1, in the order of samples.
+const FIVE_ONE: [gst_audio::AudioChannelPosition; 6] = {
+    use gst_audio::AudioChannelPosition as At;
+    [At::FrontLeft, At::FrontRight, At::FrontCenter, At::Lfe1, At::RearLeft, At::RearRight]
+};
 
 /// How often a feeder that waits looks whether the encoder still lives.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -88,7 +96,7 @@ impl Gate {
 }
 
 /// The first of `names` that is installed.
-fn first_installed(names: &[String]) -> Result<gst::Element, Error> {
+pub(crate) fn first_installed(names: &[String]) -> Result<gst::Element, Error> {
     names
         .iter()
         .find_map(|name| gst::ElementFactory::make(name).build().ok())
@@ -98,33 +106,27 @@ fn first_installed(names: &[String]) -> Result<gst::Element, Error> {
 impl Encoder {
     /// A video encoder for pictures like `info`, with an IDR at each frame in `keys`.
     pub(crate) fn video(
+        plan: &Plan,
         settings: &VideoEncode,
         rendition: &VideoRendition,
         info: &gst_video::VideoInfo,
-        rate: FrameRate,
         keys: Keys,
         sink: Box<dyn UnitSink>,
     ) -> Result<Self, Error> {
-        let encoder = first_installed(&settings.encoders)?;
-        x264_settings(&encoder, &settings.preset, keys.every, rendition);
+        let rate = rendition.rate(plan.cadence.rate());
+        let coder = Coder::new(plan, settings, rendition, keys.every)?;
         let caps = info.to_caps().map_err(|_| Error::Step("describe a picture"))?;
         let source = gst_app::AppSrc::builder()
             .name(&rendition.name)
             .format(gst::Format::Time)
             .caps(&caps)
             .build();
-        let filter = make("capsfilter")?;
-        let wanted = gst::Caps::builder("video/x-h264")
-            .field("stream-format", "avc")
-            .field("alignment", "au")
-            .field("profile", "high");
-        filter.set_property("caps", wanted.build());
         let frame_number = move |from_first_ns: u64| {
             let (num, den) = (u128::from(rate.num()), u128::from(rate.den()) * 1_000_000_000);
             u64::try_from((2 * u128::from(from_first_ns) * num + den) / (2 * den))
                 .unwrap_or(u64::MAX)
         };
-        Self::start(&rendition.name, source, keys.at, vec![encoder, filter], frame_number, sink)
+        Self::start(&rendition.name, source, keys.at, coder, frame_number, sink)
     }
 
     /// An AAC encoder for interleaved 32-bit float samples. `sink` is made from the number of packets to drop first.
@@ -140,10 +142,16 @@ impl Encoder {
         if encoder.find_property("bitrate").is_some() {
             encoder.set_property_from_str("bitrate", &(kbps * 1000).to_string());
         }
+        // libavcodec's encoder chooses for each band whether to code left and right or their sum and difference. GStreamer
+        // knows only "always" and "never" of its option, and "always", which it has unless told otherwise, makes two
+        // different channels nearly one.
+        if encoder.find_property("aac-ms").is_some() {
+            encoder.set_property("aac-ms", false);
+        }
         let info =
-            gst_audio::AudioInfo::builder(gst_audio::AudioFormat::F32le, sample_rate, channels)
-                .build()
-                .map_err(|_| Error::Step("describe the sound"))?;
+            gst_audio::AudioInfo::builder(gst_audio::AudioFormat::F32le, sample_rate, channels);
+        let info = if channels == SURROUND { info.positions(&FIVE_ONE) } else { info };
+        let info = info.build().map_err(|_| Error::Step("describe the sound"))?;
         let caps = info.to_caps().map_err(|_| Error::Step("describe the sound"))?;
         let source = gst_app::AppSrc::builder().format(gst::Format::Time).caps(&caps).build();
         let convert = make("audioconvert")?;
@@ -161,7 +169,7 @@ impl Encoder {
             "audio",
             source,
             HashSet::new(),
-            vec![convert, encoder, filter],
+            Coder::of_sound(vec![convert, encoder, filter]),
             number,
             sink(late_packets(&factory))?,
         )
@@ -171,7 +179,7 @@ impl Encoder {
         name: &str,
         source: gst_app::AppSrc,
         keys: HashSet<u64>,
-        middle: Vec<gst::Element>,
+        coder: Coder,
         mut number: impl FnMut(u64) -> u64 + Send + 'static,
         mut units: Box<dyn UnitSink>,
     ) -> Result<Self, Error> {
@@ -185,20 +193,13 @@ impl Encoder {
         let mut first_pts = None;
         let stage = Stage::begin(&format!("{name} encoded"));
         let mut configured = false;
+        let middle = coder.elements.clone();
         let callbacks = gst_app::AppSinkCallbacks::builder()
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                 let mut take = || -> Result<(), Error> {
                     if !configured {
-                        let config = sample
-                            .caps()
-                            .and_then(|c| c.structure(0))
-                            .and_then(|s| s.get::<gst::Buffer>("codec_data").ok())
-                            .ok_or(Error::Step("learn the encoder's configuration"))?;
-                        let config = config
-                            .map_readable()
-                            .map_err(|_| Error::Step("read the encoder's configuration"))?;
-                        units.config(&config)?;
+                        units.config(&coder.record.of(&sample)?)?;
                         configured = true;
                     }
                     let data = sample.buffer_owned().ok_or(Error::Step("read an encoded frame"))?;
@@ -207,6 +208,7 @@ impl Encoder {
                     stage.done();
                     let frame = number(pts.saturating_sub(first));
                     let key = !data.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    let data = (coder.sample)(data)?;
                     units.unit(Unit { data, frame, key })
                 };
                 take().map(|()| gst::FlowSuccess::Ok).map_err(|error| {
@@ -258,30 +260,6 @@ impl Encoder {
         let own = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
         own.or_else(|| self.running.error())
     }
-}
-
-/// x264 with capped CRF, one thread, and no key but those that are asked for.
-///
-/// * One thread: the bytes must not depend on the machine (R1), and it is spans in parallel that use the cores.
-/// * `scenecut=0`, closed GOPs: every rendition has its IDRs at the same frames (R2).
-/// * VBV is set on purpose in every way that x264enc knows: in `pass=qual` its default `bitrate` would cap the rate.
-fn x264_settings(encoder: &gst::Element, preset: &str, gop: u32, r: &VideoRendition) {
-    encoder.set_property_from_str("speed-preset", preset);
-    encoder.set_property_from_str("pass", "qual");
-    encoder.set_property_from_str("quantizer", &format!("{}", r.crf.round()));
-    encoder.set_property_from_str("bitrate", &r.max_kbps.to_string());
-    encoder.set_property_from_str(
-        "vbv-buf-capacity",
-        &(u64::from(r.buffer_kbit) * 1000 / u64::from(r.max_kbps.max(1))).to_string(),
-    );
-    encoder.set_property_from_str("threads", "1");
-    encoder.set_property_from_str("sliced-threads", "false");
-    encoder.set_property_from_str("key-int-max", &gop.to_string());
-    let options = format!(
-        "crf={}:vbv-maxrate={}:vbv-bufsize={}:scenecut=0:open-gop=0:min-keyint=1:threads=1:lookahead-threads=1",
-        r.crf, r.max_kbps, r.buffer_kbit
-    );
-    encoder.set_property_from_str("option-string", &options);
 }
 
 /// Counts the buffers that leave `source`: opens the gate for the next one, and asks for an IDR right before each of the

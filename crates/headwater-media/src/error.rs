@@ -28,6 +28,9 @@ pub(crate) enum Error {
     /// CMAF boxes.
     #[error("failed to package: {0}")]
     Packaging(#[from] headwater_packaging::cmaf::Error),
+    /// A segment cannot be carried as MPEG-TS.
+    #[error("failed to write MPEG-TS: {0}")]
+    Transport(#[from] headwater_packaging::ts::Malformed),
 }
 
 /// What a pipeline's error says about the master.
@@ -39,6 +42,8 @@ pub(crate) enum PipelineFault {
     Codec,
     /// Recognised and broken.
     Damaged,
+    /// A demuxer has read something that makes no sense. That nothing could be read at all, its source or the worker says.
+    GaveUp,
     /// An element could not go on, for whatever reason.
     Stream,
     /// Reading failed.
@@ -55,12 +60,18 @@ impl Error {
     /// The error of a bus message.
     pub(crate) fn of_message(message: &gst::message::Error) -> Self {
         let error = message.error();
+        let element = message.src().map_or_else(|| "pipeline".to_owned(), |s| s.name().to_string());
+        let detail =
+            message.debug().map(|d| d.lines().last().unwrap_or_default().trim().to_owned());
+        let by_demuxer = element.contains("demux");
+        let gave_up = detail.as_deref().is_some_and(|d| d.contains("reason error (-5)"));
         let kind = if let Some(kind) = error.kind::<gst::StreamError>() {
             use gst::StreamError as E;
             match kind {
                 E::TypeNotFound | E::WrongType => PipelineFault::NotMedia,
                 E::CodecNotFound => PipelineFault::Codec,
                 E::Decode | E::Demux | E::Format => PipelineFault::Damaged,
+                E::Failed if by_demuxer && gave_up => PipelineFault::GaveUp,
                 E::Failed => PipelineFault::Stream,
                 _ => PipelineFault::Other,
             }
@@ -71,9 +82,6 @@ impl Error {
         } else {
             PipelineFault::Other
         };
-        let element = message.src().map_or_else(|| "pipeline".to_owned(), |s| s.name().to_string());
-        let detail =
-            message.debug().map(|d| d.lines().last().unwrap_or_default().trim().to_owned());
         let message = match detail {
             Some(detail) if !detail.is_empty() => format!("{error} ({detail})"),
             _ => error.to_string(),
@@ -106,11 +114,15 @@ impl Error {
                     let message = format!("the container or a stream in it cannot be read: {why}");
                     Refusal::new(Code::DamagedMaster, message)
                 }
+                PipelineFault::GaveUp => Refusal::new(
+                    Code::DamagedMaster,
+                    "the container cannot be read to its end: what it says there makes no sense",
+                ),
                 PipelineFault::Stream | PipelineFault::Resource | PipelineFault::Other => {
                     Refusal::new(Code::TranscoderFailed, message)
                 }
             },
-            Error::Step(_) | Error::Stuck { .. } | Error::Packaging(_) => {
+            Error::Step(_) | Error::Stuck { .. } | Error::Packaging(_) | Error::Transport(_) => {
                 Refusal::new(Code::TranscoderFailed, message)
             }
         }

@@ -3,17 +3,20 @@
 //! Demuxing and decoding are two pipelines with a thread between them. So the decoder sees exactly the units that the
 //! plan names, and no segment, seek or edit list makes it clip, drop or repeat a frame.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use headwater_model::colour::Colour;
 use headwater_model::index::Basis;
-use headwater_model::master::Orientation;
-use headwater_model::plan::SpanRead;
+use headwater_model::master::{Fields, Orientation};
+use headwater_model::plan::{Plan, SpanRead};
 use headwater_model::refusal::Code;
 
+use crate::colour;
 use crate::error::Error;
 use crate::running::{Running, make};
 use crate::source::Master;
@@ -32,8 +35,8 @@ const FRAMES_WAITING: u32 = 4;
 pub(crate) enum Shape {
     /// As decoded.
     Raw,
-    /// Progressive, upright 8-bit 4:2:0 of limited range, as the encoders take it.
-    Encodable(Orientation),
+    /// Progressive, upright 4:2:0 in the master's own colours.
+    Encodable { orientation: Orientation, fields: Option<Fields>, colour: Option<Colour> },
 }
 
 /// Frames of the first video track.
@@ -55,17 +58,23 @@ impl FrameReader {
     }
 
     /// Exactly the frames of a span, ready to be encoded.
-    pub(crate) fn span(
-        master: &Master,
-        stream: &str,
-        read: &SpanRead,
-        orientation: Orientation,
-    ) -> Result<Self, Error> {
-        Self::start(
-            UnitReader::span(master, stream, read)?,
-            Shape::Encodable(orientation),
-            Some(read.clone()),
-        )
+    pub(crate) fn span(master: &Master, plan: &Plan, read: &SpanRead) -> Result<Self, Error> {
+        let shape = Shape::Encodable {
+            orientation: plan.orientation,
+            fields: plan.fields,
+            colour: plan.colour,
+        };
+        Self::start(UnitReader::span(master, &plan.stream, read)?, shape, Some(read.clone()))
+    }
+
+    /// Key frames, ready to be encoded: of those before each of these times (as the container has them, ascending), the last.
+    pub(crate) fn keys(master: &Master, plan: &Plan, times: Vec<i64>) -> Result<Self, Error> {
+        let shape = Shape::Encodable {
+            orientation: plan.orientation,
+            fields: plan.fields,
+            colour: plan.colour,
+        };
+        Self::start(UnitReader::keys(master, &plan.stream, times)?, shape, None)
     }
 
     fn start(mut units: UnitReader, shape: Shape, wanted: Option<SpanRead>) -> Result<Self, Error> {
@@ -86,8 +95,8 @@ impl FrameReader {
         if words::media_type(&caps) != "video/x-raw" {
             chain.push(decoder(&caps)?);
         }
-        if let Shape::Encodable(orientation) = shape {
-            chain.extend(conversion(orientation)?);
+        if let Shape::Encodable { orientation, fields, colour } = shape {
+            chain.extend(conversion(orientation, fields, colour)?);
         }
         chain.push(sink.clone().upcast());
         running.chain(&chain.iter().collect::<Vec<_>>())?;
@@ -99,6 +108,9 @@ impl FrameReader {
             .spawn(move || {
                 let mut next = Ok(Some(first));
                 loop {
+                    if let (Shape::Raw, Ok(Some(sample))) = (shape, &next) {
+                        next = Ok(Some(without_colours(sample)));
+                    }
                     match next {
                         // Refused only while the pipeline shuts down.
                         Ok(Some(sample)) if source.push_sample(&sample).is_ok() => {}
@@ -186,6 +198,21 @@ impl Drop for FrameReader {
     }
 }
 
+/// A decoder repeats what the container says of colours, right or wrong. Where it does not, the decoder says what the codec
+/// has them to be.
+fn without_colours(sample: &gst::SampleRef) -> gst::Sample {
+    let (Some(caps), Some(buffer)) = (sample.caps(), sample.buffer_owned()) else {
+        return sample.to_owned();
+    };
+    let mut caps = caps.to_owned();
+    if words::media_type(&caps) != "video/x-raw"
+        && let Some(structure) = caps.make_mut().structure_mut(0)
+    {
+        structure.remove_field("colorimetry");
+    }
+    gst::Sample::builder().buffer(&buffer).caps(&caps).build()
+}
+
 fn miscount(message: String) -> Error {
     Error::refused(Code::FrameCountMismatch, message)
 }
@@ -209,14 +236,31 @@ fn decoder(caps: &gst::Caps) -> Result<gst::Element, Error> {
     Ok(decoder)
 }
 
-/// Deinterlacing (one frame per frame), turning, and conversion to 8-bit 4:2:0; all of them pass through what needs
-/// nothing.
-fn conversion(orientation: Orientation) -> Result<Vec<gst::Element>, Error> {
-    let deinterlace = make("deinterlace")?;
-    deinterlace.set_property_from_str("fields", "top");
-    deinterlace.set_property_from_str("method", "linear");
-    let convert = make("videoconvert")?;
-    let mut chain = vec![deinterlace, convert];
+/// Deinterlacing (one frame per frame), turning, and conversion to 4:2:0; all of them pass through what needs nothing.
+fn conversion(
+    orientation: Orientation,
+    fields: Option<Fields>,
+    colour: Option<Colour>,
+) -> Result<Vec<gst::Element>, Error> {
+    let mut chain = Vec::new();
+    if let Some(fields) = fields {
+        // What the deinterlacer takes: more bits are dropped here, and colour is not halved before fields are apart.
+        let formats = gst::List::new(["I420", "Y42B", "Y444", "Y41B"]);
+        let convert = make("videoconvert")?;
+        let filter = make("capsfilter")?;
+        filter.set_property(
+            "caps",
+            gst::Caps::builder("video/x-raw").field("format", formats).build(),
+        );
+        let deinterlace = make("deinterlace")?;
+        // A frame is shown when its first field was taken; what moves has the lines of that moment.
+        let kept = if fields == Fields::BottomFirst { "bottom" } else { "top" };
+        deinterlace.set_property_from_str("fields", kept);
+        deinterlace.set_property_from_str("method", "yadif");
+        keep_times(&deinterlace)?;
+        chain.extend([convert, filter, deinterlace]);
+    }
+    chain.push(make("videoconvert")?);
     let direction = match orientation {
         Orientation::Clockwise => Some("90r"),
         Orientation::UpsideDown => Some("180"),
@@ -229,9 +273,37 @@ fn conversion(orientation: Orientation) -> Result<Vec<gst::Element>, Error> {
         chain.push(flip);
     }
     let filter = make("capsfilter")?;
-    filter.set_property("caps", gst::Caps::builder("video/x-raw").field("format", "I420").build());
+    filter.set_property("caps", colour::wanted(colour));
     chain.push(filter);
     Ok(chain)
+}
+
+/// Gives the n-th frame that comes out the time of the n-th that went in.
+///
+/// A method that looks at the frames around repeats the time of a neighbour for the first and the last frame, and where the
+/// master changes between fields and whole frames. A frame more than went in (at such a change) is dropped; one less is
+/// noticed by whoever counts.
+fn keep_times(deinterlace: &gst::Element) -> Result<(), Error> {
+    let times = Arc::new(Mutex::new(VecDeque::new()));
+    let (taken, given) = (times.clone(), times);
+    let pad = |name| deinterlace.static_pad(name).ok_or(Error::Step("take fields apart"));
+    pad("sink")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(frame) = info.buffer() {
+            let mut times = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            times.push_back((frame.pts(), frame.duration()));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad("src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(frame) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        let next = given.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some((pts, duration)) = next else { return gst::PadProbeReturn::Drop };
+        let frame = frame.make_mut();
+        frame.set_pts(pts);
+        frame.set_duration(duration);
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 #[cfg(test)]

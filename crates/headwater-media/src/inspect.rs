@@ -7,13 +7,14 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use headwater_model::index::{Basis, Index, Unit};
-use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
+use headwater_model::master::MasterFacts;
 use headwater_model::refusal::Code;
-use headwater_model::time::FrameRate;
 use headwater_packaging::language::UNDETERMINED;
 use headwater_ports::transcoder::Inspection;
 
+use crate::delivered;
 use crate::error::{Error, PipelineFault};
+use crate::facts::{self, Described, Kind};
 use crate::frames::FrameReader;
 use crate::running::{Running, cpu_ms, make};
 use crate::source::{Master, Times};
@@ -27,6 +28,9 @@ const TRUSTED_CONTAINERS: [&str; 3] = ["video/quicktime", "video/x-matroska", "v
 /// Tracks in one master. A feature film in thirty languages stays well below; ten thousand tracks are an attack.
 const MAX_TRACKS: usize = 128;
 
+/// Lines and columns that a picture has at least: a block of any codec.
+const SMALLEST: u32 = 8;
+
 /// A master that ends this much before its container says it does is cut off.
 const CUT_OFF_NS: i64 = 1_000_000_000;
 
@@ -36,6 +40,8 @@ struct Track {
     caps: Option<gst::Caps>,
     orientation: Option<String>,
     language: Option<String>,
+    title: Option<String>,
+    timecode: Option<String>,
     units: Vec<SeenUnit>,
     /// Its place among the tracks.
     number: String,
@@ -46,6 +52,24 @@ struct Track {
     media_end_ns: i64,
     count: u64,
     is_video: bool,
+    captions: bool,
+}
+
+impl Track {
+    /// What is known of it, on a line that begins at `zero_ns`.
+    fn described(&self, zero_ns: i64) -> Option<Described<'_>> {
+        Some(Described {
+            caps: self.caps.as_ref()?,
+            stream: &self.number,
+            language: self.language.as_deref(),
+            title: self.title.as_deref(),
+            orientation: self.orientation.as_deref(),
+            start_ns: self.first_ns.unwrap_or(0) - zero_ns,
+            end_ns: self.end_ns - zero_ns,
+            units: self.count,
+            captions: self.captions,
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -74,18 +98,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at `master`. `alive` is called now and then while the pass runs.
-pub(crate) fn inspect(master: &Master, alive: impl FnMut()) -> Result<Inspection, Error> {
+/// Looks at `master`, and at all files of a delivery. `alive` is called now and then while that goes on.
+pub(crate) fn inspect(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, Error> {
+    let mut found = inspect_file(master, &mut alive)?;
+    delivered::add(master, &mut found, |file| inspect_file(file, &mut alive))?;
+    Ok(Inspection { cpu_ms: cpu_ms(), ..found })
+}
+
+fn inspect_file(master: &Master, alive: impl FnMut()) -> Result<Inspection, Error> {
     look_through(master, alive).map_err(|error| match (&error, master.missing_part()) {
         // A demuxer says what it cannot do, and not that half of the file is missing.
-        (Error::Pipeline { kind: PipelineFault::Damaged, .. }, Some(missing)) => {
-            Error::refused(Code::DamagedMaster, missing)
-        }
+        (
+            Error::Pipeline { kind: PipelineFault::Damaged | PipelineFault::GaveUp, .. },
+            Some(missing),
+        ) => Error::refused(Code::DamagedMaster, missing),
         _ => error,
     })
 }
 
 fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, Error> {
+    // A demuxer would set up all of them first, which takes minutes.
+    if master.claimed_tracks() > MAX_TRACKS {
+        return Err(too_many_tracks());
+    }
     let seen = Arc::new(Mutex::new(Seen::default()));
     let running = Running::new("inspect");
     let parse = make("parsebin")?;
@@ -131,7 +166,7 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
         });
         ended.map_err(|error| match error {
             // Matroska's demuxer has no other words for a file that ends before its first track.
-            Error::Pipeline { kind: PipelineFault::Stream, .. }
+            Error::Pipeline { kind: PipelineFault::Stream | PipelineFault::GaveUp, .. }
                 if lock(&seen).tracks.is_empty() =>
             {
                 Error::refused(
@@ -146,12 +181,14 @@ fn look_through(master: &Master, mut alive: impl FnMut()) -> Result<Inspection, 
     drop(running);
     let seen = lock(&seen);
     if seen.too_many {
-        return Err(Error::refused(
-            Code::DamagedMaster,
-            format!("the master claims more than {MAX_TRACKS} tracks"),
-        ));
+        return Err(too_many_tracks());
     }
     report(master, &seen, promised, alive)
+}
+
+fn too_many_tracks() -> Error {
+    let message = format!("the master claims more than {MAX_TRACKS} tracks");
+    Error::refused(Code::DamagedMaster, message)
 }
 
 /// Links a track's pad to a sink that notes every unit and keeps none.
@@ -209,6 +246,12 @@ fn note_event(event: &gst::Event, track: &Mutex<Track>, seen: &Mutex<Seen>) {
             if let Some(value) = tags.get::<gst::tags::LanguageCode>() {
                 track.language = Some(value.get().to_owned()).filter(|l| l != UNDETERMINED);
             }
+            // A title that belongs to the whole file comes down every pad.
+            if tags.scope() == gst::TagScope::Stream
+                && let Some(value) = tags.get::<gst::tags::Title>()
+            {
+                track.title = Some(value.get().to_owned());
+            }
         }
         _ => {}
     }
@@ -233,6 +276,10 @@ fn note_unit(sample: &gst::Sample, track: &mut Track) {
         track.first_ns = Some(track.first_ns.map_or(at, |first| first.min(at)));
         track.end_ns = track.end_ns.max(at + ns(duration));
     }
+    if track.timecode.is_none() && track.count == 1 {
+        track.timecode = buffer.meta::<gst_video::VideoTimeCodeMeta>().map(|m| m.tc().to_string());
+    }
+    track.captions |= buffer.meta::<gst_video::VideoCaptionMeta>().is_some();
     if track.is_video {
         let kind = sample.caps().map(words::media_type).unwrap_or_default();
         let data = buffer.map_readable().ok();
@@ -305,39 +352,44 @@ fn report(
 ) -> Result<Inspection, Error> {
     let mut tracks: Vec<MutexGuard<'_, Track>> = seen.tracks.iter().map(|t| lock(t)).collect();
     tracks.sort_by(|a, b| a.number.cmp(&b.number));
-    let of_kind = |kind: &str| {
-        let kind = kind.to_owned();
-        tracks.iter().filter(move |t| {
-            t.caps.as_deref().is_some_and(|c| words::media_type(c).starts_with(&kind))
-        })
+    let of_kind = |kind: Kind| {
+        tracks.iter().filter(move |t| t.caps.as_deref().is_some_and(|c| Kind::of(c) == kind))
     };
-    let first_video = of_kind("video/").next();
-    let zero_ns = first_video
-        .and_then(|t| t.units.iter().filter(|u| u.visible).filter_map(|u| u.stream_ns).min())
-        .unwrap_or(0);
+    let first_video = of_kind(Kind::Video).next();
+    let zero_ns = match first_video {
+        Some(t) => t.units.iter().filter(|u| u.visible).filter_map(|u| u.stream_ns).min(),
+        None => of_kind(Kind::Audio).filter_map(|t| t.first_ns).min(),
+    }
+    .unwrap_or(0);
     let mut facts = MasterFacts {
         container: seen.container.clone().unwrap_or_else(|| "no container".to_owned()),
         bytes: master.bytes(),
         modified_ns: 0,
-        video: of_kind("video/").filter_map(|t| video_track(t)).collect(),
-        audio: of_kind("audio/").filter_map(|t| audio_track(t, zero_ns)).collect(),
-        other: tracks
-            .iter()
+        video: of_kind(Kind::Video).filter_map(|t| facts::video(&t.described(zero_ns)?)).collect(),
+        audio: of_kind(Kind::Audio)
+            .filter_map(|t| facts::audio(&t.described(zero_ns)?, Some(master)))
+            .collect(),
+        text: of_kind(Kind::Text)
+            .filter_map(|t| Some(facts::text(&t.described(zero_ns)?)))
+            .collect(),
+        other: of_kind(Kind::Other)
             .filter_map(|t| t.caps.as_deref())
-            .filter(|c| {
-                !words::media_type(c).starts_with("video/")
-                    && !words::media_type(c).starts_with("audio/")
-            })
             .map(|c| format!("other track {}", words::codec(c)))
             .collect(),
-    };
-    let nothing = Index { basis: Basis::Parsed, units: vec![], last_duration_ns: None };
-    let Some(video) = first_video else {
-        return Ok(Inspection { facts, index: nothing, zero_ns, cpu_ms: cpu_ms() });
+        timecode: first_video.and_then(|t| t.timecode.clone()).or_else(|| master.timecode()),
+        edit_lists: master.edit_lists(),
+        delivery: None,
+        sources: vec![],
+        flaws: vec![],
     };
     if let Some(track) = facts.video.first().filter(|t| t.decoder.is_none()) {
         let message = format!("no decoder for the video track's codec: {}", track.codec);
         return Err(Error::refused(Code::UnsupportedCodec, message));
+    }
+    if let Some(track) = facts.video.first().filter(|t| is_too_large(t.width, t.height)) {
+        let (width, height) = (track.width, track.height);
+        let message = format!("a picture of {width} × {height} samples is larger than 8K");
+        return Err(Error::refused(Code::PictureTooLarge, message));
     }
     let end = tracks.iter().map(|t| t.media_end_ns.max(t.end_ns)).max().unwrap_or(0);
     if let Some(promised) =
@@ -353,6 +405,18 @@ fn report(
             ),
         ));
     }
+    let nothing = Index { basis: Basis::Parsed, units: vec![], last_duration_ns: None };
+    let Some(video) = first_video else {
+        if let Some((picture, whole)) = master.passed_over() {
+            return Err(Error::refused(
+                Code::DamagedMaster,
+                format!(
+                    "the picture lasts {picture:.1} s of the {whole:.1} s that the master is long: one of its tracks is not whole"
+                ),
+            ));
+        }
+        return Ok(Inspection { facts, index: nothing, zero_ns, cpu_ms: cpu_ms() });
+    };
     let container = container_type(&facts.container);
     let parsed = TRUSTED_CONTAINERS.contains(&container).then(|| parsed_index(video)).flatten();
     let index = match parsed {
@@ -360,9 +424,21 @@ fn report(
         None => decoded_index(master, &video.number, alive)?,
     };
     if let (Some(track), Some(caps)) = (facts.video.first_mut(), video.caps.as_deref()) {
-        look_at_first_frame(master, track, &video.number, caps)?;
+        facts::look_at_first_frame(master, track, caps)?;
+        if track.width.min(track.height) < SMALLEST {
+            let (width, height) = (track.width, track.height);
+            let message = format!("a picture of {width} × {height} samples shows nothing");
+            return Err(Error::refused(Code::DamagedMaster, message));
+        }
     }
     Ok(Inspection { facts, index, zero_ns, cpu_ms: cpu_ms() })
+}
+
+/// Whether a picture has more samples than 8K of cinemas. A few of them wait between decoder, scaler and encoders, and a
+/// small file can claim any size.
+fn is_too_large(width: u32, height: u32) -> bool {
+    const LARGEST: u64 = 8192 * 4320;
+    u64::from(width) * u64::from(height) > LARGEST
 }
 
 fn container_type(words: &str) -> &'static str {
@@ -455,89 +531,6 @@ fn decoded_index(master: &Master, stream: &str, mut alive: impl FnMut()) -> Resu
         }
     }
     Ok(Index { basis: Basis::Decoded, units, last_duration_ns })
-}
-
-/// Decodes one frame: what cannot give one is refused now and not after an hour, and only a decoded frame tells the
-/// true size, shape and scan of some codecs.
-fn look_at_first_frame(
-    master: &Master,
-    track: &mut VideoTrack,
-    stream: &str,
-    caps: &gst::CapsRef,
-) -> Result<(), Error> {
-    let damaged = || {
-        Error::refused(
-            Code::DamagedMaster,
-            format!("not one frame of the {} track can be decoded", words::codec(caps)),
-        )
-    };
-    let mut reader = FrameReader::whole(master, stream)?;
-    let frame = reader.next()?.ok_or_else(damaged)?;
-    let info =
-        frame.caps().and_then(|c| gst_video::VideoInfo::from_caps(c).ok()).ok_or_else(damaged)?;
-    track.width = info.width();
-    track.height = info.height();
-    track.interlaced = info.is_interlaced();
-    track.bit_depth = info.comp_depth(0).into();
-    if let (Ok(num), Ok(den)) =
-        (u32::try_from(info.par().numer()), u32::try_from(info.par().denom()))
-    {
-        track.sample_aspect = (num, den);
-    }
-    track.colorimetry = Some(info.colorimetry().to_string()).filter(|c| !c.is_empty());
-    if track.stated_rate.is_none() {
-        track.stated_rate = rate_of(info.fps());
-    }
-    Ok(())
-}
-
-fn rate_of(rate: gst::Fraction) -> Option<FrameRate> {
-    FrameRate::new(u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?)
-}
-
-fn video_track(track: &Track) -> Option<VideoTrack> {
-    let caps = track.caps.as_ref()?;
-    let s = caps.structure(0)?;
-    let number =
-        |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    let aspect = s.get::<gst::Fraction>("pixel-aspect-ratio").ok().and_then(rate_of);
-    Some(VideoTrack {
-        stream: track.number.clone(),
-        codec: words::codec(caps),
-        media_type: words::media_type(caps),
-        width: number("width"),
-        height: number("height"),
-        sample_aspect: aspect.map_or((1, 1), |a| (a.num(), a.den())),
-        orientation: track.orientation.as_deref().map_or(Orientation::Upright, words::orientation),
-        stated_rate: s.get::<gst::Fraction>("framerate").ok().and_then(rate_of),
-        interlaced: s.get::<&str>("interlace-mode").is_ok_and(|m| m != "progressive"),
-        bit_depth: s.get::<u32>("bit-depth-luma").ok(),
-        colorimetry: s.get::<&str>("colorimetry").ok().map(str::to_owned),
-        language: track.language.clone(),
-        decoder: words::decoder(caps).map(|f| f.name().to_string()),
-    })
-}
-
-fn audio_track(track: &Track, zero_ns: i64) -> Option<AudioTrack> {
-    let caps = track.caps.as_ref()?;
-    let s = caps.structure(0)?;
-    let number =
-        |name: &str| s.get::<i32>(name).ok().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    Some(AudioTrack {
-        stream: track.number.clone(),
-        codec: words::codec(caps),
-        media_type: words::media_type(caps),
-        channels: number("channels"),
-        sample_rate: number("rate"),
-        language: track.language.clone(),
-        start_ns: track.first_ns.unwrap_or(0) - zero_ns,
-        end_ns: track.end_ns - zero_ns,
-        decoder: if words::media_type(caps) == "audio/x-raw" {
-            Some("none needed".to_owned())
-        } else {
-            words::decoder(caps).map(|f| f.name().to_string())
-        },
-    })
 }
 
 #[cfg(test)]

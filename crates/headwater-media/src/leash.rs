@@ -14,7 +14,7 @@ use rustix::process::{
 };
 
 use crate::protocol::PARENT;
-use crate::stages;
+use crate::{channel, stages};
 
 /// How often the stages are told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -47,9 +47,9 @@ pub(crate) fn watch(tell: impl Fn(String) + Send + 'static) -> std::io::Result<(
     std::thread::Builder::new().name("leash".to_owned()).spawn(watch).map(|_| ())
 }
 
-/// Waits for a while, or until nobody reads standard output any more.
+/// Waits for a while, or until nobody reads reports any more.
 fn nobody_listens() -> bool {
-    let output = std::io::stdout();
+    let Some(output) = channel::get() else { return true };
     let every = Timespec::try_from(TELL_EVERY).ok();
     // Nothing is asked for: that the other end is gone is told whether or not anybody asks.
     let mut watched = [PollFd::from_borrowed_fd(output.as_fd(), PollFlags::empty())];

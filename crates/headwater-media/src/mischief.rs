@@ -16,6 +16,7 @@ use std::path::Path;
 
 use headwater_ports::transcoder::Part;
 
+use crate::channel;
 use crate::protocol::Job;
 
 /// How the marker begins.
@@ -65,15 +66,17 @@ fn misbehave(what: &str, spool: &Path) {
         "address-space" => drop(Vec::<u8>::with_capacity(1 << 44)),
         "write" => write_for_ever(&spool.join("large")),
         "litter" => (0..10_000_000).for_each(|n| drop(File::create(spool.join(format!("{n:09}"))))),
-        "shout" => shout(std::io::stdout()),
+        "shout" => drop(channel::get().map(shout)),
         "log" => shout(std::io::stderr()),
         "babble" => loop {
-            let _ = std::io::stdout().write_all(b"\"alive\"\n");
+            let _ = channel::get().map(|mut worker| worker.write_all(b"\"alive\"\n"));
         },
-        "garbage" => drop(std::io::stdout().write_all(b"{\"segments\": all fine\n")),
+        "garbage" => tell(b"{\"segments\": all fine\n"),
+        // Nobody minds.
+        "print" => return drop(std::io::stdout().write_all(b"[ac3 @ 0x1] a frame is damaged\n")),
         "lie" => {
             let answer = b"{\"engine\":{\"engine\":\"the best\",\"encoders\":[]}}\n";
-            drop(std::io::stdout().write_all(answer));
+            tell(answer);
         }
         "flee" => flee(spool),
         "break-out" => break_out(spool),
@@ -128,6 +131,10 @@ fn write_for_ever(path: &Path) {
     let Ok(mut file) = File::create(path) else { return };
     let block = vec![7; 1 << 20];
     while file.write_all(&block).is_ok() {}
+}
+
+fn tell(line: &[u8]) {
+    drop(channel::get().map(|mut worker| worker.write_all(line)));
 }
 
 fn shout(mut to: impl Write) {

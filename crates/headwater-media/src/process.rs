@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use headwater_model::allowance::Allowance;
-use headwater_model::plan::Plan;
+use headwater_model::plan::{Pictures, Plan};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{Done, Inspection, Part, Report, TranscodeError, Transcoder};
@@ -91,6 +91,8 @@ impl ChildTranscoder {
             Job::Engine => Allowance::of_engine(),
             Job::Inspect => Allowance::of_look(master),
             Job::Make { plan, part: Part::Audio(_) } => Allowance::of_audio(plan, master),
+            Job::Make { plan, part: Part::Pictures } => Allowance::of_pictures(plan, master),
+            Job::Make { plan, part: Part::Text(_) } => Allowance::of_text(plan, master),
             Job::Make { plan, part: Part::Span(n) } => match plan.spans.get(*n as usize) {
                 Some(span) => Allowance::of_span(plan, span, master),
                 // The child says that the plan has no such part.
@@ -215,12 +217,9 @@ impl Transcoder for ChildTranscoder {
 fn folders_of(plan: &Plan, part: Part) -> Vec<&str> {
     match part {
         Part::Span(_) => plan.video.iter().map(|rendition| rendition.name.as_str()).collect(),
-        Part::Audio(n) => plan
-            .audio
-            .get(n as usize)
-            .map(|rendition| rendition.name.as_str())
-            .into_iter()
-            .collect(),
+        Part::Audio(n) => plan.audio.get(n as usize).iter().map(|it| it.name.as_str()).collect(),
+        Part::Pictures => plan.pictures.iter().map(|_| Pictures::FOLDER).collect(),
+        Part::Text(n) => plan.text.get(n as usize).iter().map(|it| it.name.as_str()).collect(),
     }
 }
 

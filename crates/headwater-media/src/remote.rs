@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, FileTypeExt};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most bytes of one answer: few enough to be held beside all else, and so many that a question costs nothing.
 pub(crate) const MOST: u32 = 1024 * 1024;
@@ -30,6 +30,8 @@ pub(crate) enum Bytes {
     File(File),
     /// A worker at the other end of a socket, asked one question at a time.
     Socket(Mutex<File>),
+    /// One of several files that come as one, from there on.
+    Part(Arc<Bytes>, u64),
 }
 
 impl Bytes {
@@ -49,6 +51,7 @@ impl Bytes {
     pub(crate) fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
         let socket = match self {
             Bytes::File(file) => return file.read_exact_at(into, at),
+            Bytes::Part(all, start) => return all.read_exact_at(into, start + at),
             Bytes::Socket(socket) => socket,
         };
         let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,19 +10,24 @@ use gstreamer_video::prelude::*;
 use crate::error::Error;
 
 use self::plane::{Plane, PlaneScaler, Size};
+use self::plane10::PlaneScaler10;
 
 mod plane;
+mod plane10;
 
 /// Scales pictures of one size to a ladder.
 pub(crate) struct LadderScaler {
     source: gst_video::VideoInfo,
-    steps: Vec<Step>,
+    /// None for renditions that another ladder makes.
+    steps: Vec<Option<Step>>,
 }
 
 struct Step {
     info: gst_video::VideoInfo,
     pool: gst::BufferPool,
     how: How,
+    /// Bytes of a sample: 2 of 10 bits, else 1.
+    bytes: usize,
 }
 
 enum How {
@@ -32,6 +37,8 @@ enum How {
     Crop,
     /// Resampled, plane by plane.
     Resample(Box<[PlaneScaler; 3]>),
+    /// The same with 10 bits.
+    Resample10(Box<[PlaneScaler10; 3]>),
 }
 
 fn plane_size(width: u32, height: u32, plane: usize) -> Size {
@@ -40,63 +47,72 @@ fn plane_size(width: u32, height: u32, plane: usize) -> Size {
 }
 
 impl LadderScaler {
-    /// For pictures like `source` (I420), to `sizes`.
+    /// For pictures like `source` (I420 of 8 or of 10 bits), to these widths, heights and frame rates; none for renditions that
+    /// it has nothing to do with.
     pub(crate) fn new(
         source: &gst_video::VideoInfo,
-        sizes: &[(u32, u32)],
-        rate: gst::Fraction,
+        renditions: &[Option<(u32, u32, gst::Fraction)>],
+        colorimetry: &gst_video::VideoColorimetry,
     ) -> Result<Self, Error> {
         let failed = |_| Error::Step("set up the scaler");
         let cropped = (source.width() & !1, source.height() & !1);
+        let bytes = if source.format() == gst_video::VideoFormat::I42010le { 2 } else { 1 };
         let mut steps = Vec::new();
-        for (width, height) in sizes.iter().copied() {
-            let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height)
+        for rendition in renditions {
+            let Some((width, height, rate)) = *rendition else {
+                steps.push(None);
+                continue;
+            };
+            let info = gst_video::VideoInfo::builder(source.format(), width, height)
                 .fps(rate)
                 .par(gst::Fraction::new(1, 1))
-                .colorimetry(&source.colorimetry())
+                .colorimetry(colorimetry)
                 .build()
                 .map_err(failed)?;
-            let how = if (width, height) != cropped {
-                let plane = |n: usize| {
-                    let from = plane_size(cropped.0, cropped.1, n);
-                    PlaneScaler::new(from, plane_size(width, height, n))
-                };
+            let sizes =
+                |n: usize| (plane_size(cropped.0, cropped.1, n), plane_size(width, height, n));
+            let how = if (width, height) != cropped && bytes == 2 {
+                let plane = |n: usize| PlaneScaler10::new(sizes(n).0, sizes(n).1);
+                How::Resample10(Box::new([plane(0)?, plane(1)?, plane(2)?]))
+            } else if (width, height) != cropped {
+                let plane = |n: usize| PlaneScaler::new(sizes(n).0, sizes(n).1);
                 How::Resample(Box::new([plane(0)?, plane(1)?, plane(2)?]))
             } else if cropped == (source.width(), source.height()) {
                 How::Same
             } else {
                 How::Crop
             };
-            steps.push(Step { pool: pool(&info)?, info, how });
+            steps.push(Some(Step { pool: pool(&info)?, info, how, bytes }));
         }
         Ok(Self { source: source.clone(), steps })
     }
 
     /// The caps of rendition `n`'s pictures.
     pub(crate) fn info(&self, n: usize) -> Option<&gst_video::VideoInfo> {
-        self.steps.get(n).map(|s| &s.info)
+        self.steps.get(n)?.as_ref().map(|s| &s.info)
     }
 
-    /// Whether it was made for pictures like `info`.
-    pub(crate) fn fits(&self, info: &gst_video::VideoInfo) -> bool {
-        (info.width(), info.height(), info.format())
-            == (self.source.width(), self.source.height(), self.source.format())
-    }
-
-    /// One buffer for every rendition. Time stamps are left to the caller.
-    pub(crate) fn scale(&mut self, picture: &gst::BufferRef) -> Result<Vec<gst::Buffer>, Error> {
+    /// One buffer for every rendition that is `wanted`. Time stamps are left to the caller.
+    pub(crate) fn scale(
+        &mut self,
+        picture: &gst::BufferRef,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Vec<Option<gst::Buffer>>, Error> {
         let source = &self.source;
-        self.steps
-            .iter_mut()
-            .map(|step| match &step.how {
-                How::Same => Ok(picture.copy()),
-                How::Crop | How::Resample(_) => resize(picture, source, step),
-            })
-            .collect()
+        let scaled = self.steps.iter_mut().enumerate().map(|(n, step)| {
+            let Some(step) = step.as_mut().filter(|_| wanted(n)) else { return Ok(None) };
+            match &step.how {
+                How::Same => Ok(Some(picture.copy())),
+                How::Crop | How::Resample(_) | How::Resample10(_) => {
+                    resize(picture, source, step).map(Some)
+                }
+            }
+        });
+        scaled.collect()
     }
 }
 
-fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, Error> {
+pub(crate) fn pool(info: &gst_video::VideoInfo) -> Result<gst::BufferPool, Error> {
     let failed = || Error::Step("set up a picture pool");
     let pool = gst_video::VideoBufferPool::new();
     let mut config = pool.config();
@@ -136,7 +152,10 @@ fn resize(
             let output = target.plane_data_mut(n).map_err(|_| failed())?;
             match &mut step.how {
                 How::Resample(planes) => planes[plane].scale(input, output, stride)?,
-                How::Same | How::Crop => crop(input, output, stride).ok_or_else(failed)?,
+                How::Resample10(planes) => planes[plane].scale(input, output, stride)?,
+                How::Same | How::Crop => {
+                    crop(input, output, stride, step.bytes).ok_or_else(failed)?;
+                }
             }
         }
     }
@@ -144,8 +163,8 @@ fn resize(
 }
 
 /// Copies `from`'s lines to `to`, where they are `stride` bytes apart.
-fn crop(from: Plane<'_>, to: &mut [u8], stride: usize) -> Option<()> {
-    let (width, height) = from.size;
+fn crop(from: Plane<'_>, to: &mut [u8], stride: usize, bytes: usize) -> Option<()> {
+    let (width, height) = (from.size.0 * bytes, from.size.1);
     for (row, line) in to.chunks_mut(stride).take(height).enumerate() {
         let start = row * from.stride;
         line.get_mut(..width)?.copy_from_slice(from.data.get(start..start + width)?);

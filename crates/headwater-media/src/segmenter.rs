@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
+use headwater_model::colour::{Colour, ContentLight, MasteringDisplay};
 use headwater_model::inventory::ObjectRole;
-use headwater_model::key::{INIT_NAME, segment_name};
+use headwater_model::key::{
+    INIT_NAME, WHOLE_TEXT_NAME, picture_name, segment_name, text_segment_name, transport_name,
+};
+use headwater_model::ladder::VideoRendition;
+use headwater_model::pipeline::Codec;
 use headwater_model::plan::{AAC_FRAME, AudioRendition, FrameTicks, SegmentPlan};
 use headwater_model::refusal::Code;
-use headwater_packaging::cmaf;
+use headwater_packaging::{cmaf, ts};
 use headwater_ports::transcoder::{Made, Report};
 
 use crate::encode::{Unit, UnitSink};
@@ -74,6 +79,37 @@ impl Spool {
         })
     }
 
+    /// Writes the same segment as MPEG-TS.
+    fn twin(
+        &self,
+        number: u32,
+        coding: &ts::Coding,
+        times: ts::Times,
+        samples: &[cmaf::Sample],
+        data: &[gst::Buffer],
+    ) -> Result<(), Error> {
+        let unreadable = |_| Error::Spool(std::io::Error::other("a sample is not readable"));
+        let maps: Vec<_> =
+            data.iter().map(|d| d.map_readable()).collect::<Result<_, _>>().map_err(unreadable)?;
+        let bytes = ts::segment(coding, times, samples, maps.iter().map(|map| map.as_slice()))?;
+        let role =
+            ObjectRole::Transport { rendition: self.rendition.clone(), number, start: times.start };
+        self.write(&transport_name(number), role, |file| file.write_all(&bytes))
+    }
+
+    /// Writes a sheet of small pictures, or the poster.
+    pub(crate) fn picture(&self, number: Option<u32>, jpeg: &[u8]) -> Result<(), Error> {
+        let role = ObjectRole::Picture { number };
+        self.write(&picture_name(number), role, |file| file.write_all(jpeg))
+    }
+
+    /// Writes a segment of subtitles, or all of them.
+    pub(crate) fn text(&self, number: Option<u32>, text: &str) -> Result<(), Error> {
+        let name = number.map_or_else(|| WHOLE_TEXT_NAME.to_owned(), text_segment_name);
+        let role = ObjectRole::Text { rendition: self.rendition.clone(), number };
+        self.write(&name, role, |file| file.write_all(text.as_bytes()))
+    }
+
     fn write(
         &self,
         name: &str,
@@ -91,13 +127,16 @@ impl Spool {
 /// Video: closed GOPs of known length, B-frames in coding order.
 pub(crate) struct VideoSegmenter {
     spool: Spool,
-    width: u32,
-    height: u32,
+    rendition: VideoRendition,
     timescale: u32,
     delay: u64,
     first_number: u32,
     segments: Vec<SegmentPlan>,
-    /// When each frame of the span starts, in ticks from the span's start; one more than there are frames.
+    colour: Option<Colour>,
+    mastering: Option<MasteringDisplay>,
+    light: Option<ContentLight>,
+    transport: Transport,
+    /// When each frame that is shown of the span starts, in ticks from the span's start; one more than there are frames.
     times: Vec<u64>,
     done: usize,
     units: Vec<Unit>,
@@ -138,32 +177,76 @@ fn note(rendition: &Mutex<Rendition>, change: impl FnOnce(&mut Rendition)) {
 
 /// What a video segmenter is made for.
 pub(crate) struct VideoGrid<'a> {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+    pub(crate) rendition: &'a VideoRendition,
     pub(crate) timescale: u32,
     pub(crate) delay: u64,
     pub(crate) first_number: u32,
     pub(crate) segments: &'a [SegmentPlan],
     pub(crate) ticks: &'a FrameTicks,
+    /// Its colours, where they are known.
+    pub(crate) colour: Option<Colour>,
+    /// What it says of its light, where that is high.
+    pub(crate) mastering: Option<MasteringDisplay>,
+    pub(crate) light: Option<ContentLight>,
+    /// Whether segments are written as MPEG-TS too.
+    pub(crate) transport: bool,
+}
+
+/// How a rendition becomes MPEG-TS.
+enum Transport {
+    NotWanted,
+    /// The encoder has not said yet how it codes.
+    Unknown,
+    Known(ts::Coding),
+}
+
+impl Transport {
+    fn wanted(wanted: bool) -> Self {
+        if wanted { Transport::Unknown } else { Transport::NotWanted }
+    }
+
+    fn learn(
+        &mut self,
+        coding: impl FnOnce() -> Result<ts::Coding, ts::Malformed>,
+    ) -> Result<(), Error> {
+        if let Transport::Unknown = self {
+            *self = Transport::Known(coding()?);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Option<&ts::Coding> {
+        match self {
+            Transport::Known(coding) => Some(coding),
+            Transport::NotWanted | Transport::Unknown => None,
+        }
+    }
 }
 
 impl VideoSegmenter {
     pub(crate) fn new(spool: Spool, grid: VideoGrid<'_>, result: Arc<Mutex<Rendition>>) -> Self {
         let frames: u64 = grid.segments.iter().map(|s| u64::from(s.frames)).sum();
-        let mut times = vec![0];
+        let segments = u32::try_from(grid.segments.len()).unwrap_or(u32::MAX);
+        let mut times = Vec::new();
         let mut now = 0;
         for n in 0..frames {
+            if grid.rendition.shows(n, segments) {
+                times.push(now);
+            }
             now += u64::from(grid.ticks.of(n));
-            times.push(now);
         }
+        times.push(now);
         Self {
             spool,
-            width: grid.width,
-            height: grid.height,
+            rendition: grid.rendition.clone(),
             timescale: grid.timescale,
             delay: grid.delay,
             first_number: grid.first_number,
             segments: grid.segments.to_vec(),
+            colour: grid.colour,
+            mastering: grid.mastering,
+            light: grid.light,
+            transport: Transport::wanted(grid.transport),
             times,
             done: 0,
             units: Vec::new(),
@@ -173,6 +256,7 @@ impl VideoSegmenter {
 
     fn close(&mut self, segment: SegmentPlan) -> Result<(), Error> {
         let first = segment.first_frame - self.segments.first().map_or(0, |s| s.first_frame);
+        let first = first / u64::from(self.rendition.every.max(1));
         let number = self.first_number + self.done as u32;
         let wrong = |what: &str| {
             Error::refused(
@@ -218,6 +302,11 @@ impl VideoSegmenter {
         }
         let data: Vec<gst::Buffer> = self.units.drain(..).map(|u| u.data).collect();
         self.spool.segment(number, segment.start, &samples, &data)?;
+        if let Some(coding) = self.transport.known() {
+            let (timescale, delay) = (self.timescale, self.delay);
+            let times = ts::Times { start: segment.start, timescale, delay };
+            self.spool.twin(number, coding, times, &samples, &data)?;
+        }
         self.done += 1;
         note(&self.result, |r| r.segments = self.done);
         Ok(())
@@ -225,17 +314,29 @@ impl VideoSegmenter {
 }
 
 impl UnitSink for VideoSegmenter {
-    fn config(&mut self, avcc: &[u8]) -> Result<(), Error> {
+    fn config(&mut self, record: &[u8]) -> Result<(), Error> {
+        let config = match self.rendition.codec {
+            Codec::H264 => cmaf::VideoConfig::Avc(record),
+            Codec::H265 => cmaf::VideoConfig::Hevc(record),
+            Codec::Av1 => cmaf::VideoConfig::Av1(record),
+            Codec::Vp9 => cmaf::VideoConfig::Vp9(record),
+        };
         let init = cmaf::VideoInit {
-            width: self.width,
-            height: self.height,
+            width: self.rendition.width,
+            height: self.rendition.height,
             timescale: self.timescale,
             delay: self.delay,
-            avcc,
-            colour: None,
+            config,
+            colour: self.colour,
+            mastering: self.mastering,
+            light: self.light,
         };
         self.spool.init(&init.to_bytes()?)?;
-        let codec = cmaf::codec_string_avc(avcc)?;
+        let codec = config.codec_string(self.colour)?;
+        self.transport.learn(|| match config {
+            cmaf::VideoConfig::Avc(record) => ts::Coding::h264(record),
+            _ => Err(ts::Malformed::of_codec(&codec)),
+        })?;
         note(&self.result, |r| r.codec = Some(codec));
         Ok(())
     }
@@ -248,7 +349,8 @@ impl UnitSink for VideoSegmenter {
             ));
         };
         self.units.push(unit);
-        if self.units.len() == segment.frames as usize { self.close(segment) } else { Ok(()) }
+        let frames = self.rendition.frames_of(segment.frames);
+        if self.units.len() == frames as usize { self.close(segment) } else { Ok(()) }
     }
 }
 
@@ -261,18 +363,22 @@ pub(crate) struct AudioSegmenter {
     skip: u64,
     done: usize,
     packets: Vec<gst::Buffer>,
+    transport: Transport,
     result: Arc<Mutex<Rendition>>,
 }
 
 impl AudioSegmenter {
+    /// `transport`: whether segments are written as MPEG-TS too.
     pub(crate) fn new(
         spool: Spool,
         plan: AudioRendition,
         bitrate: u32,
         skip: u64,
+        transport: bool,
         result: Arc<Mutex<Rendition>>,
     ) -> Self {
-        Self { spool, plan, bitrate, skip, done: 0, packets: Vec::new(), result }
+        let transport = Transport::wanted(transport);
+        Self { spool, plan, bitrate, skip, done: 0, packets: Vec::new(), transport, result }
     }
 }
 
@@ -288,6 +394,7 @@ impl UnitSink for AudioSegmenter {
         };
         self.spool.init(&init.to_bytes()?)?;
         let codec = cmaf::codec_string_aac(asc)?;
+        self.transport.learn(|| ts::Coding::aac(asc))?;
         note(&self.result, |r| r.codec = Some(codec));
         Ok(())
     }
@@ -313,12 +420,12 @@ impl UnitSink for AudioSegmenter {
                     key: true,
                 })
                 .collect();
-            self.spool.segment(
-                self.done as u32,
-                frames.start * u64::from(AAC_FRAME),
-                &samples,
-                &data,
-            )?;
+            let (number, start) = (self.done as u32, frames.start * u64::from(AAC_FRAME));
+            self.spool.segment(number, start, &samples, &data)?;
+            if let Some(coding) = self.transport.known() {
+                let times = ts::Times { start, timescale: self.plan.sample_rate, delay: 0 };
+                self.spool.twin(number, coding, times, &samples, &data)?;
+            }
             self.done += 1;
             note(&self.result, |r| r.segments = self.done);
         }

@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
+use headwater_model::delivery::{Bundled, LONGEST_LINE, MAGIC};
+use headwater_model::master::EditList;
 
 use crate::edits::{self, Edit, Patch};
 use crate::remote::Bytes;
+use crate::{movie, timecode};
 
 /// Most bytes handed over at once when an element reads on without saying how much it wants.
 const BLOCK: u32 = 256 * 1024;
@@ -46,6 +49,27 @@ pub(crate) struct Master {
     plain_times: bool,
     /// What demuxers get to read in place of the edit lists.
     patches: Arc<[Patch]>,
+    movie: Arc<Movie>,
+    /// The delivery that it is a file of.
+    delivery: Option<Arc<Files>>,
+}
+
+/// What a movie header says that demuxers do not tell; of other files nothing. It is read once: that of a long film is large.
+#[derive(Debug, Default)]
+struct Movie {
+    tracks: usize,
+    timecode: Option<timecode::Start>,
+    edit_lists: Vec<EditList>,
+    passed_over: Option<(f64, f64)>,
+}
+
+/// The files of a delivery, whose bytes come one after the other.
+#[derive(Debug)]
+struct Files {
+    all: Arc<Bytes>,
+    bundled: Bundled,
+    /// Where the first begins.
+    first: u64,
 }
 
 impl Master {
@@ -57,23 +81,70 @@ impl Master {
     /// An open file, or a socket on which a worker gives what is asked for.
     pub(crate) fn new(file: impl Into<OwnedFd>) -> std::io::Result<Self> {
         let (file, bytes) = Bytes::of(file.into())?;
+        let all = Arc::new(file);
+        match delivery_of(&all, bytes)? {
+            Some(files) => Self::file_of(&Arc::new(files), 0),
+            None => Self::of(all, bytes, None),
+        }
+    }
+
+    /// File `n` of a delivery, from 0; of any other master there is only itself.
+    pub(crate) fn source(&self, n: u32) -> std::io::Result<Self> {
+        match &self.delivery {
+            Some(files) => Self::file_of(files, n),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// The delivery that it is a file of.
+    pub(crate) fn delivery(&self) -> Option<&Bundled> {
+        self.delivery.as_ref().map(|files| &files.bundled)
+    }
+
+    /// All of it, if it is not longer than that.
+    pub(crate) fn content(&self, most: u64) -> std::io::Result<Vec<u8>> {
+        if self.bytes > most {
+            return Err(std::io::Error::other("it is too long"));
+        }
+        let mut content = vec![0; usize::try_from(self.bytes).unwrap_or(0)];
+        self.file.read_exact_at(&mut content, 0)?;
+        Ok(content)
+    }
+
+    fn file_of(files: &Arc<Files>, n: u32) -> std::io::Result<Self> {
+        let list = &files.bundled.files;
+        let place = usize::try_from(n).unwrap_or(usize::MAX);
+        let own = list
+            .get(place)
+            .ok_or_else(|| std::io::Error::other("the delivery has no such file"))?;
+        let before: u64 = list.iter().take(place).map(|file| file.bytes).sum();
+        let part = Bytes::Part(files.all.clone(), files.first + before);
+        Self::of(Arc::new(part), own.bytes, Some(files.clone()))
+    }
+
+    fn of(file: Arc<Bytes>, bytes: u64, delivery: Option<Arc<Files>>) -> std::io::Result<Self> {
         let mut magic = [0; 4];
         // A file of less than four bytes is no media; whoever parses it will say so.
         let plain_times = file.read_exact_at(&mut magic, 0).is_ok() && magic == EBML;
-        let nothing = (Vec::new(), Vec::new());
-        let (edits, patches) = movie_header(&file, bytes)?
-            .and_then(|(at, moov)| {
-                let (edits, mut patches) = edits::of_movie(&moov)?;
-                patches.iter_mut().for_each(|p| p.at += at);
-                Some((edits, patches))
-            })
-            .unwrap_or(nothing);
+        let (mut edits, mut patches, mut movie) = (Vec::new(), Vec::new(), Movie::default());
+        if let Some((at, moov)) = movie_header(&file, bytes)? {
+            (edits, patches) = edits::of_movie(&moov).unwrap_or_default();
+            patches.iter_mut().for_each(|p| p.at += at);
+            movie = Movie {
+                tracks: movie::tracks(&moov),
+                timecode: timecode::of_movie(&moov),
+                edit_lists: edits::lists(&moov),
+                passed_over: movie::passed_over(&moov),
+            };
+        }
         Ok(Self {
-            file: Arc::new(file),
+            file,
             bytes,
             plain_times,
             edits: edits.into(),
             patches: patches.into(),
+            movie: Arc::new(movie),
+            delivery,
         })
     }
 
@@ -95,6 +166,30 @@ impl Master {
     /// Its size.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Timecode of the first frame by the track that MP4 and QuickTime have for it. `None` where there is none, or nothing
+    /// that can be read: no viewer sees it.
+    pub(crate) fn timecode(&self) -> Option<String> {
+        let start = self.movie.timecode?;
+        let mut number = [0; 4];
+        self.file.read_exact_at(&mut number, start.at).ok()?;
+        start.frame(u32::from_be_bytes(number))
+    }
+
+    /// What its edit lists say; nothing where it has none.
+    pub(crate) fn edit_lists(&self) -> Vec<EditList> {
+        self.movie.edit_lists.clone()
+    }
+
+    /// How many tracks its movie header has; none where it has no such header.
+    pub(crate) fn claimed_tracks(&self) -> usize {
+        self.movie.tracks
+    }
+
+    /// See [`movie::passed_over`].
+    pub(crate) fn passed_over(&self) -> Option<(f64, f64)> {
+        self.movie.passed_over
     }
 
     /// What is missing of an ISO base media file that cannot be read, in a sentence. `None` when nothing is, or when
@@ -183,6 +278,24 @@ impl Master {
         }
         Ok(data)
     }
+}
+
+/// The files of a delivery; none of any other master.
+fn delivery_of(all: &Arc<Bytes>, bytes: u64) -> std::io::Result<Option<Files>> {
+    let mut magic = [0; MAGIC.len()];
+    if bytes < MAGIC.len() as u64 || all.read_exact_at(&mut magic, 0).is_err() || magic != *MAGIC {
+        return Ok(None);
+    }
+    let longest = bytes.min((MAGIC.len() + LONGEST_LINE) as u64);
+    let mut start = vec![0; usize::try_from(longest).unwrap_or(0)];
+    all.read_exact_at(&mut start, 0)?;
+    let read = Bundled::read(&start).filter(|(bundled, first)| {
+        let mut sizes = bundled.files.iter().map(|file| file.bytes);
+        // A file that only says that it is a delivery may name any sizes.
+        sizes.try_fold(*first, u64::checked_add) == Some(bytes)
+    });
+    let files = read.map(|(bundled, first)| Files { all: all.clone(), bundled, first });
+    files.map(Some).ok_or_else(|| std::io::Error::other("the delivery is not what it says"))
 }
 
 /// The `moov` box of an ISO base media file and where it stands; none in other files.

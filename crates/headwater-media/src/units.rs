@@ -1,5 +1,6 @@
 //! Reads access units of one track: all of them, or exactly those that a span has to decode (R3).
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gstreamer as gst;
@@ -18,6 +19,9 @@ use crate::tracks::{self, Mapping};
 /// Compressed units waiting between demuxer and decoder. A few hide the demuxer's reads; a 4K intra frame has megabytes.
 const QUEUE: u32 = 16;
 
+/// Containers round time stamps to milliseconds.
+const ROUNDED_NS: i64 = 2_000_000;
+
 /// How far behind the seek point the wanted unit may be before seeking is taken to have gone wrong. The longest GOPs
 /// of screen recordings have some thousand frames.
 const SEEK_SLACK: usize = 5_000;
@@ -30,10 +34,57 @@ pub(crate) struct UnitReader {
     mapping: Arc<OnceLock<Arc<Mutex<Mapping>>>>,
     waiting: Option<gst::Sample>,
     left: u64,
+    keys: Option<Keys>,
     stage: Stage,
 }
 
+/// Which keys are given, where not all units are: the last before each of these times.
+#[derive(Debug)]
+struct Keys {
+    times: VecDeque<i64>,
+    /// The last one seen.
+    held: Option<(i64, gst::Sample)>,
+}
+
 impl UnitReader {
+    /// Keys only: of those before each of `times` (as the container has them, ascending nanoseconds), the last; before the
+    /// first of all, the first.
+    pub(crate) fn keys(master: &Master, stream: &str, times: Vec<i64>) -> Result<Self, Error> {
+        let keys = Keys { times: times.into(), held: None };
+        Ok(Self { keys: Some(keys), ..Self::whole(master, stream)? })
+    }
+
+    fn next_key(&mut self, mut keys: Keys) -> Result<Option<gst::Sample>, Error> {
+        let given = loop {
+            if keys.times.is_empty() {
+                break None;
+            }
+            let unit = self.pull()?;
+            let pts = unit.as_ref().and_then(|unit| {
+                let buffer =
+                    unit.buffer().filter(|b| !b.flags().contains(gst::BufferFlags::DELTA_UNIT));
+                i64::try_from(buffer?.pts()?.nseconds()).ok()
+            });
+            let (key, at) = match (unit, pts) {
+                (None, _) => (None, i64::MAX),
+                (Some(_), None) => continue,
+                (Some(unit), Some(pts)) => (Some((pts, unit)), pts),
+            };
+            let held = std::mem::replace(&mut keys.held, key);
+            let before = keys.times.len();
+            while held.is_some() && keys.times.front().is_some_and(|time| *time + ROUNDED_NS < at) {
+                keys.times.pop_front();
+            }
+            match held {
+                Some((_, unit)) if keys.times.len() < before => break Some(unit),
+                None if keys.held.is_none() => break None,
+                _ => {}
+            }
+        };
+        self.keys = Some(keys);
+        Ok(given)
+    }
+
     /// All units.
     pub(crate) fn whole(master: &Master, stream: &str) -> Result<Self, Error> {
         let reader = Self::open(master, stream)?;
@@ -118,7 +169,7 @@ impl UnitReader {
             Ok(mapping)
         });
         let stage = Stage::begin("units read");
-        Ok(Self { running, sink, mapping, waiting: None, left: u64::MAX, stage })
+        Ok(Self { running, sink, mapping, waiting: None, left: u64::MAX, keys: None, stage })
     }
 
     /// When a unit is presented on the clock that all tracks share, in nanoseconds.
@@ -135,6 +186,9 @@ impl UnitReader {
 
     /// The next unit.
     pub(crate) fn next(&mut self) -> Result<Option<gst::Sample>, Error> {
+        if let Some(keys) = self.keys.take() {
+            return self.next_key(keys);
+        }
         if self.left == 0 {
             return Ok(None);
         }

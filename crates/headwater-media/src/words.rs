@@ -29,6 +29,23 @@ pub(crate) fn codec(caps: &gst::CapsRef) -> String {
     if words.contains(&plain) { plain } else { words }
 }
 
+/// A format of subtitles in words.
+pub(crate) fn text(caps: &gst::CapsRef) -> String {
+    let known = match media_type(caps).as_str() {
+        "closedcaption/x-cea-608" => "CEA-608 captions",
+        "closedcaption/x-cea-708" => "CEA-708 captions",
+        "application/x-subtitle-vtt" => "WebVTT",
+        "application/ttml+xml" => "TTML",
+        "application/x-ssa" | "application/x-ass" => "SubStation Alpha",
+        "subpicture/x-dvd" => "DVD pictures",
+        "subpicture/x-dvb" => "DVB pictures",
+        "subpicture/x-pgs" => "Blu-ray pictures",
+        "text/x-raw" => "timed text",
+        _ => return codec(caps),
+    };
+    known.to_owned()
+}
+
 /// The turn that an `image-orientation` tag asks for.
 pub(crate) fn orientation(tag: &str) -> Orientation {
     match tag {

@@ -157,7 +157,8 @@ impl Allowance {
 
         // Where there is no index, what comes before the span is decoded too.
         let decoded = u128::from(span.read.units) + u128::from(span.read.first_unit);
-        let work = decoded * u128::from(coded) + u128::from(span.read.frames) * u128::from(encoded);
+        let work =
+            decoded * u128::from(coded) + u128::from(plan.frames_of(span)) * u128::from(encoded);
         Self {
             // What is in the making of every rendition is held until its segment is complete.
             memory_mb: BASE_MB + mb(decoding + encoding + spool / CAPS),
@@ -184,6 +185,26 @@ impl Allowance {
             spool_mb: LEAST_SPOOL_MB + mb(spool),
             files: LEAST_FILES + 2 * plan.segments.len() as u64,
             ..base
+        }
+    }
+
+    /// For small pictures: all of the master is read, and one frame of each segment decoded, or all of them where every one
+    /// is a key.
+    pub fn of_pictures(plan: &Plan, master: Option<u64>) -> Self {
+        let Some(first) = plan.spans.first() else { return Self::of_engine() };
+        let whole = SpanPlan { segments: plan.segments.len() as u32, ..first.clone() };
+        let all = Self::of_span(plan, &whole, master);
+        Self { spool_mb: LEAST_SPOOL_MB, files: LEAST_FILES + plan.segments.len() as u64, ..all }
+    }
+
+    /// For a track of text.
+    pub fn of_text(plan: &Plan, master: Option<u64>) -> Self {
+        let bytes = master.unwrap_or(UNKNOWN_MASTER);
+        Self {
+            cpu_seconds: LEAST_CPU + seconds(u128::from(bytes) * BYTE_NS / 100),
+            spool_mb: LEAST_SPOOL_MB,
+            files: LEAST_FILES + 1 + plan.text_segments().len() as u64,
+            ..Self::of_engine()
         }
     }
 

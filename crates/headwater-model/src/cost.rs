@@ -101,7 +101,7 @@ fn pixels(video: &[VideoRendition]) -> f64 {
 }
 
 fn frames(plan: &Plan, spans: &[u32]) -> u64 {
-    spans.iter().filter_map(|n| plan.spans.get(*n as usize)).map(|span| span.read.frames).sum()
+    spans.iter().filter_map(|n| plan.spans.get(*n as usize)).map(|span| plan.frames_of(span)).sum()
 }
 
 /// Bytes that the plan stores anew, where a whole version has `whole`. Spans that are copied are stored as well; what is

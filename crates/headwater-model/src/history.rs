@@ -68,6 +68,13 @@ pub enum Line<'a> {
         /// What will be made of it.
         plan: &'a Plan,
     },
+    /// Something is odd about the master.
+    Flaw {
+        /// What, and where.
+        text: &'a str,
+    },
+    /// Somebody has to look at what was found.
+    HeldForReview,
     /// The master is the one that an earlier version was made from.
     AlreadyPublished {
         /// That version.
@@ -225,6 +232,12 @@ impl fmt::Display for Line<'_> {
             Line::Resumed { done, left } => {
                 write!(f, "taken up again: {} done before, {} to do", counted(done, "task"), left)
             }
+            Line::Prepared { facts, plan } if facts.video.is_empty() => write!(
+                f,
+                "master read: no picture, {} in {}",
+                counted(facts.audio.len() as u64, "audio track"),
+                counted(plan.segments.len() as u64, "segment"),
+            ),
             Line::Prepared { facts, plan } => write!(
                 f,
                 "master read: {}, {}, {} in {} and {}",
@@ -233,6 +246,10 @@ impl fmt::Display for Line<'_> {
                 counted(plan.frames, "frame"),
                 counted(plan.segments.len() as u64, "segment"),
                 counted(plan.spans.len() as u64, "span"),
+            ),
+            Line::Flaw { text } => write!(f, "found: {text}"),
+            Line::HeldForReview => f.write_str(
+                "held for somebody to look at what was found: work goes on when it is released",
             ),
             Line::AlreadyPublished { version } => {
                 write!(f, "nothing to make: {version} was made from this master by this pipeline")

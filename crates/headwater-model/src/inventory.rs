@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Pictures;
+
 use crate::id::{Md5, Sha256, Version};
 use crate::key::PackageId;
 
@@ -31,6 +33,29 @@ pub enum ObjectRole {
         /// How many samples it has.
         samples: u32,
     },
+    /// A media segment once more, as MPEG-TS.
+    Transport {
+        /// The rendition.
+        rendition: String,
+        /// Its number, from 0.
+        number: u32,
+        /// When it starts, in the rendition's ticks.
+        start: u64,
+    },
+    /// Subtitles in WebVTT.
+    Text {
+        /// The rendition.
+        rendition: String,
+        /// The segment's number, from 0; none for all of them in one file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+    },
+    /// A picture in JPEG.
+    Picture {
+        /// The number of its sheet, from 0; none for the poster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+    },
     /// A playlist or MPD.
     Manifest,
     /// The plan that it was made by, as JSON: with it, a catalog that was lost can have lost segments made again.
@@ -41,9 +66,11 @@ impl ObjectRole {
     /// The rendition that it is media of; none of what is written when a package is sealed.
     pub fn rendition(&self) -> Option<&str> {
         match self {
-            ObjectRole::Init { rendition } | ObjectRole::Segment { rendition, .. } => {
-                Some(rendition)
-            }
+            ObjectRole::Init { rendition }
+            | ObjectRole::Segment { rendition, .. }
+            | ObjectRole::Transport { rendition, .. }
+            | ObjectRole::Text { rendition, .. } => Some(rendition),
+            ObjectRole::Picture { .. } => Some(Pictures::FOLDER),
             ObjectRole::Manifest | ObjectRole::Plan => None,
         }
     }
@@ -105,6 +132,9 @@ pub struct RenditionHeader {
     pub timescale: u32,
     /// Ticks that its edit list takes off every presentation time.
     pub delay: u64,
+    /// Whether it has one picture of each segment, for fast forward.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trick: bool,
     /// The package version whose folder holds its objects: a partial re-transcode refers to older ones (R6).
     pub version: Version,
 }

@@ -26,9 +26,33 @@ pub const PLAN_NAME: &str = "plan.json";
 /// Name of a version's inventory.
 pub const INVENTORY_NAME: &str = "inventory.jsonl";
 
+/// Name of the WebVTT file that says where the small pictures are.
+pub const THUMBNAILS_NAME: &str = "thumbnails.vtt";
+
+/// The name of sheet `n` (from 0) of small pictures, `sheet-00001.jpg` is the first; without a number that of the poster.
+pub fn picture_name(n: Option<u32>) -> String {
+    match n {
+        Some(n) => format!("sheet-{:05}.jpg", u64::from(n) + 1),
+        None => "poster.jpg".to_owned(),
+    }
+}
+
+/// Name of all subtitles of a rendition in one file.
+pub const WHOLE_TEXT_NAME: &str = "whole.vtt";
+
+/// The name of segment `n` (from 0) of subtitles: `seg-00001.vtt` is the first.
+pub fn text_segment_name(n: u32) -> String {
+    format!("seg-{:05}.vtt", u64::from(n) + 1)
+}
+
 /// The name of segment `n` (from 0) within its rendition: `seg-00001.m4s` is the first.
 pub fn segment_name(n: u32) -> String {
     format!("seg-{:05}.m4s", u64::from(n) + 1)
+}
+
+/// The name of segment `n` (from 0) within its rendition as MPEG-TS: `seg-00001.ts` is the first.
+pub fn transport_name(n: u32) -> String {
+    format!("seg-{:05}.ts", u64::from(n) + 1)
 }
 
 impl ObjectKey {
@@ -62,7 +86,9 @@ impl ObjectKey {
             Some("mpd") => "application/dash+xml",
             Some("m4s") => "video/iso.segment",
             Some("mp4") => "video/mp4",
+            Some("ts") => "video/mp2t",
             Some("vtt") => "text/vtt",
+            Some("jpg") => "image/jpeg",
             Some("jsonl") => "application/jsonl",
             Some("json") => "application/json",
             _ => "application/octet-stream",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allowance::Allowance;
 use crate::id::Tenant;
-use crate::pipeline::{Audio, Pipeline, Video};
+use crate::pipeline::{Audio, Codec, Pipeline, Video};
 use crate::plan::{self, Plan};
 use crate::queue::healing_comes_first;
 use crate::task::{Role, TaskKind};
@@ -134,15 +134,16 @@ fn memory_mb(plan: &Plan) -> u32 {
 /// The encoders of a pipeline: those that its plan was made with stand first. Sound and picture of a title share a lane, so
 /// that its parts are made in the order in which they are listed.
 fn elements(pipeline: &Pipeline) -> BTreeSet<String> {
-    let video = match &pipeline.video {
-        Video::Encode(encode) => encode.encoders.first(),
-        Video::Copy => None,
-    };
+    let mut video: BTreeSet<String> = BTreeSet::new();
+    if let Video::Encode(encode) = &pipeline.video {
+        let codecs: BTreeSet<Codec> = encode.ladder.iter().map(|rung| rung.codec).collect();
+        video.extend(codecs.iter().filter_map(|codec| encode.of(*codec).0.first()).cloned());
+    }
     let audio = match &pipeline.audio {
         Audio::Encode(encode) => encode.encoders.first(),
         Audio::Copy => None,
     };
-    video.into_iter().chain(audio).cloned().collect()
+    video.into_iter().chain(audio.cloned()).collect()
 }
 
 /// Who asks for work, and what it has.

@@ -9,7 +9,8 @@ use crate::inventory::Object;
 use crate::key::PackageId;
 use crate::lane::Priority;
 use crate::master::MasterFacts;
-use crate::plan::Plan;
+use crate::plan::{Pictures, Plan};
+use crate::quality::Seen;
 use crate::refusal::{Code, Refusal};
 use crate::task::{Outcome, Remake, TaskKind};
 use crate::time::Timestamp;
@@ -153,9 +154,13 @@ pub fn after(outcome: &Outcome, left: u64, work: Work) -> Next {
 /// everybody waits for at the end.
 pub fn work_of(plan: &Plan) -> Vec<TaskKind> {
     let audio = (0u32..).zip(&plan.audio).filter(|(_, audio)| !plan.keeps(&audio.name));
+    let text = (0u32..).zip(&plan.text).filter(|(_, text)| !plan.keeps(&text.name));
     let any_video = plan.video.iter().any(|video| !plan.keeps(&video.name));
     let spans = (0u32..).zip(&plan.spans).filter(|_| any_video);
-    audio.map(|(n, _)| TaskKind::Audio(n)).chain(spans.map(|(n, _)| TaskKind::Span(n))).collect()
+    let tracks = audio.map(|(n, _)| TaskKind::Audio(n)).chain(text.map(|(n, _)| TaskKind::Text(n)));
+    let pictures = plan.pictures.iter().filter(|_| !plan.keeps(Pictures::FOLDER));
+    let tracks = tracks.chain(pictures.map(|_| TaskKind::Pictures));
+    tracks.chain(spans.map(|(n, _)| TaskKind::Span(n))).collect()
 }
 
 /// A title as the catalog knows it.
@@ -219,6 +224,8 @@ pub struct PackageRecord {
     pub plan: Option<Plan>,
     /// RFC 6381 codec by rendition, as far as tasks have reported them; from when viewers get it, the inventory has them.
     pub codecs: Vec<(String, String)>,
+    /// What was seen and heard of it while it was made.
+    pub seen: Seen,
     /// SHA-256 of the inventory object, once sealed.
     pub inventory: Option<Sha256>,
     /// Number of objects, once sealed.

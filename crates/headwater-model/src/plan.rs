@@ -4,22 +4,34 @@
 //! engine build (R1), and everything later is counted against it.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use self::frames::{
+    Frames, Grid, copied_delay, copied_starts, cut_spans, encoded_starts, frame_ticks, lay_out,
+    steady, to_multiple,
+};
+use crate::colour::{Colour, ContentLight, MasteringDisplay};
+use crate::delivery::Bundled;
 use crate::id::{Sha256, Version};
 use crate::index::{Basis, Cadence, Index, cadence};
 use crate::ladder::{Picture, VideoRendition, resolve};
-use crate::master::{MasterFacts, Orientation, VideoTrack};
-use crate::pipeline::{Audio, AudioEncode, Pipeline, Video};
+use crate::master::{Fields, MasterFacts, Orientation, SoundPart, VideoTrack};
+use crate::pipeline::{Audio, Pipeline, Video};
 use crate::refusal::{Code, Refusal};
 use crate::task::Remake;
-use crate::time::{MediaTime, NS};
+use crate::time::{FrameRate, MediaTime, NS};
+
+mod frames;
+mod renditions;
+mod sound;
+
+pub use renditions::{AudioRendition, Pictures, TextPurpose, TextRendition};
+use renditions::{audio_renditions, copied_rendition, pictures, text_renditions, trick};
 
 /// Format of the plans that this build makes, from 1. It changes when an older build would misread a plan, so that workers
 /// of both builds can share a queue during a roll: each leaves the tasks whose plans it cannot read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The oldest format that this build still reads.
 pub const OLDEST_FORMAT: u32 = 1;
@@ -27,17 +39,14 @@ pub const OLDEST_FORMAT: u32 = 1;
 /// Samples in an AAC-LC frame (ISO/IEC 14496-3).
 pub const AAC_FRAME: u32 = 1024;
 
-/// Ticks per second of a title with variable cadence: MPEG's system clock / 300, fine enough for any container.
-const VARIABLE_TIMESCALE: u32 = 90_000;
-
-/// A last segment shorter than this joins the one before: a player should not fetch an object for a blink.
-const SHORTEST_TAIL_MS: u32 = 1_000;
-
 /// Frames by which x264 reorders at most: B-frames that refer to B-frames, two levels deep.
 const REORDERED_FRAMES: u64 = 2;
 
-/// RFC 8216 has no limit, but DESIGN promises segments of at most 10 s.
-const LONGEST_SEGMENT_MS: u64 = 10_000;
+/// How long a segment of subtitles is, in milliseconds: a player fetches one at a time, and a title of two hours has 120.
+const TEXT_SEGMENT_MS: u32 = 60_000;
+
+/// Nothing that is shown at a stretch is longer: a damaged time stamp would otherwise become days of one still picture.
+const LONGEST_TITLE_NS: i64 = 48 * 3600 * NS;
 
 /// Everything that is decided about a package before work starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,21 +70,63 @@ pub struct Plan {
     pub segments: Vec<SegmentPlan>,
     /// Spans in order; together they are all segments.
     pub spans: Vec<SpanPlan>,
+    /// The delivery that it is made from, where its master is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Bundled>,
+    /// SHA-256 of each of its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Sha256>,
     /// Which of the master's tracks is the picture: [`crate::master::VideoTrack::stream`].
     pub stream: String,
     /// How the master's picture has to be turned.
     pub orientation: Orientation,
+    /// Of an interlaced picture, which field comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+    /// Colours of the master's picture, with what it does not say filled in. None where they stay what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
+    /// How bright it gets, in cd/m², when it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<u32>,
+    /// Whether pictures carry captions, which the renditions carry on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub captions: bool,
+    /// The screen that it was graded on, when it says so: what renditions say that keep its light.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mastering: Option<MasteringDisplay>,
+    /// How bright its pictures get, when it says so: likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub light: Option<ContentLight>,
     /// Width and height of the master's picture as it is coded: what decoding takes. Plans from before it counted have
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coded: Option<(u32, u32)>,
+    /// The least number of frames after which every rendition of the title shows one again: keys stand there.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub stride: u32,
     /// Video renditions, largest first.
     pub video: Vec<VideoRendition>,
     /// Audio renditions, the default first.
     pub audio: Vec<AudioRendition>,
+    /// Text renditions, the default first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<TextRendition>,
+    /// Small pictures and a poster, where the pipeline asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Pictures>,
     /// The older version that it goes back to, where only a part of the title is made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 /// What a partial re-transcode takes from an older version of the title, which was made by the same plan.
@@ -113,6 +164,19 @@ pub struct SpanPlan {
     pub read: SpanRead,
     /// How long its frames last.
     pub ticks: FrameTicks,
+    /// How many frames of the renditions show each frame that is kept of the master, where that is not one each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Vec<u32>>,
+}
+
+impl SpanPlan {
+    /// How many frames of the renditions show the `n`-th frame that is kept of the master, from 0.
+    pub fn repeats_of(&self, n: u64) -> u32 {
+        match &self.repeats {
+            None => 1,
+            Some(list) => usize::try_from(n).ok().and_then(|n| list.get(n)).copied().unwrap_or(0),
+        }
+    }
 }
 
 /// Durations of the frames of a span, in ticks.
@@ -154,36 +218,8 @@ pub struct SpanRead {
     pub first_frame_pts_ns: i64,
     /// Time stamp of the last frame to keep, in nanoseconds.
     pub last_frame_pts_ns: i64,
-    /// How many frames to keep.
+    /// How many frames of the master to keep.
     pub frames: u64,
-}
-
-/// One audio rendition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AudioRendition {
-    /// Its name and folder: `audio-en` or `audio-1`.
-    pub name: String,
-    /// Which of the master's tracks it is made from: [`crate::master::AudioTrack::stream`].
-    pub stream: String,
-    /// Language, when the master states one.
-    pub language: Option<String>,
-    /// Channels of the rendition.
-    pub channels: u32,
-    /// Samples per second of the rendition, which is also its timescale.
-    pub sample_rate: u32,
-    /// Audio frames ([`AAC_FRAME`] samples each) up to the end of every segment: boundaries lie within half an audio
-    /// frame of the video's, but every segment has at least one audio frame.
-    pub ends: Vec<u64>,
-    /// When the presentation starts, on the clock that the master's tracks share, in nanoseconds.
-    pub zero_ns: i64,
-}
-
-impl AudioRendition {
-    /// The audio frames of segment `n`.
-    pub fn frames_of(&self, n: usize) -> Range<u64> {
-        let start = n.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        start..self.ends.get(n).copied().unwrap_or(start)
-    }
 }
 
 impl Plan {
@@ -217,7 +253,7 @@ impl Plan {
             }
         };
         if let Video::Encode(encode) = &mut self.pipeline.video {
-            pin(&mut encode.encoders);
+            encode.choices().for_each(pin);
         }
         if let Audio::Encode(encode) = &mut self.pipeline.audio {
             pin(&mut encode.encoders);
@@ -232,6 +268,21 @@ impl Plan {
         plan
     }
 
+    /// The segments of subtitles: each as many of the video's as come to about a minute, since text is small. Start and
+    /// length in ticks.
+    pub fn text_segments(&self) -> Vec<(u64, u64)> {
+        let each = (TEXT_SEGMENT_MS / self.pipeline.segment_ms.max(1)).max(1);
+        let runs = self.segments.chunks(each as usize);
+        runs.filter_map(|run| Some((run.first()?.start, run.iter().map(|s| s.ticks).sum())))
+            .collect()
+    }
+
+    /// The colours of a rendition, where they are known.
+    pub fn colour_of(&self, rendition: &VideoRendition) -> Option<Colour> {
+        let colour = self.colour?;
+        Some(if rendition.hdr { colour } else { colour.as_sdr() })
+    }
+
     /// Length of the presentation.
     pub fn duration(&self) -> MediaTime {
         let ticks = self.segments.last().map_or(0, |s| s.start + s.ticks);
@@ -242,6 +293,11 @@ impl Plan {
     pub fn segments_of(&self, span: &SpanPlan) -> &[SegmentPlan] {
         let first = span.first_segment as usize;
         self.segments.get(first..first + span.segments as usize).unwrap_or(&[])
+    }
+
+    /// How many frames of each rendition are in span `n`.
+    pub fn frames_of(&self, span: &SpanPlan) -> u64 {
+        self.segments_of(span).iter().map(|s| u64::from(s.frames)).sum()
     }
 
     /// Frames between two IDRs within a segment.
@@ -258,16 +314,22 @@ pub fn again(plan: &Plan, remake: &Remake) -> Result<Base, String> {
         .iter()
         .map(|video| video.name.as_str())
         .chain(plan.audio.iter().map(|audio| audio.name.as_str()))
+        .chain(plan.text.iter().map(|text| text.name.as_str()))
+        .chain(plan.pictures.iter().map(|_| Pictures::FOLDER))
         .collect();
     if let Some(unknown) = remake.renditions.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(format!("there is no rendition `{unknown}`: there are {}", names.join(", ")));
     }
     let in_part = remake.from_ms.is_some() || remake.to_ms.is_some();
     let wanted = |name: &str| remake.renditions.iter().any(|wanted| wanted == name);
-    let is_audio = |name: &str| plan.audio.iter().any(|audio| audio.name == name);
-    // Sound is made in one piece (R3), and so only where it is asked for by name.
+    let is_track = |name: &str| {
+        plan.audio.iter().any(|audio| audio.name == name)
+            || plan.text.iter().any(|text| text.name == name)
+            || name == Pictures::FOLDER
+    };
+    // Sound, text and small pictures are made in one piece (R3), and so only where it is asked for by name.
     let made = |name: &str| match remake.renditions.is_empty() {
-        true => !(in_part && is_audio(name)),
+        true => !(in_part && is_track(name)),
         false => wanted(name),
     };
     let kept = names.iter().filter(|name| !made(name)).map(|name| (*name).to_owned()).collect();
@@ -282,17 +344,66 @@ pub fn again(plan: &Plan, remake: &Remake) -> Result<Base, String> {
     };
     let copied: Vec<u32> =
         (0u32..).zip(&plan.spans).filter(|(_, span)| !overlaps(span)).map(|(n, _)| n).collect();
-    if copied.len() == plan.spans.len() {
+    if copied.len() == plan.spans.len() && (in_part || !plan.spans.is_empty()) {
         let length = plan.duration().rescale(1000) as f64 / 1000.0;
         return Err(format!("nothing of the title, which is {length} s long, lies in that time"));
     }
     Ok(Base { version: remake.base, kept, copied })
 }
 
+/// What a plan of a delivery can take from an older version of its title, made from a delivery that has some of its files:
+/// all renditions that would be made from the same files in the same way. None where there are none, or nothing else.
+pub fn reuse(plan: &Plan, older: &Plan, version: Version) -> Option<Base> {
+    let is_cut_alike = plan.pipeline.sha256 == older.pipeline.sha256
+        && plan.segments == older.segments
+        && plan.timescale == older.timescale
+        && plan.delay == older.delay;
+    let source = |plan: &Plan, n: u32| plan.sources.get(n as usize).copied();
+    let same_main = source(plan, 0).is_some() && source(plan, 0) == source(older, 0);
+    if !is_cut_alike {
+        return None;
+    }
+    // Files may have other numbers than they had: their content says which they are.
+    let sound = |plan: &Plan, a: &AudioRendition| {
+        let parts: Vec<_> =
+            a.parts.iter().map(|part| (source(plan, part.source), part.stream.clone())).collect();
+        (AudioRendition { parts: vec![], ..a.clone() }, parts)
+    };
+    let text = |plan: &Plan, t: &TextRendition| {
+        let file = t.delivered.as_ref().map(|own| (source(plan, own.source), own.starts_at_ms));
+        (TextRendition { delivered: None, ..t.clone() }, file)
+    };
+    let mut kept: Vec<String> = Vec::new();
+    if same_main {
+        let same = |v: &&VideoRendition| older.video.contains(v);
+        kept.extend(plan.video.iter().filter(same).map(|v| v.name.clone()));
+        let poster = |plan: &Plan| source(plan, plan.delivery.as_ref()?.poster()?);
+        let pictures = plan.pictures.is_some()
+            && plan.pictures == older.pictures
+            && poster(plan) == poster(older);
+        kept.extend(pictures.then(|| Pictures::FOLDER.to_owned()));
+    }
+    let own = |parts: &[SoundPart]| same_main || !parts.is_empty();
+    let same = |a: &&AudioRendition| {
+        own(&a.parts) && older.audio.iter().any(|o| sound(older, o) == sound(plan, a))
+    };
+    kept.extend(plan.audio.iter().filter(same).map(|a| a.name.clone()));
+    let same = |t: &&TextRendition| {
+        (same_main || t.delivered.is_some())
+            && older.text.iter().any(|o| text(older, o) == text(plan, t))
+    };
+    kept.extend(plan.text.iter().filter(same).map(|t| t.name.clone()));
+    let all = plan.video.len()
+        + plan.audio.len()
+        + plan.text.len()
+        + usize::from(plan.pictures.is_some());
+    (!kept.is_empty() && kept.len() < all).then_some(Base { version, kept, copied: vec![] })
+}
+
 /// Makes the plan, or says why this master and this pipeline do not go together.
 ///
 /// `index` is that of the first video track. `zero_ns` is when its first frame is presented on the clock that all tracks
-/// share, in nanoseconds: the zero of the presentation.
+/// share, in nanoseconds: the zero of the presentation. Without a picture it is when the first sound begins.
 pub fn plan(
     master: Sha256,
     pipeline: &Pipeline,
@@ -301,12 +412,15 @@ pub fn plan(
     index: &Index,
     zero_ns: i64,
 ) -> Result<Plan, Refusal> {
-    let Some(track) = facts.video.first() else {
+    if facts.video.is_empty() && facts.audio.is_empty() {
         return Err(Refusal::new(
             Code::NoVideoTrack,
-            format!("the master has no video track (found: {})", facts.tracks_in_words()),
+            format!(
+                "the master has neither picture nor sound (found: {})",
+                facts.tracks_in_words()
+            ),
         ));
-    };
+    }
     if let (Audio::Encode(_), Some(track)) =
         (&pipeline.audio, facts.audio.iter().find(|a| a.decoder.is_none()))
     {
@@ -315,6 +429,9 @@ pub fn plan(
             format!("no decoder for an audio track's codec: {}", track.codec),
         ));
     }
+    let Some(track) = facts.video.first() else {
+        return sound::plan(master, pipeline, engine, facts, zero_ns);
+    };
     let order = index.frames();
     let times = index.frame_times();
     if times.is_empty() {
@@ -323,338 +440,175 @@ pub fn plan(
             "the video track has no frame that can be decoded",
         ));
     }
+    let span = times.last().zip(times.first()).map_or(0, |(last, first)| last - first);
+    if span > LONGEST_TITLE_NS {
+        return Err(Refusal::new(
+            Code::DamagedMaster,
+            format!(
+                "the video's time stamps jump: from the first frame to the last they are {} hours apart",
+                span / (3600 * NS)
+            ),
+        ));
+    }
     let cadence = cadence(&times, track.stated_rate);
+    let (cadence, grid) = match (&pipeline.video, cadence) {
+        (Video::Encode(_), Cadence::Variable(mean)) => steady(&times, index.last_duration_ns, mean),
+        _ => (cadence, Grid::Own),
+    };
+    let mut video = video_renditions(pipeline, track, cadence.rate());
+    let frames = grid.frames().unwrap_or(times.len() as u64);
     let (timescale, ticks) = frame_ticks(cadence, &times, index.last_duration_ns);
 
-    let starts = match pipeline.video {
-        Video::Encode(_) => {
-            encoded_starts(cadence, times.len() as u64, &ticks, timescale, pipeline.segment_ms)
+    let starts = match &pipeline.video {
+        Video::Encode(encode) => {
+            let each = cadence.rate().frames_in_ms(pipeline.segment_ms);
+            let each = to_multiple(each, &video);
+            if encode.trick {
+                video.extend(trick(&video, u32::try_from(each).unwrap_or(u32::MAX)));
+            }
+            encoded_starts(frames, each, &ticks, timescale)
         }
         Video::Copy => copied_starts(index, &order, &ticks, timescale, pipeline.segment_ms)?,
     };
-    let segments = lay_out(&starts, times.len() as u64, &ticks);
+    let segments = lay_out(&starts, frames, &ticks);
+    if let Video::Encode(_) = pipeline.video {
+        let own = Own { track, index, order: &order, grid: &grid, segments: &segments };
+        let seconds = times.len() as f64 / cadence.rate().as_f64();
+        video.iter_mut().for_each(|rendition| rendition.copy &= own.fits(rendition, seconds));
+    }
+    let pictures = match &pipeline.video {
+        Video::Encode(encode) if encode.pictures => {
+            let frame = |s: &SegmentPlan| grid.of_master(s.first_frame..s.first_frame + 1).0.start;
+            let shown = segments.iter().filter_map(|s| times.get(frame(s)).copied());
+            pictures(&video, shown.collect())
+        }
+        _ => None,
+    };
     let span_segments = match (&pipeline.video, index.basis) {
         (Video::Encode(_), Basis::Parsed) => pipeline.span_segments.max(1),
         // Without an index there is no place to start but the beginning; and copying is one read of the file.
         (Video::Copy, _) | (_, Basis::Decoded) => u32::MAX,
     };
-    let spans = cut_spans(&segments, span_segments, index, &order, &ticks);
+    // What nobody knows is taken for what most of television is.
+    let fields = track.interlaced.then(|| track.fields.unwrap_or(Fields::TopFirst));
+    // A line that is missing in a field is looked for in the fields before and after.
+    let around = usize::from(fields.is_some());
+    let spans =
+        cut_spans(&segments, span_segments, &Frames { index, order: &order, grid, around }, &ticks);
 
     let delay = match pipeline.video {
-        Video::Encode(_) => longest_run(&ticks, times.len() as u64, REORDERED_FRAMES),
+        Video::Encode(_) => {
+            // Of the rendition whose frames are furthest apart.
+            let every = video.iter().filter(|v| !v.trick).map(|v| v.every).max().unwrap_or(1);
+            let encoded = u64::from(ticks.of(0)) * u64::from(every) * REORDERED_FRAMES;
+            match video.iter().any(|v| v.copy) {
+                true => encoded.max(copied_delay(index, &order, &ticks)),
+                false => encoded,
+            }
+        }
         Video::Copy => copied_delay(index, &order, &ticks),
     };
-    let video = video_renditions(pipeline, track);
     let ends: Vec<MediaTime> =
         segments.iter().map(|s| MediaTime { ticks: s.start + s.ticks, timescale }).collect();
     let audio = audio_renditions(facts, &pipeline.audio, &ends, zero_ns);
+    let text = text_renditions(facts, zero_ns);
     Ok(Plan {
         master,
         pipeline: pipeline.clone(),
         engine: engine.to_owned(),
         cadence,
         timescale,
-        frames: times.len() as u64,
+        frames,
         delay,
         segments,
         spans,
+        delivery: facts.delivery.clone(),
+        sources: facts.sources.clone(),
         stream: track.stream.clone(),
         orientation: track.orientation,
+        fields,
+        colour: match pipeline.video {
+            Video::Encode(_) => Some(track.colour.or_usual(track.width, track.height)),
+            Video::Copy => None,
+        },
+        peak: track.peak(),
+        captions: track.captions,
+        mastering: track.mastering,
+        light: track.light,
         coded: Some((track.width, track.height)),
+        stride: frames::stride(&video),
         video,
         audio,
+        text,
+        pictures,
         base: None,
     })
 }
 
-/// The video renditions that a pipeline makes of a track, largest first.
-pub fn video_renditions(pipeline: &Pipeline, track: &VideoTrack) -> Vec<VideoRendition> {
+/// The video renditions that a pipeline makes of a track, largest first, where the title has this frame rate.
+pub fn video_renditions(
+    pipeline: &Pipeline,
+    track: &VideoTrack,
+    rate: FrameRate,
+) -> Vec<VideoRendition> {
     let coded = (track.width, track.height);
     match &pipeline.video {
         Video::Encode(encode) => {
             let swaps = track.orientation.swaps_sides();
-            resolve(&encode.ladder, Picture::of(coded, track.sample_aspect, swaps))
+            let picture = Picture::of(coded, track.sample_aspect, swaps);
+            resolve(&encode.ladder, picture, rate, track.colour.dynamic_range())
         }
         Video::Copy => vec![copied_rendition(track.width, track.height)],
     }
 }
 
-/// Timescale and duration of every frame. A whole rate such as 25 gets ticks of a millisecond or finer, so that
-/// players which keep time in floating point see round numbers; 24000/1001 is exact as it is.
-fn frame_ticks(
-    cadence: Cadence,
-    times: &[i64],
-    last_duration_ns: Option<i64>,
-) -> (u32, FrameTicks) {
-    match cadence {
-        Cadence::Constant(rate) => {
-            let fine = if rate.num() < 10_000 { 1000 } else { 1 };
-            (rate.num() * fine, FrameTicks::Each(rate.den() * fine))
-        }
-        Cadence::Variable(rate) => {
-            let first = times.first().copied().unwrap_or(0);
-            let tick = |ns: i64| {
-                MediaTime { ticks: u64::try_from(ns - first).unwrap_or(0), timescale: NS as u32 }
-                    .rescale(VARIABLE_TIMESCALE)
-            };
-            let mut list: Vec<u32> = times
-                .windows(2)
-                .map(|w| u32::try_from(tick(w[1]) - tick(w[0])).unwrap_or(u32::MAX).max(1))
-                .collect();
-            let last = last_duration_ns
-                .filter(|ns| (1..NS).contains(ns))
-                .unwrap_or_else(|| rate.frame_ns(1));
-            list.push(u32::try_from(tick(first + last)).unwrap_or(1).max(1));
-            (VARIABLE_TIMESCALE, FrameTicks::List(list))
-        }
-    }
+/// A master's own video, beside the segments of its title.
+struct Own<'a> {
+    track: &'a VideoTrack,
+    index: &'a Index,
+    /// The units of its frames in order of presentation.
+    order: &'a [u32],
+    grid: &'a Grid,
+    segments: &'a [SegmentPlan],
 }
 
-/// First frames of the segments of an encoded title.
-///
-/// With a constant cadence a segment is `round(target × rate)` frames (R2). With a variable one, segment `k` starts at
-/// the first frame shown at or after `k × target`, so that segments stay near the target however uneven the frames.
-fn encoded_starts(
-    cadence: Cadence,
-    frames: u64,
-    ticks: &FrameTicks,
-    timescale: u32,
-    target_ms: u32,
-) -> Vec<u64> {
-    let ms = |ms: u32| u64::from(ms) * u64::from(timescale) / 1000;
-    let mut starts = match cadence {
-        Cadence::Constant(rate) => {
-            (0..frames).step_by(rate.frames_in_ms(target_ms).max(1) as usize).collect()
-        }
-        Cadence::Variable(_) => {
-            let mut starts = vec![0];
-            let (mut now, mut next) = (0, ms(target_ms));
-            for n in 0..frames {
-                if now >= next {
-                    starts.push(n);
-                    next = (now / ms(target_ms) + 1) * ms(target_ms);
+impl Own<'_> {
+    /// Whether it can be a rendition as it is: what it is like, and that each segment begins with a key after which nothing
+    /// of before it is shown.
+    fn fits(&self, rendition: &VideoRendition, seconds: f64) -> bool {
+        let track = self.track;
+        let colour = track.colour.or_usual(track.width, track.height);
+        let is_alike = track.media_type == "video/x-h264"
+            && (track.width, track.height) == (rendition.width, rendition.height)
+            && track.sample_aspect.0 == track.sample_aspect.1
+            && track.orientation == Orientation::Upright
+            && !track.interlaced
+            && track.bit_depth.is_none_or(|bits| bits == 8)
+            && colour == colour.as_sdr()
+            && rendition.every == 1;
+        let bits = self.index.units.iter().map(|unit| f64::from(unit.size) * 8.0).sum::<f64>();
+        is_alike
+            && bits / seconds.max(1.0) <= f64::from(rendition.max_kbps) * 1000.0
+            && self.index.basis == Basis::Parsed
+            && matches!(self.grid, Grid::Own)
+            && self.begins_closed()
+    }
+
+    fn begins_closed(&self) -> bool {
+        let mut starts = self.segments.iter().map(|s| s.first_frame).peekable();
+        // Largest unit number among the frames shown so far: a closed key is decoded after all of them.
+        let mut latest = None;
+        for (n, unit) in (0u64..).zip(self.order) {
+            if starts.next_if_eq(&n).is_some() {
+                let is_key = self.index.units.get(*unit as usize).is_some_and(|u| u.key && !u.open);
+                if !is_key || latest.is_some_and(|latest| latest > *unit) {
+                    return false;
                 }
-                now += u64::from(ticks.of(n));
             }
-            starts
+            latest = latest.max(Some(*unit));
         }
-    };
-    if let [.., _, last] = starts[..] {
-        let tail: u64 = (last..frames).map(|n| u64::from(ticks.of(n))).sum();
-        if tail < ms(SHORTEST_TAIL_MS) {
-            starts.pop();
-        }
+        starts.next().is_none()
     }
-    starts
-}
-
-/// First frames of the segments of a title whose video is copied: the first key at or after each multiple of the
-/// target. A key whose leading pictures are shown before it cannot start a segment.
-fn copied_starts(
-    index: &Index,
-    order: &[u32],
-    ticks: &FrameTicks,
-    timescale: u32,
-    target_ms: u32,
-) -> Result<Vec<u64>, Refusal> {
-    let refuse = |why: String| Refusal::new(Code::PipelineMismatch, why);
-    if index.basis == Basis::Decoded {
-        return Err(refuse(
-            "the video cannot be copied: its time stamps are not usable".to_owned(),
-        ));
-    }
-    let limit = LONGEST_SEGMENT_MS * u64::from(timescale) / 1000;
-    let target = (u64::from(target_ms) * u64::from(timescale) / 1000).max(1);
-    let mut starts = vec![0];
-    let (mut now, mut started, mut next) = (0, 0, target);
-    // Largest unit number among the frames shown so far: a closed key is decoded after all of them.
-    let mut latest_unit = 0;
-    for (n, unit) in (0u64..).zip(order) {
-        let closed_key = index.units.get(*unit as usize).is_some_and(|u| u.key && !u.open)
-            && (n == 0 || *unit > latest_unit);
-        if n == 0 && !closed_key {
-            return Err(refuse(
-                "the video cannot be copied: it does not start with a key frame".to_owned(),
-            ));
-        }
-        if closed_key && now >= next {
-            starts.push(n);
-            started = now;
-            next = (now / target + 1) * target;
-        }
-        latest_unit = latest_unit.max(*unit);
-        now += u64::from(ticks.of(n));
-        if now - started > limit {
-            let at = MediaTime { ticks: started, timescale }.seconds();
-            return Err(refuse(format!(
-                "the video cannot be copied: no closed key frame for more than 10 s after {at:.3} s; transcode it instead"
-            )));
-        }
-    }
-    Ok(starts)
-}
-
-/// Ticks of the longest `run` of consecutive frames.
-fn longest_run(ticks: &FrameTicks, frames: u64, run: u64) -> u64 {
-    match ticks {
-        FrameTicks::Each(each) => u64::from(*each) * run,
-        FrameTicks::List(_) => {
-            let sum = |first: u64| (first..first + run).map(|n| u64::from(ticks.of(n))).sum();
-            (0..frames).map(sum).max().unwrap_or(0)
-        }
-    }
-}
-
-/// How far a master reorders its own frames: the most by which any frame is decoded after its place in the order of
-/// presentation.
-fn copied_delay(index: &Index, order: &[u32], ticks: &FrameTicks) -> u64 {
-    let mut starts = Vec::with_capacity(order.len());
-    let mut place = vec![None; index.units.len()];
-    let mut now = 0u64;
-    for (n, unit) in (0u64..).zip(order) {
-        starts.push(now);
-        now += u64::from(ticks.of(n));
-        if let Some(place) = place.get_mut(*unit as usize) {
-            *place = starts.last().copied();
-        }
-    }
-    place
-        .iter()
-        .flatten()
-        .zip(&starts)
-        .map(|(shown, slot)| slot.saturating_sub(*shown))
-        .max()
-        .unwrap_or(0)
-}
-
-fn lay_out(starts: &[u64], frames: u64, ticks: &FrameTicks) -> Vec<SegmentPlan> {
-    let ends = starts.iter().skip(1).copied().chain([frames]);
-    let mut start = 0;
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(first_frame, end)| {
-            let length: u64 = (*first_frame..end).map(|n| u64::from(ticks.of(n))).sum();
-            let frames = u32::try_from(end - first_frame).unwrap_or(u32::MAX);
-            let segment = SegmentPlan { first_frame: *first_frame, frames, start, ticks: length };
-            start += length;
-            segment
-        })
-        .collect()
-}
-
-/// Cuts segments into as few runs of at most `most` as it takes, all as long as each other give or take one: a worker
-/// with a short last span would wait for the others.
-fn share_out(segments: &[SegmentPlan], most: u32) -> impl Iterator<Item = &[SegmentPlan]> {
-    let runs = segments.len().div_ceil(usize::try_from(most).unwrap_or(usize::MAX).max(1));
-    let start = move |n: usize| n * segments.len() / runs;
-    (0..runs).map(move |n| segments.get(start(n)..start(n + 1)).unwrap_or(&[]))
-}
-
-fn cut_spans(
-    segments: &[SegmentPlan],
-    span_segments: u32,
-    index: &Index,
-    order: &[u32],
-    ticks: &FrameTicks,
-) -> Vec<SpanPlan> {
-    let mut first_segment = 0;
-    share_out(segments, span_segments)
-        .map(|chunk| {
-            let first = chunk.first().map_or(0, |s| s.first_frame);
-            let frames: u64 = chunk.iter().map(|s| u64::from(s.frames)).sum();
-            let run = &order[first as usize..(first + frames) as usize];
-            let units = index.units_for(run);
-            let pts = |n: Option<&u32>| {
-                n.and_then(|n| index.units.get(*n as usize)).map_or(0, |u| u.pts_ns)
-            };
-            let start = index.units.get(units.start as usize);
-            let span = SpanPlan {
-                first_segment,
-                segments: chunk.len() as u32,
-                read: SpanRead {
-                    basis: index.basis,
-                    first_unit: units.start,
-                    first_unit_pts_ns: start.map_or(0, |u| u.pts_ns),
-                    first_unit_size: start.map_or(0, |u| u.size),
-                    units: units.len() as u32,
-                    first_frame_pts_ns: pts(run.first()),
-                    last_frame_pts_ns: pts(run.last()),
-                    frames,
-                },
-                ticks: match ticks {
-                    FrameTicks::Each(each) => FrameTicks::Each(*each),
-                    FrameTicks::List(list) => {
-                        FrameTicks::List(list[first as usize..(first + frames) as usize].to_vec())
-                    }
-                },
-            };
-            first_segment += chunk.len() as u32;
-            span
-        })
-        .collect()
-}
-
-fn copied_rendition(width: u32, height: u32) -> VideoRendition {
-    VideoRendition {
-        name: format!("video-{height}p"),
-        width,
-        height,
-        crf: 0.0,
-        max_kbps: 0,
-        buffer_kbit: 0,
-    }
-}
-
-/// One rendition for every audio track, named after its language where that is unique.
-fn audio_renditions(
-    facts: &MasterFacts,
-    audio: &Audio,
-    ends: &[MediaTime],
-    zero_ns: i64,
-) -> Vec<AudioRendition> {
-    let mut renditions: Vec<AudioRendition> = Vec::new();
-    for (track, a) in (0u32..).zip(&facts.audio) {
-        let (channels, sample_rate) = match audio {
-            Audio::Encode(AudioEncode { channels, sample_rate, .. }) => {
-                (a.channels.clamp(1, *channels), *sample_rate)
-            }
-            Audio::Copy => (a.channels, a.sample_rate),
-        };
-        // `und` says nothing: such a track is known by its number.
-        let language = a
-            .language
-            .clone()
-            .filter(|l| l != "und" && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
-        let by_language = language.as_ref().map(|l| format!("audio-{}", l.to_lowercase()));
-        let name = by_language
-            .filter(|name| renditions.iter().all(|r| &r.name != name))
-            .unwrap_or_else(|| format!("audio-{}", track + 1));
-        renditions.push(AudioRendition {
-            name,
-            stream: a.stream.clone(),
-            language,
-            channels,
-            sample_rate,
-            ends: audio_ends(ends, sample_rate),
-            zero_ns,
-        });
-    }
-    renditions
-}
-
-/// Audio frames up to each of these times, rounded half up. They increase strictly: a video segment that is shorter than
-/// an audio frame, as of a title of one picture, still gets a whole one, since a segment without samples cannot be
-/// written.
-fn audio_ends(ends: &[MediaTime], sample_rate: u32) -> Vec<u64> {
-    let frame = u64::from(AAC_FRAME);
-    let mut before = 0;
-    ends.iter()
-        .map(|end| {
-            before = ((end.rescale(sample_rate) + frame / 2) / frame).max(before + 1);
-            before
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -89,6 +89,9 @@ pub fn plan_holds_after(code: Code) -> bool {
         | Code::DamagedMaster
         | Code::NoVideoTrack
         | Code::UnsupportedCodec
+        | Code::PictureTooLarge
+        | Code::QualityRejected
+        | Code::ChecksumMismatch
         | Code::FrameCountMismatch
         | Code::DuplicateMaster
         | Code::PipelineMismatch => false,
@@ -116,7 +119,11 @@ pub fn state_before(kind: TaskKind) -> TitleState {
     match kind {
         TaskKind::Prepare => TitleState::Queued,
         // An archive is filled beside everything that comes after `Prepare`, and nothing waits for it.
-        TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Archive => TitleState::Transcoding,
+        TaskKind::Span(_)
+        | TaskKind::Audio(_)
+        | TaskKind::Text(_)
+        | TaskKind::Pictures
+        | TaskKind::Archive => TitleState::Transcoding,
         TaskKind::Seal => TitleState::Sealing,
         TaskKind::Verify => TitleState::Verifying,
         TaskKind::Publish => TitleState::Publishing,
@@ -232,7 +239,10 @@ pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Prepared { .. } | Outcome::AlreadyPublished { .. } => kind == TaskKind::Prepare,
         Outcome::Made { .. } | Outcome::MadeDifferently { .. } => {
-            matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_))
+            matches!(
+                kind,
+                TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Text(_) | TaskKind::Pictures
+            )
         }
         Outcome::Sealed { .. } => kind == TaskKind::Seal,
         Outcome::Proven { .. } => kind == TaskKind::Verify,
@@ -245,7 +255,7 @@ pub fn answers(kind: TaskKind, outcome: &Outcome) -> bool {
 /// Frames of the picture that a task makes: those of its span, 0 for all other kinds.
 pub fn frames_of(kind: TaskKind, plan: &Plan) -> u64 {
     match kind {
-        TaskKind::Span(n) => plan.spans.get(n as usize).map_or(0, |span| span.read.frames),
+        TaskKind::Span(n) => plan.spans.get(n as usize).map_or(0, |span| plan.frames_of(span)),
         _ => 0,
     }
 }

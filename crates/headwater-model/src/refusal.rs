@@ -28,10 +28,16 @@ pub enum Code {
     NotMedia,
     /// The container is recognised and broken: truncated, no index, unreadable structure.
     DamagedMaster,
-    /// There is nothing to show.
+    /// There is nothing to show and nothing to hear.
     NoVideoTrack,
     /// No decoder is installed for a track's codec.
     UnsupportedCodec,
+    /// A picture has more samples than are decoded here.
+    PictureTooLarge,
+    /// The master has flaws that its pipeline does not take.
+    QualityRejected,
+    /// A file of a delivery is not the one that its manifest names the checksum of.
+    ChecksumMismatch,
     /// The decoder gives other frames than the index promised.
     FrameCountMismatch,
     /// Another title already has this master with this pipeline.
@@ -78,6 +84,9 @@ impl Code {
             Code::DamagedMaster => "damaged-master",
             Code::NoVideoTrack => "no-video-track",
             Code::UnsupportedCodec => "unsupported-codec",
+            Code::PictureTooLarge => "picture-too-large",
+            Code::QualityRejected => "quality-rejected",
+            Code::ChecksumMismatch => "checksum-mismatch",
             Code::FrameCountMismatch => "frame-count-mismatch",
             Code::DuplicateMaster => "duplicate-master",
             Code::PipelineMismatch => "pipeline-mismatch",
@@ -105,6 +114,9 @@ impl Code {
             | Code::DamagedMaster
             | Code::NoVideoTrack
             | Code::UnsupportedCodec
+            | Code::PictureTooLarge
+            | Code::QualityRejected
+            | Code::ChecksumMismatch
             | Code::DuplicateMaster
             | Code::PipelineMismatch => true,
             Code::NoSuchFile
@@ -149,6 +161,11 @@ impl Code {
             Code::UnsupportedCodec => {
                 "Ask for the master in another codec, or install a GStreamer decoder for this one."
             }
+            Code::PictureTooLarge => "Ask for the master in 8K or smaller.",
+            Code::QualityRejected => {
+                "Ask for a better master, or change what `[quality]` of the pipeline says and ingest it again."
+            }
+            Code::ChecksumMismatch => "Ask the supplier to send the file again.",
             Code::FrameCountMismatch => "Rewrap or re-export the master, then ingest it again.",
             Code::DuplicateMaster => {
                 "Use `headwater ingest FILE --title TITLE --again` to transcode it once more."
@@ -234,6 +251,9 @@ impl Code {
             | Code::DamagedMaster
             | Code::NoVideoTrack
             | Code::UnsupportedCodec
+            | Code::PictureTooLarge
+            | Code::QualityRejected
+            | Code::ChecksumMismatch
             | Code::FrameCountMismatch
             | Code::DuplicateMaster
             | Code::PipelineMismatch

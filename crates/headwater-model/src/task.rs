@@ -12,6 +12,7 @@ use crate::key::PackageId;
 use crate::lane::Priority;
 use crate::master::MasterFacts;
 use crate::plan::Plan;
+use crate::quality::{Seen, Verdict};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -25,6 +26,10 @@ pub enum TaskKind {
     Span(u32),
     /// Transcode the whole of audio rendition `n`, counted from 0.
     Audio(u32),
+    /// Write the whole of text rendition `n`, counted from 0.
+    Text(u32),
+    /// Make small pictures and the poster.
+    Pictures,
     /// Write playlists, MPD and inventory.
     Seal,
     /// Prove that the origin holds every object.
@@ -42,7 +47,7 @@ pub enum TaskKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Runs transcoder children: prepare, span, audio.
+    /// Runs transcoder children: prepare, span, audio, text, pictures.
     Worker,
     /// Seals, proves and heals.
     Verifier,
@@ -56,7 +61,11 @@ impl TaskKind {
     /// Who does it.
     pub fn role(self) -> Role {
         match self {
-            TaskKind::Prepare | TaskKind::Span(_) | TaskKind::Audio(_) => Role::Worker,
+            TaskKind::Prepare
+            | TaskKind::Span(_)
+            | TaskKind::Audio(_)
+            | TaskKind::Text(_)
+            | TaskKind::Pictures => Role::Worker,
             TaskKind::Seal | TaskKind::Verify | TaskKind::Heal => Role::Verifier,
             TaskKind::Publish => Role::Publisher,
             TaskKind::Archive => Role::Archiver,
@@ -74,6 +83,8 @@ impl TaskKind {
             TaskKind::Prepare => "prepare",
             TaskKind::Span(_) => "span",
             TaskKind::Audio(_) => "audio",
+            TaskKind::Text(_) => "text",
+            TaskKind::Pictures => "pictures",
             TaskKind::Seal => "seal",
             TaskKind::Verify => "verify",
             TaskKind::Publish => "publish",
@@ -85,8 +96,9 @@ impl TaskKind {
     /// Its number; 0 for kinds of which a package has one.
     pub fn number(self) -> u32 {
         match self {
-            TaskKind::Span(n) | TaskKind::Audio(n) => n,
+            TaskKind::Span(n) | TaskKind::Audio(n) | TaskKind::Text(n) => n,
             TaskKind::Prepare
+            | TaskKind::Pictures
             | TaskKind::Seal
             | TaskKind::Verify
             | TaskKind::Publish
@@ -101,6 +113,8 @@ impl TaskKind {
             "prepare" => TaskKind::Prepare,
             "span" => TaskKind::Span(number),
             "audio" => TaskKind::Audio(number),
+            "text" => TaskKind::Text(number),
+            "pictures" => TaskKind::Pictures,
             "seal" => TaskKind::Seal,
             "verify" => TaskKind::Verify,
             "publish" => TaskKind::Publish,
@@ -115,7 +129,9 @@ impl fmt::Display for TaskKind {
     /// Counted from 1, as people do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TaskKind::Span(n) | TaskKind::Audio(n) => write!(f, "{} {}", self.name(), n + 1),
+            TaskKind::Span(n) | TaskKind::Audio(n) | TaskKind::Text(n) => {
+                write!(f, "{} {}", self.name(), n + 1)
+            }
             other => f.write_str(other.name()),
         }
     }
@@ -185,13 +201,15 @@ pub enum Outcome {
         cpu_ms: u64,
         /// Whether the master is to be copied to an archive.
         archives: bool,
+        /// What follows from its flaws.
+        verdict: Verdict,
     },
     /// `Prepare`: the same title already has this master, made by this pipeline.
     AlreadyPublished {
         /// The version that has it.
         version: Version,
     },
-    /// `Span`, `Audio`: the objects that are on the origin, and the codec of every rendition they belong to.
+    /// `Span`, `Audio`, `Text`, `Pictures`: the objects that are on the origin, and the codec of every rendition they belong to.
     Made {
         /// The objects.
         objects: Vec<Object>,
@@ -199,8 +217,10 @@ pub enum Outcome {
         codecs: Vec<(String, String)>,
         /// Processor time that it took, in milliseconds.
         cpu_ms: u64,
+        /// What was seen and heard of it meanwhile.
+        seen: Seen,
     },
-    /// `Span`, `Audio` of a package that viewers have: some of it came out as other bytes than they have, and was not
+    /// `Span`, `Audio`, `Text` of a package that viewers have: some of it came out as other bytes than they have, and was not
     /// stored. What came out as it was is on the origins.
     MadeDifferently {
         /// Renditions whose objects are not what they were.
@@ -216,6 +236,8 @@ pub enum Outcome {
         objects: u64,
         /// Their bytes.
         bytes: u64,
+        /// What follows from the flaws that were found while it was made.
+        verdict: Verdict,
     },
     /// `Verify`: as many origins as the policy asks for hold everything.
     Proven {

@@ -14,6 +14,7 @@ use headwater_model::inventory::{Inventory, Object, ObjectRole, RenditionHeader}
 use headwater_model::key::{
     HLS_NAME, INIT_NAME, MEDIA_PLAYLIST_NAME, MPD_NAME, ObjectKey, PackageId,
 };
+use headwater_model::plan::Pictures;
 
 mod hls;
 
@@ -23,7 +24,13 @@ mod alignment;
 
 mod media;
 
-pub use media::{init, segment};
+mod pictures;
+
+mod text;
+
+pub use media::{init, segment, transport};
+pub use pictures::picture;
+pub use text::text;
 
 /// Time that a manifest may be off by, in seconds: less than any player or ear notices.
 const TOLERANCE: f64 = 0.001;
@@ -49,7 +56,15 @@ pub fn manifests(
     for object in known.objects.values() {
         let key = known.key(object);
         match (&object.role, files.get(&key)) {
-            (ObjectRole::Init { .. } | ObjectRole::Segment { .. } | ObjectRole::Plan, _) => {}
+            (
+                ObjectRole::Init { .. }
+                | ObjectRole::Segment { .. }
+                | ObjectRole::Transport { .. }
+                | ObjectRole::Text { .. }
+                | ObjectRole::Picture { .. }
+                | ObjectRole::Plan,
+                _,
+            ) => {}
             (ObjectRole::Manifest, None) => findings.add(&key, FindingKind::Missing),
             (ObjectRole::Manifest, Some(bytes)) => manifest(&known, &key, bytes, &mut findings),
         }
@@ -67,6 +82,8 @@ pub fn manifests(
             }
         }
     }
+    text::check(&known, &mut findings);
+    pictures::check(&known, &mut findings);
     findings.0
 }
 
@@ -77,6 +94,19 @@ fn manifest(known: &Known<'_>, key: &ObjectKey, bytes: &[u8], findings: &mut Fin
     };
     let playlist = known.by_key.get(key).map(|object| object.path.as_str());
     let rendition = known.renditions.iter().find(|r| Some(r.playlist().as_str()) == playlist);
+    let of_text = playlist.and_then(|path| {
+        let (name, file) = path.rsplit_once('/')?;
+        known.texts.get(name).filter(|_| file == MEDIA_PLAYLIST_NAME)
+    });
+    if let Some(of_text) = of_text {
+        return text::playlist(known, of_text, key, text, findings);
+    }
+    let of_pictures = playlist.is_some_and(|path| {
+        path.rsplit_once('/').is_some_and(|(folder, _)| folder == Pictures::FOLDER)
+    });
+    if of_pictures {
+        return pictures::listing(known, key, text, findings);
+    }
     match (key.name(), rendition) {
         (_, Some(rendition)) => hls::media_playlist(known, rendition, key, text, findings),
         (HLS_NAME, None) => hls::multivariant(known, key, text, findings),
@@ -94,6 +124,8 @@ struct Known<'a> {
     by_key: BTreeMap<ObjectKey, &'a Object>,
     /// In the order of the header.
     renditions: Vec<Rendition<'a>>,
+    /// Text renditions by name.
+    texts: BTreeMap<&'a str, text::Text<'a>>,
 }
 
 /// A rendition as the inventory has it.
@@ -102,6 +134,8 @@ struct Rendition<'a> {
     init: Option<&'a Object>,
     /// By number.
     segments: Vec<Segment<'a>>,
+    /// Those that are there as MPEG-TS too, by number: all of them or none.
+    twins: BTreeMap<u32, &'a Object>,
 }
 
 /// A segment as the inventory has it.
@@ -121,7 +155,12 @@ impl<'a> Known<'a> {
             .header
             .renditions
             .iter()
-            .map(|header| Rendition { header, init: None, segments: Vec::new() })
+            .map(|header| Rendition {
+                header,
+                init: None,
+                segments: Vec::new(),
+                twins: BTreeMap::new(),
+            })
             .collect();
         let by_name: BTreeMap<&str, usize> =
             (0..).zip(&inventory.header.renditions).map(|(n, r)| (r.name.as_str(), n)).collect();
@@ -139,14 +178,23 @@ impl<'a> Known<'a> {
                         renditions[n].segments.push(Segment { object, number, start, ticks });
                     }
                 }
-                ObjectRole::Manifest | ObjectRole::Plan => {}
+                ObjectRole::Transport { rendition, number, .. } => {
+                    if let Some(n) = of(rendition) {
+                        renditions[n].twins.insert(*number, object);
+                    }
+                }
+                ObjectRole::Text { .. }
+                | ObjectRole::Picture { .. }
+                | ObjectRole::Manifest
+                | ObjectRole::Plan => {}
             }
         }
         for rendition in &mut renditions {
             rendition.segments.sort_by_key(|s| s.number);
         }
         let by_key = inventory.objects.iter().map(|o| (package.key_of(o), o)).collect();
-        Self { package, objects, by_key, renditions }
+        let texts = text::of(&inventory.objects);
+        Self { package, objects, by_key, renditions, texts }
     }
 
     fn key(&self, object: &Object) -> ObjectKey {
@@ -199,6 +247,18 @@ impl<'a> Rendition<'a> {
             return None;
         };
         self.segment(*number).filter(|s| s.object.path == object.path)
+    }
+
+    /// The same of what HLS names: where segments are there as MPEG-TS, that.
+    fn segment_in_hls(&self, object: &Object) -> Option<&Segment<'a>> {
+        match &object.role {
+            ObjectRole::Transport { number, .. } => {
+                self.twins.get(number).filter(|twin| twin.path == object.path)?;
+                self.segment(*number)
+            }
+            _ if self.twins.is_empty() => self.segment_of(object),
+            _ => None,
+        }
     }
 
     fn seconds(&self, ticks: u64) -> f64 {

@@ -10,17 +10,22 @@
 
 use thiserror::Error;
 
+mod av1;
+mod bits;
 mod init;
 mod segment;
+mod vp9;
 
 mod codec;
 
 mod read;
 
-pub use codec::{codec_string_aac, codec_string_avc};
-pub use init::{AudioInit, Colour, VideoInit};
+pub use av1::{av1_delimiter, av1_record};
+pub use codec::{VideoConfig, codec_string_aac};
+pub use init::{AudioInit, VideoInit};
 pub use read::{InitFacts, SegmentFacts, Track, read_init, read_segment};
 pub use segment::{Sample, segment_head};
+pub use vp9::vp9_record;
 
 /// The only track of every file.
 const TRACK_ID: u32 = 1;

@@ -1,21 +1,26 @@
 //! The MPD (ISO/IEC 23009-1), rendered from a [`PackageView`] with the types of dash-mpd.
 //!
-//! One period, one adaptation set for all video renditions and one for each audio rendition. Segments are addressed by
+//! One period, one adaptation set for all video renditions of a codec and one for each audio rendition. Segments are addressed by
 //! number with a timeline, so that HLS and DASH name the same files. The profile is `isoff-live`, the one for segment
 //! templates, on-demand titles included; that of CMAF would promise media profiles, which nothing here checks.
 
 use std::time::Duration;
 
 use dash_mpd_core::{
-    AdaptationSet, AudioChannelConfiguration, Label, MPD, Period, Representation, Role, S,
-    SegmentTemplate, SegmentTimeline,
+    Accessibility, AdaptationSet, AudioChannelConfiguration, BaseURL, EssentialProperty, Label,
+    MPD, Period, Representation, Role, S, SegmentTemplate, SegmentTimeline,
 };
-use headwater_model::key::INIT_NAME;
+use headwater_model::colour::DynamicRange;
+use headwater_model::key::{INIT_NAME, WHOLE_TEXT_NAME};
+use headwater_model::plan::{Pictures, TextPurpose};
 use headwater_model::time::MediaTime;
 use serde::Serialize as _;
 
-use crate::view::{AudioView, PackageView, Place, TrackView, VideoView};
+use crate::view::{AudioView, PackageView, PicturesView, Place, TextView, TrackView, VideoView};
 use crate::{language, rate};
+
+/// How many times as fast as usual pictures of segments are shown at most: ten of them in a second.
+const FASTEST: f64 = 64.0;
 
 /// Names of segments as a template; expands to what `headwater_model::key::segment_name` gives.
 const SEGMENT_TEMPLATE: &str = "seg-$Number%05d$.m4s";
@@ -27,13 +32,33 @@ pub fn mpd(view: &PackageView, place: Place) -> String {
     let longest_ms = view.tracks().map(|t| ceil_ms(t.longest_segment())).max().unwrap_or(0).max(1);
     let longest = Duration::from_millis(longest_ms);
     let names = view.audio_names();
-    let mut adaptations = vec![video_set(view, place, longest_ms)];
+    let codings = view.codings();
+    let mut adaptations: Vec<AdaptationSet> = codings
+        .iter()
+        .enumerate()
+        .map(|(n, set)| AdaptationSet {
+            Accessibility: captions(view),
+            ..video_set(n, set, place, longest_ms)
+        })
+        .collect();
     adaptations.extend(
         (0..)
             .zip(&view.audio)
             .zip(names)
-            .map(|((n, a), name)| audio_set(n, a, name, place, longest_ms)),
+            .map(|((n, a), name)| audio_set(codings.len(), n, a, name, place, longest_ms)),
     );
+    let main = adaptations.first().and_then(|set| set.id.clone());
+    let mut behind = adaptations.len();
+    for video in &view.trick {
+        adaptations.push(trick_set(behind, main.as_deref(), video, place, longest_ms));
+        behind += 1;
+    }
+    if let Some(pictures) = &view.pictures {
+        adaptations.push(image_set(behind, pictures, place));
+        behind += 1;
+    }
+    let texts = view.text.iter().zip(view.text_names()).enumerate();
+    adaptations.extend(texts.map(|(n, (t, name))| text_set(behind + n, t, name, view, place)));
     let mpd = MPD {
         xmlns: Some("urn:mpeg:dash:schema:mpd:2011".to_owned()),
         profiles: Some("urn:mpeg:dash:profile:isoff-live:2011".to_owned()),
@@ -52,33 +77,35 @@ pub fn mpd(view: &PackageView, place: Place) -> String {
     text(&mpd)
 }
 
-fn video_set(view: &PackageView, place: Place, buffer_ms: u64) -> AdaptationSet {
-    let largest = |side: fn(&VideoView) -> u32| view.video.iter().map(side).max().map(u64::from);
-    let frame_rate = view.frame_rate.to_string();
-    let mut versions = view.video.iter().map(|v| v.track.version);
+/// Video renditions that are coded alike: players switch within a set, and between sets only if they must.
+fn video_set(n: usize, video: &[&VideoView], place: Place, buffer_ms: u64) -> AdaptationSet {
+    let largest = |side: fn(&VideoView) -> u32| video.iter().map(|v| side(v)).max().map(u64::from);
+    let fastest = video.iter().map(|v| v.frame_rate);
+    let fastest = fastest.max_by(|a, b| a.as_f64().total_cmp(&b.as_f64()));
+    let mut versions = video.iter().map(|v| v.track.version);
     let first = versions.next().flatten();
     let together = versions.all(|version| version == first);
     AdaptationSet {
-        id: Some("0".to_owned()),
+        id: Some(n.to_string()),
         contentType: Some("video".to_owned()),
         mimeType: Some("video/mp4".to_owned()),
-        par: view.video.first().map(|v| aspect(v.width, v.height)),
+        par: video.first().map(|v| aspect(v.width, v.height)),
         segmentAlignment: Some(true),
         startWithSAP: Some(1),
         maxWidth: largest(|v| v.width),
         maxHeight: largest(|v| v.height),
-        maxFrameRate: Some(frame_rate.clone()),
+        maxFrameRate: fastest.map(|rate| rate.to_string()),
         Role: vec![role("main")],
+        essential_property: video.first().map_or_else(Vec::new, |v| light(v)),
         // All video renditions have the same boundaries (R2): they are said once, unless some lie in another folder.
-        SegmentTemplate: view.video.first().filter(|_| together).map(|v| template(&v.track, place)),
-        representations: view
-            .video
+        SegmentTemplate: video.first().filter(|_| together).map(|v| template(&v.track, place)),
+        representations: video
             .iter()
             .map(|v| Representation {
                 width: Some(v.width.into()),
                 height: Some(v.height.into()),
                 sar: Some("1:1".to_owned()),
-                frameRate: Some(frame_rate.clone()),
+                frameRate: Some(v.frame_rate.to_string()),
                 SegmentTemplate: (!together).then(|| template(&v.track, place)),
                 ..representation(&v.track, buffer_ms)
             })
@@ -87,9 +114,71 @@ fn video_set(view: &PackageView, place: Place, buffer_ms: u64) -> AdaptationSet 
     }
 }
 
-/// Audio rendition `n` (from 0). The first is the default, and exactly it has the role `main`: dash.js plays what is
+/// Captions that video carries (SCTE 214-1, 7.2).
+fn captions(view: &PackageView) -> Vec<Accessibility> {
+    let captions = view.captions.then(|| Accessibility {
+        schemeIdUri: "urn:scte:dash:cc:cea-608:2015".to_owned(),
+        value: Some("CC1".to_owned()),
+        ..Accessibility::default()
+    });
+    captions.into_iter().collect()
+}
+
+/// What a player has to be able to show (ISO/IEC 23091-2, ISO/IEC 23009-1, 5.8.5.8): it leaves light alone that it cannot.
+fn light(video: &VideoView) -> Vec<EssentialProperty> {
+    let Some(colour) = video.colour.filter(|_| video.range() != DynamicRange::Sdr) else {
+        return vec![];
+    };
+    let property = |what: &str, value: u8| EssentialProperty {
+        schemeIdUri: format!("urn:mpeg:mpegB:cicp:{what}"),
+        value: Some(value.to_string()),
+        ..EssentialProperty::default()
+    };
+    vec![
+        property("ColourPrimaries", colour.primaries),
+        property("TransferCharacteristics", colour.transfer),
+        property("MatrixCoefficients", colour.matrix),
+    ]
+}
+
+/// One picture of each segment, for fast forward (DASH-IF IOP, 3.2.9): a player that does not know what that is has to
+/// leave the set alone.
+fn trick_set(
+    id: usize,
+    main: Option<&str>,
+    video: &VideoView,
+    place: Place,
+    buffer_ms: u64,
+) -> AdaptationSet {
+    AdaptationSet {
+        id: Some(id.to_string()),
+        essential_property: vec![EssentialProperty {
+            schemeIdUri: "http://dashif.org/guidelines/trickmode".to_owned(),
+            value: main.map(str::to_owned),
+            ..EssentialProperty::default()
+        }],
+        SegmentTemplate: Some(template(&video.track, place)),
+        representations: vec![Representation {
+            width: Some(video.width.into()),
+            height: Some(video.height.into()),
+            sar: Some("1:1".to_owned()),
+            frameRate: Some(video.frame_rate.to_string()),
+            codingDependency: Some(false),
+            maxPlayoutRate: Some(FASTEST),
+            ..representation(&video.track, buffer_ms)
+        }],
+        contentType: Some("video".to_owned()),
+        mimeType: Some("video/mp4".to_owned()),
+        segmentAlignment: Some(true),
+        startWithSAP: Some(1),
+        ..AdaptationSet::default()
+    }
+}
+
+/// Audio rendition `n` (from 0), behind so many sets of video. The first is the default, and exactly it has the role `main`: dash.js plays what is
 /// main, Shaka what is main in the wanted language. The others are its alternatives.
 fn audio_set(
+    behind: usize,
     n: usize,
     audio: &AudioView,
     name: String,
@@ -97,7 +186,7 @@ fn audio_set(
     buffer_ms: u64,
 ) -> AdaptationSet {
     AdaptationSet {
-        id: Some((n + 1).to_string()),
+        id: Some((behind + n).to_string()),
         contentType: Some("audio".to_owned()),
         mimeType: Some("audio/mp4".to_owned()),
         lang: audio.language.as_deref().and_then(language::for_manifests),
@@ -115,6 +204,80 @@ fn audio_set(
     }
 }
 
+/// Small pictures as tiles (DASH-IF IOP, 6.2.6). All sheets last as long as the first; where the last is cut short, so is
+/// what is on it.
+fn image_set(id: usize, pictures: &PicturesView, place: Place) -> AdaptationSet {
+    let plan = &pictures.plan;
+    let each = pictures.segments.first().map_or(1, |(_, ticks)| *ticks);
+    let ticks = each * plan.on_a_sheet() as u64;
+    let seconds = MediaTime { ticks, timescale: pictures.timescale };
+    let base = place.base_of(pictures.version);
+    let (width, height) = plan.sheet();
+    AdaptationSet {
+        id: Some(id.to_string()),
+        contentType: Some("image".to_owned()),
+        mimeType: Some("image/jpeg".to_owned()),
+        SegmentTemplate: Some(SegmentTemplate {
+            timescale: Some(pictures.timescale.into()),
+            duration: Some(ticks as f64),
+            startNumber: Some(1),
+            media: Some(format!("{base}$RepresentationID$/sheet-$Number%05d$.jpg")),
+            ..SegmentTemplate::default()
+        }),
+        representations: vec![Representation {
+            id: Some(Pictures::FOLDER.to_owned()),
+            bandwidth: Some(
+                (pictures.largest * 8000).div_ceil(seconds.rescale(1000).max(1)).max(1),
+            ),
+            width: Some(width.into()),
+            height: Some(height.into()),
+            essential_property: vec![EssentialProperty {
+                schemeIdUri: "http://dashif.org/guidelines/thumbnail_tile".to_owned(),
+                value: Some(format!("{}x{}", plan.columns, plan.rows)),
+                ..EssentialProperty::default()
+            }],
+            ..Representation::default()
+        }],
+        ..AdaptationSet::default()
+    }
+}
+
+/// Subtitles, as one WebVTT file: dash.js does not play segments of it, and both dash.js and Shaka play this.
+fn text_set(
+    id: usize,
+    text: &TextView,
+    name: String,
+    view: &PackageView,
+    place: Place,
+) -> AdaptationSet {
+    let mut roles = vec![role(match text.purpose {
+        TextPurpose::Dialogue => "subtitle",
+        TextPurpose::HardOfHearing => "caption",
+        TextPurpose::Forced => "forced-subtitle",
+    })];
+    let default = view.text.iter().find(|text| text.purpose != TextPurpose::Forced);
+    if default.is_some_and(|default| default.name == text.name) {
+        roles.push(role("main"));
+    }
+    let address = format!("{}{}/{WHOLE_TEXT_NAME}", place.base_of(text.version), text.name);
+    let ms = view.duration.rescale(1000).max(1);
+    AdaptationSet {
+        id: Some(id.to_string()),
+        contentType: Some("text".to_owned()),
+        mimeType: Some("text/vtt".to_owned()),
+        lang: text.language.as_deref().and_then(language::for_manifests),
+        Label: vec![Label { content: name, ..Label::default() }],
+        Role: roles,
+        representations: vec![Representation {
+            id: Some(text.name.clone()),
+            bandwidth: Some((text.bytes * 8 * 1000).div_ceil(ms).max(1)),
+            BaseURL: vec![BaseURL { base: address, ..BaseURL::default() }],
+            ..Representation::default()
+        }],
+        ..AdaptationSet::default()
+    }
+}
+
 fn representation(track: &TrackView, buffer_ms: u64) -> Representation {
     Representation {
         id: Some(track.name.clone()),
@@ -125,7 +288,7 @@ fn representation(track: &TrackView, buffer_ms: u64) -> Representation {
 }
 
 fn template(track: &TrackView, place: Place) -> SegmentTemplate {
-    let base = place.base_of(track);
+    let base = place.base_of(track.version);
     SegmentTemplate {
         timescale: Some(track.timescale.into()),
         initialization: Some(format!("{base}$RepresentationID$/{INIT_NAME}")),

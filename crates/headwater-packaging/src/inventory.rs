@@ -121,10 +121,13 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, Error> {
         if objects.last().is_some_and(|before| before.path >= object.path) {
             return Err(Error::Order { line, path: path() });
         }
-        if let Some(rendition) = object.role.rendition()
-            && !introduced.contains(rendition)
+        // Of text and pictures there is nothing to say beforehand.
+        if let ObjectRole::Init { rendition }
+        | ObjectRole::Segment { rendition, .. }
+        | ObjectRole::Transport { rendition, .. } = &object.role
+            && !introduced.contains(rendition.as_str())
         {
-            return Err(Error::Rendition(rendition.to_owned()));
+            return Err(Error::Rendition(rendition.clone()));
         }
         objects.push(object);
     }
@@ -173,6 +176,15 @@ impl Line<'_> {
                 ticks: self.ticks?,
                 samples: self.samples?,
             },
+            "transport" => ObjectRole::Transport {
+                rendition: self.rendition?.to_owned(),
+                number: self.number?,
+                start: self.start?,
+            },
+            "text" => {
+                ObjectRole::Text { rendition: self.rendition?.to_owned(), number: self.number }
+            }
+            "picture" => ObjectRole::Picture { number: self.number },
             "manifest" => ObjectRole::Manifest,
             "plan" => ObjectRole::Plan,
             _ => return None,

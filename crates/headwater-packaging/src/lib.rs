@@ -16,6 +16,13 @@ pub mod inventory;
 pub mod check;
 
 pub mod language;
+
+pub mod pictures;
+
+pub mod text;
+
+pub mod ts;
+
 mod rate;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ fn rate(bytes: u64, ticks: u64, timescale: u32) -> u64 {
 
 /// The average segment bit rate (RFC 8216, 4.1): all bytes over all time.
 pub(crate) fn average(track: &TrackView) -> u64 {
-    let bytes = track.segments.iter().map(|s| s.bytes).sum();
+    let bytes = track.segments.iter().map(|s| s.bytes_in_hls).sum();
     let ticks = track.segments.iter().map(|s| s.ticks).sum();
     rate(bytes, ticks, track.timescale)
 }
@@ -28,7 +28,7 @@ pub(crate) fn peak(track: &TrackView, target: u64) -> u64 {
     for first in 0..track.segments.len() {
         let (mut bytes, mut ticks) = (0u64, 0u64);
         for segment in track.segments.iter().skip(first) {
-            bytes += segment.bytes;
+            bytes += segment.bytes_in_hls;
             ticks += segment.ticks;
             let doubled = 2 * u128::from(ticks);
             if doubled > 3 * target {

@@ -8,6 +8,7 @@ use headwater_model::index::Index;
 use headwater_model::inventory::ObjectRole;
 use headwater_model::master::MasterFacts;
 use headwater_model::plan::Plan;
+use headwater_model::quality::Seen;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::Retry;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,10 @@ pub enum Part {
     Span(u32),
     /// All of audio rendition `n`.
     Audio(u32),
+    /// All of text rendition `n`.
+    Text(u32),
+    /// Small pictures and the poster.
+    Pictures,
 }
 
 /// One file that a child has finished in its spool folder.
@@ -64,12 +69,15 @@ pub enum Report {
 }
 
 /// What a child that succeeded says last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// (rendition, RFC 6381 codec) of every rendition that was made.
     pub codecs: Vec<(String, String)>,
     /// Processor time that it took, in milliseconds.
     pub cpu_ms: u64,
+    /// What was seen and heard of it meanwhile.
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    pub seen: Seen,
 }
 
 /// Why a child did not succeed.

@@ -9,9 +9,11 @@ mod problem;
 
 pub mod document;
 
+mod delivery;
 mod pipeline;
 mod shipped;
 
+pub use delivery::delivery;
 pub use nearest::nearest;
 pub use pipeline::pipeline;
 pub use problem::{Problem, is_secret};

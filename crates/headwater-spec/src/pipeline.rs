@@ -3,12 +3,14 @@
 mod audio;
 mod canonical;
 mod publish;
+mod quality;
 mod rates;
 mod video;
 
 use headwater_model::origin::PublishRules;
-use headwater_model::pipeline::Pipeline;
+use headwater_model::pipeline::{Codec, Pipeline, Video, VideoEncode};
 use headwater_model::process::is_pool_name;
+use headwater_model::quality::QualityRules;
 
 use crate::document::{Document, Field, Section};
 use crate::problem::Problem;
@@ -17,7 +19,8 @@ use crate::problem::Problem;
 const VERSION: u32 = 1;
 
 /// Keys at the top of the file.
-const KEYS: &[&str] = &["version", "segment_seconds", "pool", "video", "audio", "publish"];
+const KEYS: &[&str] =
+    &["version", "segment_seconds", "mpeg_ts", "pool", "video", "audio", "publish", "quality"];
 
 /// What `mode` may be.
 const MODES: &[&str] = &["encode", "copy"];
@@ -49,6 +52,10 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         .need("audio", "add a section `[audio]`")
         .and_then(|f| f.section(audio::KEYS))
         .and_then(|section| audio::read(&section));
+    let transport = match root.get("mpeg_ts") {
+        Some(field) => mpeg_ts(&field, video.as_ref().map(|v| &v.video)),
+        None => Some(false),
+    };
     let pool = match root.get("pool") {
         Some(field) => pool(&field).map(Some),
         None => Some(None),
@@ -56,6 +63,10 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
     let publish = match root.get("publish") {
         Some(field) => field.section(publish::KEYS).and_then(|section| publish::read(&section)),
         None => Some(PublishRules::default()),
+    };
+    let quality = match root.get("quality") {
+        Some(field) => field.section(quality::KEYS).and_then(|section| quality::read(&section)),
+        None => Some(QualityRules::default()),
     };
 
     let (segment_ms, video) = (segment_ms?, video?);
@@ -69,9 +80,26 @@ fn read(file: &str, document: &Document<'_>) -> Option<Pipeline> {
         audio: audio?,
         pool: pool?,
         publish: publish?,
+        quality: quality?,
+        transport: transport?,
     };
     pipeline.sha256 = canonical::sha256(&pipeline);
     Some(pipeline)
+}
+
+/// Whether HLS has its segments as MPEG-TS, which carries H.264 here and nothing else.
+fn mpeg_ts(field: &Field<'_>, video: Option<&Video>) -> Option<bool> {
+    let wanted = field.boolean()?;
+    if let (true, Some(Video::Encode(VideoEncode { ladder, .. }))) = (wanted, video)
+        && let Some(rung) = ladder.iter().find(|rung| rung.codec != Codec::H264)
+    {
+        let hint = "leave the rung out, or make a pipeline of its own for old devices".to_owned();
+        let why =
+            format!("MPEG-TS carries H.264 here, and rung `{}` is coded otherwise", rung.name);
+        field.reject(why, Some(hint));
+        return None;
+    }
+    Some(wanted)
 }
 
 /// The name of a pool of workers. Whether there are such workers, `headwater workers` knows.

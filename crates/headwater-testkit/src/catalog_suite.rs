@@ -109,6 +109,7 @@ macro_rules! catalog_suite {
             }
             steering {
                 a_held_title_begins_nothing
+                what_has_to_be_looked_at_is_held
                 a_title_that_is_cancelled_ends_and_can_be_ingested_again
                 cancelling_healing_leaves_viewers_what_they_have
                 orders_that_make_no_sense_are_refused

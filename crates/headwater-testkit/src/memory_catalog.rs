@@ -14,6 +14,7 @@ use headwater_model::key::PackageId;
 use headwater_model::lane::Offer;
 use headwater_model::life::{Event, Making, PackageRecord, Restored, TitleRecord};
 use headwater_model::origin::Profile;
+use headwater_model::quality::Seen;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord};
 use headwater_model::task::{Claimed, Failure, Lease, NewTitle, Outcome};
 use headwater_model::time::Timestamp;
@@ -91,6 +92,7 @@ impl Catalog for MemoryCatalog {
         let state = self.state();
         Ok(state.find_package(package).map(|p| PackageRecord {
             codecs: p.codecs.clone().into_iter().collect(),
+            seen: Seen::of(p.seen.values().cloned()),
             ..p.record.clone()
         }))
     }

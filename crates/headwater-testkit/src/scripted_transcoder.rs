@@ -2,26 +2,32 @@
 //!
 //! Like the real one, it is a function of master, plan and part (R1): the same call gives the same bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use headwater_model::colour::Colour;
 use headwater_model::id::Sha256;
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::inventory::ObjectRole;
-use headwater_model::key::{INIT_NAME, segment_name};
+use headwater_model::key::{
+    INIT_NAME, WHOLE_TEXT_NAME, picture_name, segment_name, text_segment_name,
+};
 use headwater_model::ladder::VideoRendition;
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
 use headwater_model::origin::PublishRules;
-use headwater_model::pipeline::{Audio, AudioEncode, Pipeline, Rung, Video, VideoEncode};
-use headwater_model::plan::{AAC_FRAME, AudioRendition, Plan, SpanPlan};
+use headwater_model::pipeline::{
+    Audio, AudioEncode, Codec, Pipeline, Rung, USUAL_PEAK, Video, VideoEncode,
+};
+use headwater_model::plan::{AAC_FRAME, AudioRendition, Pictures, Plan, SpanPlan};
+use headwater_model::quality::{QualityRules, Seen};
 use headwater_model::refusal::Refusal;
 use headwater_model::time::{FrameRate, NS};
 use headwater_packaging::cmaf::{
-    AudioInit, Sample, VideoInit, codec_string_aac, codec_string_avc, segment_head,
+    AudioInit, Sample, VideoConfig, VideoInit, codec_string_aac, segment_head,
 };
 use headwater_ports::masters::Input;
 use headwater_ports::transcoder::{
@@ -124,11 +130,15 @@ impl ScriptedTranscoder {
     pub fn pipeline(name: &str) -> Pipeline {
         let rung = |name: &str, long_side, short_side| Rung {
             name: name.to_owned(),
+            codec: Codec::H264,
             long_side,
             short_side,
             crf: 23.0,
             max_kbps: 800,
             buffer_kbit: 1600,
+            max_fps: None,
+            hdr: false,
+            copy: false,
         };
         Pipeline {
             name: name.to_owned(),
@@ -139,6 +149,9 @@ impl ScriptedTranscoder {
             video: Video::Encode(VideoEncode {
                 encoders: vec!["x264enc".to_owned()],
                 preset: "fast".to_owned(),
+                others: BTreeMap::new(),
+                trick: false,
+                pictures: false,
                 ladder: vec![rung("360p", 640, 360), rung("234p", 416, 234)],
             }),
             audio: Audio::Encode(AudioEncode {
@@ -146,9 +159,14 @@ impl ScriptedTranscoder {
                 kbps: 128,
                 sample_rate: 48_000,
                 channels: 2,
+                surround_kbps: None,
+                loudness: None,
+                true_peak: USUAL_PEAK,
             }),
             pool: None,
             publish: PublishRules::default(),
+            quality: QualityRules::default(),
+            transport: false,
         }
     }
 
@@ -174,10 +192,16 @@ impl ScriptedTranscoder {
                 orientation: Orientation::Upright,
                 stated_rate: Some(FrameRate::PAL),
                 interlaced: false,
+                fields: None,
                 bit_depth: Some(8),
-                colorimetry: None,
+                chroma: None,
+                colour: Colour::UNSPECIFIED,
+                mastering: None,
+                light: None,
+                end_ns: 0,
                 language: None,
                 decoder: Some("avdec_h264".to_owned()),
+                captions: false,
             }],
             audio: vec![AudioTrack {
                 stream: "002".to_owned(),
@@ -186,11 +210,19 @@ impl ScriptedTranscoder {
                 channels: 2,
                 sample_rate: 48_000,
                 language: Some("en".to_owned()),
+                layout: None,
                 start_ns: 0,
                 end_ns: seconds * NS,
                 decoder: Some("avdec_aac".to_owned()),
+                delivered: None,
             }],
+            text: Vec::new(),
             other: Vec::new(),
+            timecode: None,
+            edit_lists: vec![],
+            delivery: None,
+            sources: vec![],
+            flaws: vec![],
         }
     }
 
@@ -292,7 +324,7 @@ impl Transcoder for ScriptedTranscoder {
             let _ = reports.send(Report::Made(Made { file, path, role })).await;
             let _ = reports.send(Report::Progress { frames }).await;
         }
-        Ok(Done { codecs, cpu_ms: 2_500 })
+        Ok(Done { codecs, cpu_ms: 2_500, seen: Seen::default() })
     }
 }
 
@@ -321,7 +353,27 @@ fn files_of(
             let span = &plan.spans[n as usize];
             for rendition in &plan.video {
                 video(plan, span, rendition, build, mishap, &mut files)?;
-                codecs.push((rendition.name.clone(), codec_string_avc(&AVCC)?));
+                codecs.push((rendition.name.clone(), VideoConfig::Avc(&AVCC).codec_string(None)?));
+            }
+        }
+        Part::Pictures => {
+            let sheets = plan.pictures.as_ref().map_or(0, Pictures::sheets);
+            for number in (0..sheets).map(Some).chain([None]) {
+                let path = format!("{}/{}", Pictures::FOLDER, picture_name(number));
+                let role = ObjectRole::Picture { number };
+                files.push(File { path, role, bytes: vec![0xff, 0xd8, 0xff, 0xd9] });
+            }
+        }
+        Part::Text(n) => {
+            let name = &plan.text[n as usize].name;
+            let mut add = |file: &str, number| {
+                let role = ObjectRole::Text { rendition: name.clone(), number };
+                let bytes = b"WEBVTT\n".to_vec();
+                files.push(File { path: format!("{name}/{file}"), role, bytes });
+            };
+            add(WHOLE_TEXT_NAME, None);
+            for (number, _) in (0u32..).zip(plan.text_segments()) {
+                add(&text_segment_name(number), Some(number));
             }
         }
         Part::Audio(n) => {
@@ -352,16 +404,33 @@ fn video(
     }
     let VideoRendition { name, width, height, .. } = rendition;
     let (width, height, timescale) = (*width, *height, plan.timescale);
-    let head = VideoInit { width, height, timescale, delay: plan.delay, avcc: &avcc, colour: None };
+    let head = VideoInit {
+        width,
+        height,
+        timescale,
+        delay: plan.delay,
+        config: VideoConfig::Avc(&avcc),
+        colour: None,
+        mastering: None,
+        light: None,
+    };
     files.push(init(name, head.to_bytes()?));
-    let gop = plan.gop_frames();
+    let gop = rendition.frames_of(plan.gop_frames());
     for (number, segment) in (span.first_segment..).zip(plan.segments_of(span)) {
         let first = segment.first_frame - plan.segments[span.first_segment as usize].first_frame;
+        let length = |n: u32| {
+            let frames = match rendition.trick {
+                true => 0..segment.frames,
+                false => n * rendition.every..((n + 1) * rendition.every).min(segment.frames),
+            };
+            frames.map(|n| span.ticks.of(first + u64::from(n))).sum()
+        };
         let missing = *mishap == Some(Mishap::FrameMissing) && number == span.first_segment;
-        let samples: Vec<Sample> = (0..segment.frames - u32::from(missing))
+        let frames = rendition.frames_of(segment.frames);
+        let samples: Vec<Sample> = (0..frames - u32::from(missing))
             .map(|n| Sample {
                 size: 20,
-                duration: span.ticks.of(first + u64::from(n)),
+                duration: length(n),
                 composition_offset: i32::try_from(plan.delay).expect("a short delay"),
                 key: n % gop == 0,
             })

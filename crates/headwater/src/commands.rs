@@ -102,11 +102,15 @@ pub(crate) async fn tell_if_nobody_can(app: &App, title: &TitleId, or: &str) -> 
 pub(crate) async fn tell_if_held(app: &App, title: &TitleId) -> anyhow::Result<()> {
     let record = app.catalog.title(&app.config.tenant, title).await?;
     if record.is_some_and(|record| record.held) {
-        news(&format!(
-            "hint: `{title}` is held, nothing of it is begun: `headwater title release {title}` lets it go on"
-        ));
+        tell_held(title);
     }
     Ok(())
+}
+
+fn tell_held(title: &TitleId) {
+    news(&format!(
+        "hint: `{title}` is held, nothing of it is begun: `headwater title release {title}` lets it go on"
+    ));
 }
 
 /// What could be done about it by who has queued something just now.

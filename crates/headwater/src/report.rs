@@ -1,11 +1,13 @@
 //! What commands print about a title: for people and as JSON.
 
 use headwater_model::finding::Finding;
+use headwater_model::flaw::Flaw;
 use headwater_model::history::counted;
 use headwater_model::id::{TitleId, Version};
 use headwater_model::key::PackageId;
 use headwater_model::lane::Priority;
 use headwater_model::life::{Event, TitleRecord, TitleState};
+use headwater_model::quality::{Loudness, Seen};
 use headwater_model::refusal::Refusal;
 use serde::Serialize;
 
@@ -69,6 +71,12 @@ pub(crate) struct TitleReport {
     /// Where its master stands in the archive, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) archive: Option<ArchiveReport>,
+    /// What is odd about the master and about what is made of it, in the order of the film.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) flaws: Vec<Flaw>,
+    /// How loud its tracks are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) loudness: Vec<Loudness>,
     /// Open incidents: what is wrong with objects on origins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) findings: Vec<Finding>,
@@ -176,6 +184,8 @@ impl TitleReport {
             working_seconds: p.working_ms as f64 / 1000.0,
             cpu_seconds: p.cpu_ms as f64 / 1000.0,
             archive: None,
+            flaws: vec![],
+            loudness: vec![],
             findings: vec![],
             last_words: None,
             events: vec![],
@@ -189,6 +199,17 @@ impl TitleReport {
         let open =
             app.catalog.incidents(&record.tenant, Some(&record.title), false, INCIDENTS).await?;
         report.findings = open.into_iter().map(|incident| incident.finding).collect();
+        if let Some(made) = app.catalog.package(&package).await?
+            && let Some(plan) = made.plan
+        {
+            let of_master = record
+                .facts
+                .iter()
+                .map(|facts| Seen { flaws: facts.flaws.clone(), ..Seen::default() });
+            let seen = Seen::of(of_master.chain([made.seen]));
+            report.flaws = plan.pipeline.quality.told(&seen);
+            report.loudness = seen.loudness;
+        }
         report.archive = ArchiveReport::of(app, record).await?;
         report.events = app.catalog.events(&record.tenant, &record.title).await?;
         if matches!(record.state, TitleState::Failed(_)) {
@@ -271,6 +292,18 @@ impl TitleReport {
             if let Some(address) = address {
                 row(name, address);
             }
+        }
+        for flaw in &self.flaws {
+            row("flaw", &flaw.to_string());
+        }
+        for track in &self.loudness {
+            let Loudness { track, integrated, range, true_peak } = track;
+            row(
+                "loudness",
+                &format!(
+                    "track {track}: {integrated:.1} LUFS, range {range:.1} LU, true peak {true_peak:.1} dBTP"
+                ),
+            );
         }
         for finding in &self.findings {
             row("finding", &finding.to_string());

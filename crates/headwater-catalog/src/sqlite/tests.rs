@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use headwater_model::id::Version;
 use headwater_model::lane::Offer;
 use headwater_model::life::TitleState;
+use headwater_model::quality::Seen;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Outcome, TaskKind};
 use headwater_ports::catalog::Catalog;
@@ -153,7 +154,7 @@ async fn what_an_older_build_made_of_a_package_is_kept() -> Case {
          create table codecs (package_id integer not null references packages on delete cascade, \
              rendition text not null, codec text not null, primary key (package_id, rendition)) strict, without rowid; \
          insert into codecs select id, 'audio-1', 'mp4a.40.2' from packages; \
-         drop table made; drop table duties; delete from _sqlx_migrations where version >= 20261123091000",
+         drop table made; drop table duties; drop table seen; delete from _sqlx_migrations where version >= 20261123091000",
     )
     .execute(&catalog.store.writer)
     .await
@@ -221,7 +222,7 @@ async fn a_full_disk_has_its_own_name_and_undoes_the_whole_change() -> Case {
     let audio = s.claim_kind(TaskKind::Audio(0)).await?;
     // More than the room that the catalog keeps.
     let many = (0..10_000).map(|n| object(&format!("audio-1/seg-{n}.m4s"), 1)).collect();
-    let made = Outcome::Made { objects: many, codecs: vec![], cpu_ms: 0 };
+    let made = Outcome::Made { objects: many, codecs: vec![], cpu_ms: 0, seen: Seen::default() };
     let full = s.catalog.complete(&audio.lease, &made).await;
     assert!(matches!(full, Err(CatalogError::Full)), "{full:?}");
     assert!(s.catalog.objects(&package("film", 1)).await?.is_empty());

@@ -6,6 +6,7 @@ use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::inventory::Object;
 use headwater_model::key::PackageId;
 use headwater_model::life::{Making, PackageRecord, TitleState};
+use headwater_model::quality::Seen;
 use headwater_model::task::{Remake, TaskKind};
 use headwater_model::time::Timestamp;
 
@@ -36,13 +37,20 @@ pub(crate) async fn one(tx: &mut Db, package: &PackageId) -> Result<Option<Packa
         let pairs: Vec<(String, String)> = serde_json::from_str(row)?;
         codecs.extend(pairs);
     }
+    let seen: Vec<String> =
+        query_scalar("select seen from seen where package_id = $1 order by kind, number")
+            .bind(id)
+            .fetch_all(tx)
+            .await?;
+    let seen =
+        seen.iter().map(|text| serde_json::from_str(text)).collect::<Result<Vec<Seen>, _>>()?;
     let row = query(
         "select plan, inventory, objects, bytes, proven_on, pointers from packages where id = $1",
     )
     .bind(id)
     .fetch_one(tx)
     .await?;
-    rows::package(&row, codecs.into_iter().collect()).map(Some)
+    rows::package(&row, codecs.into_iter().collect(), Seen::of(seen)).map(Some)
 }
 
 /// How a package came about.
@@ -54,7 +62,7 @@ pub(crate) async fn making(tx: &mut Db, package: &PackageId) -> Result<Option<Ma
         .await?;
     let tasks = query(
         "select kind, number, cpu_ms from tasks where package_id = $1 and state = 'done' \
-         and kind in ('span', 'audio') order by kind, number",
+         and kind in ('span', 'audio', 'text', 'pictures') order by kind, number",
     )
     .bind(id)
     .fetch_all(tx)
@@ -182,6 +190,28 @@ pub(crate) async fn keep_made(
     .bind(rows::json(&codecs)?)
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Keeps what was seen of a part, where there is something to say. A part that is made again is seen as it was (R1).
+pub(crate) async fn keep_seen(
+    tx: &mut Db,
+    package_id: i64,
+    kind: TaskKind,
+    seen: &Seen,
+) -> Result<(), Fault> {
+    if !seen.is_empty() {
+        query(
+            "insert into seen (package_id, kind, number, seen) values ($1, $2, $3, $4) \
+             on conflict (package_id, kind, number) do update set seen = excluded.seen",
+        )
+        .bind(package_id)
+        .bind(kind.name())
+        .bind(kind.number())
+        .bind(rows::json(seen)?)
+        .execute(tx)
+        .await?;
+    }
     Ok(())
 }
 

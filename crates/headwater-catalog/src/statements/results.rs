@@ -5,6 +5,7 @@ use headwater_model::id::Version;
 use headwater_model::inventory::Object;
 use headwater_model::life::{TitleState, Work, after};
 use headwater_model::plan::Plan;
+use headwater_model::quality::Verdict;
 use headwater_model::queue::{
     Replaced, answers, cut_otherwise, first_again, frames_of, replacement, state_before,
     try_again_at,
@@ -15,7 +16,7 @@ use headwater_model::time::Timestamp;
 
 use super::claims::AtOnce;
 use super::tasks::Held;
-use super::{archived, incidents, packages, plans, rows, tasks, titles};
+use super::{archived, incidents, lanes, packages, plans, rows, tasks, titles};
 use crate::db::{Db, query, query_scalar};
 use crate::error::Fault;
 
@@ -44,7 +45,7 @@ pub(crate) async fn complete(
     let Held { package_id, title_id, kind, tries, work, .. } = held;
     let mut plan = None;
     match outcome {
-        Outcome::Prepared { facts, plan: made, .. } => {
+        Outcome::Prepared { facts, plan: made, verdict, .. } => {
             tx.makes_plan = true;
             keep_plan(tx, package_id, &rows::json(facts)?, made).await?;
             plan = Some(made);
@@ -53,6 +54,7 @@ pub(crate) async fn complete(
             if let Some(base) = cut_otherwise(remake.as_ref(), made) {
                 titles::record(tx, title_id, now, Line::CutOtherwise { version, base }).await?;
             }
+            review(tx, title_id, verdict, now).await?;
         }
         Outcome::AlreadyPublished { version } => {
             return go_back(tx, title_id, package_id, *version, now).await;
@@ -61,8 +63,9 @@ pub(crate) async fn complete(
         Outcome::Made { .. } if work == Work::Healing => {
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
-        Outcome::Made { objects, codecs, .. } => {
+        Outcome::Made { objects, codecs, seen, .. } => {
             packages::keep_made(tx, package_id, kind, objects, codecs).await?;
+            packages::keep_seen(tx, package_id, kind, seen).await?;
             titles::record(tx, title_id, now, Line::Made { kind, attempt: tries }).await?;
         }
         Outcome::MadeDifferently { renditions, .. } if work == Work::Healing => {
@@ -74,7 +77,7 @@ pub(crate) async fn complete(
             let why = format!("{kind} cannot differ from what nobody has");
             return Err(Fault::Contradiction(why));
         }
-        Outcome::Sealed { inventory, objects, bytes } if work.is_for_viewers() => {
+        Outcome::Sealed { inventory, objects, bytes, .. } if work.is_for_viewers() => {
             let (package, inventory) = (package_id, inventory.to_string());
             let sealed = query("select 1 from packages where id = $1 and inventory = $2");
             if sealed.bind(package).bind(inventory).fetch_optional(tx).await?.is_none() {
@@ -85,7 +88,7 @@ pub(crate) async fn complete(
             let line = Line::Sealed { objects: *objects, bytes: *bytes };
             titles::record(tx, title_id, now, line).await?;
         }
-        Outcome::Sealed { inventory, objects, bytes } => {
+        Outcome::Sealed { inventory, objects, bytes, verdict } => {
             query(
                 "update packages set inventory = $2, objects = $3, bytes = $4, sealed_at = $5 where id = $1",
             )
@@ -98,6 +101,7 @@ pub(crate) async fn complete(
             .await?;
             let line = Line::Sealed { objects: *objects, bytes: *bytes };
             titles::record(tx, title_id, now, line).await?;
+            review(tx, title_id, verdict, now).await?;
         }
         Outcome::Proven { origins } => {
             query("update packages set proven_on = $2 where id = $1")
@@ -133,6 +137,28 @@ pub(crate) async fn complete(
         Some(state) => packages::set_state(tx, package_id, state, now).await,
         None => Ok(()),
     }
+}
+
+/// Tells of flaws, and holds the title where somebody has to look at them: before what follows is put into a lane.
+async fn review(
+    tx: &mut Db,
+    title_id: i64,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    for text in &verdict.told {
+        titles::record(tx, title_id, now, Line::Flaw { text }).await?;
+    }
+    if verdict.hold {
+        query("update titles set held = $2 where id = $1")
+            .bind(title_id)
+            .bind(true)
+            .execute(tx)
+            .await?;
+        lanes::sort_again(tx, title_id).await?;
+        titles::record(tx, title_id, now, Line::HeldForReview).await?;
+    }
+    Ok(())
 }
 
 /// Accepts what a span or a track of a package in the making hands in, if it is not the last of it: what follows from the

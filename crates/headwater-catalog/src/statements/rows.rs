@@ -4,6 +4,7 @@ use headwater_model::id::Version;
 use headwater_model::key::PackageId;
 use headwater_model::lane::Priority;
 use headwater_model::life::{Event, PackageRecord, Progress, TitleRecord, TitleState};
+use headwater_model::quality::Seen;
 use headwater_model::queue::{SpanTally, progress};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Role, TaskKind};
@@ -175,11 +176,16 @@ pub(crate) fn title(row: &Row, now: Timestamp) -> Result<TitleRecord, Fault> {
     })
 }
 
-/// A package; its codecs are rows of their own.
-pub(crate) fn package(row: &Row, codecs: Vec<(String, String)>) -> Result<PackageRecord, Fault> {
+/// A package; its codecs and what was seen of it are rows of their own.
+pub(crate) fn package(
+    row: &Row,
+    codecs: Vec<(String, String)>,
+    seen: Seen,
+) -> Result<PackageRecord, Fault> {
     Ok(PackageRecord {
         plan: from_json(row, "plan")?,
         codecs,
+        seen,
         inventory: parsed_maybe(row, "inventory")?,
         objects: count(row, "objects")?,
         bytes: count(row, "bytes")?,

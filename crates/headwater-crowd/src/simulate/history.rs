@@ -47,7 +47,7 @@ impl History {
                 measured * self.fps * self.span_seconds * TITLES_DIFFER.powf(dear)
             }
             TaskKind::Prepare => self.prepare_seconds,
-            TaskKind::Audio(_) => self.audio_seconds,
+            TaskKind::Audio(_) | TaskKind::Text(_) | TaskKind::Pictures => self.audio_seconds,
             TaskKind::Seal => self.seal_seconds,
             TaskKind::Verify => self.verify_seconds,
             TaskKind::Publish | TaskKind::Heal | TaskKind::Archive => self.publish_seconds,
@@ -76,7 +76,7 @@ impl History {
 fn number(kind: TaskKind) -> u64 {
     match kind {
         TaskKind::Prepare => 0,
-        TaskKind::Audio(_) => 1,
+        TaskKind::Audio(_) | TaskKind::Text(_) | TaskKind::Pictures => 1,
         TaskKind::Seal => 2,
         TaskKind::Verify => 3,
         TaskKind::Publish => 4,

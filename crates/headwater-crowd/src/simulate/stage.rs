@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use headwater_catalog::PostgresCatalog;
 use headwater_model::lane::Priority;
+use headwater_model::quality::Seen;
 use headwater_model::task::{Claimed, Lease, NewTitle, Outcome, Role, TaskKind};
 use headwater_model::time::Timestamp;
 use headwater_ports::catalog::{Catalog, CatalogError};
@@ -372,10 +373,11 @@ impl Stage {
                 let spans = History::spans(self.options.seed, task.title);
                 self.plans.entry(spans).or_insert_with(|| prepared(1, spans)).clone()
             }
-            kind @ (TaskKind::Span(_) | TaskKind::Audio(_)) => Outcome::Made {
+            kind @ (TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Text(_)) => Outcome::Made {
                 objects: library::objects(kind),
                 codecs: library::codecs(kind),
                 cpu_ms: 0,
+                seen: Seen::default(),
             },
             kind => good(kind),
         }
@@ -535,7 +537,7 @@ async fn renew(
 fn completing(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::Prepare => "complete, a plan",
-        TaskKind::Span(_) | TaskKind::Audio(_) => "complete, what was made",
+        TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Text(_) => "complete, what was made",
         _ => "complete, the rest",
     }
 }

@@ -52,3 +52,14 @@ fn a_stopped_reading_ends_long_before_the_file_does() {
     let error = read_through(Pieces(usize::MAX, None), &stop).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::Interrupted);
 }
+
+#[test]
+fn stretches_have_digests_of_their_own() {
+    let done: Arc<Mutex<Vec<Sha256>>> = Arc::default();
+    let text = b"abcdefghij";
+    let mut reader = Stretches::new(&text[..], vec![3, 0, 5, 2], done.clone());
+    let mut buffer = [0; 4];
+    while reader.read(&mut buffer).unwrap() > 0 {}
+    let wanted: Vec<Sha256> = [&b"abc"[..], b"", b"defgh", b"ij"].into_iter().map(sha256).collect();
+    assert_eq!(*done.lock().unwrap(), wanted);
+}

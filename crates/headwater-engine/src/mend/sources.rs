@@ -191,10 +191,16 @@ pub(super) fn maker_of(plan: &Plan, object: &Object) -> Option<TaskKind> {
     match &object.role {
         // Every span makes them, all the same.
         ObjectRole::Init { rendition } => audio(rendition).or(Some(TaskKind::Span(0))),
-        ObjectRole::Segment { rendition, number, .. } => audio(rendition).or_else(|| {
+        ObjectRole::Segment { rendition, number, .. }
+        | ObjectRole::Transport { rendition, number, .. } => audio(rendition).or_else(|| {
             let n = plan.spans.iter().rposition(|span| span.first_segment <= *number)?;
             Some(TaskKind::Span(u32::try_from(n).ok()?))
         }),
+        ObjectRole::Picture { .. } => plan.pictures.as_ref().map(|_| TaskKind::Pictures),
+        ObjectRole::Text { rendition, .. } => {
+            let n = plan.text.iter().position(|text| text.name == *rendition)?;
+            Some(TaskKind::Text(u32::try_from(n).ok()?))
+        }
         ObjectRole::Manifest | ObjectRole::Plan => None,
     }
 }

@@ -79,6 +79,8 @@ fn name(part: &Part) -> String {
     match part {
         Part::Span(n) => format!("span {}", n + 1),
         Part::Audio(n) => format!("audio {}", n + 1),
+        Part::Text(n) => format!("text {}", n + 1),
+        Part::Pictures => "pictures".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use headwater_model::address::{Address, Folder};
-use headwater_model::id::Tenant;
+use headwater_model::id::{Tenant, TitleId};
 use headwater_ports::masters::{MasterError, Seen};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,7 @@ impl Engine {
                     let delivery = Delivery {
                         tenant: &bucket.tenant,
                         pipeline: &bucket.pipeline,
-                        name: &name,
+                        title: TitleId::from_file_name(&name),
                         path: address.to_string(),
                         stamp: Stamp::from(seen),
                     };

@@ -1,5 +1,6 @@
 //! The union of the spans equals one full decode, bit for bit.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -7,8 +8,11 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use headwater_model::id::Sha256;
 use headwater_model::origin::PublishRules;
-use headwater_model::pipeline::{Audio, AudioEncode, Pipeline, Rung, Video, VideoEncode};
-use headwater_model::plan::plan;
+use headwater_model::pipeline::{
+    Audio, AudioEncode, Codec, Pipeline, Rung, USUAL_PEAK, Video, VideoEncode,
+};
+use headwater_model::plan::{SpanPlan, plan};
+use headwater_model::quality::QualityRules;
 
 use super::*;
 use crate::inspect::inspect;
@@ -38,11 +42,15 @@ fn master(folder: &Path, name: &str, frames: u32, rate: &str, line: &str) -> Mas
 fn pipeline() -> Pipeline {
     let rung = Rung {
         name: "90p".into(),
+        codec: Codec::H264,
         long_side: 160,
         short_side: 90,
         crf: 23.0,
         max_kbps: 300,
         buffer_kbit: 600,
+        max_fps: None,
+        hdr: false,
+        copy: false,
     };
     Pipeline {
         name: "test".into(),
@@ -53,6 +61,9 @@ fn pipeline() -> Pipeline {
         video: Video::Encode(VideoEncode {
             encoders: vec![],
             preset: String::new(),
+            others: BTreeMap::new(),
+            trick: false,
+            pictures: false,
             ladder: vec![rung],
         }),
         audio: Audio::Encode(AudioEncode {
@@ -60,9 +71,14 @@ fn pipeline() -> Pipeline {
             kbps: 64,
             sample_rate: 48_000,
             channels: 2,
+            surround_kbps: None,
+            loudness: None,
+            true_peak: USUAL_PEAK,
         }),
         pool: None,
         publish: PublishRules::default(),
+        quality: QualityRules::default(),
+        transport: false,
     }
 }
 
@@ -79,9 +95,10 @@ fn pictures(mut reader: FrameReader) -> Vec<u64> {
         );
         let frame = frame.expect("a readable picture");
         let mut hash = DefaultHasher::new();
-        for (plane, rows) in [(0u32, 90usize), (1, 45), (2, 45)] {
+        for plane in 0..3 {
             let stride = frame.plane_stride()[plane as usize] as usize;
-            let width = if plane == 0 { 160 } else { 80 };
+            let (width, rows) = (frame.comp_width(plane), frame.comp_height(plane));
+            let (width, rows) = (width as usize, rows as usize);
             let data = frame.plane_data(plane).expect("a plane");
             (0..rows).for_each(|row| data[row * stride..row * stride + width].hash(&mut hash));
         }
@@ -103,12 +120,7 @@ fn check(name: &str, frames: u32, rate: &str, line: &str, basis: Basis) {
     let spans: Vec<u64> = plan
         .spans
         .iter()
-        .flat_map(|s| {
-            pictures(
-                FrameReader::span(&master, &plan.stream, &s.read, plan.orientation)
-                    .expect("it opens"),
-            )
-        })
+        .flat_map(|s| pictures(FrameReader::span(&master, &plan, &s.read).expect("it opens")))
         .collect();
     assert_eq!(spans, whole, "{name}: {} spans against one full decode", plan.spans.len());
     assert!(basis == Basis::Decoded || plan.spans.len() > 1, "{name} is cut");
@@ -148,6 +160,33 @@ fn a_transport_stream_is_decoded_for_its_index() {
     );
 }
 
+/// Each field is of another moment, and the missing lines of each frame come from the frames around it: also from those of
+/// the spans before and after.
+#[test]
+fn fields_become_frames_whatever_the_span() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Fields of 4:2:0 need a number of lines that 4 divides.
+    let line = "videocrop bottom=2 ! interlace field-pattern=1:1 top-field-first=false ! x264enc interlaced=true key-int-max=23 bframes=2 \
+                option-string=bff=1 speed-preset=veryfast ! h264parse ! mp4mux";
+    let master = master(folder.path(), "tape.mp4", 600, "50/1", line);
+    let found = inspect(&master, || ()).expect("it is fine");
+    assert_eq!(found.facts.video[0].fields, Some(Fields::BottomFirst));
+    let planned = |span_segments| {
+        let pipeline = Pipeline { span_segments, ..pipeline() };
+        plan(Sha256([0; 32]), &pipeline, "engine", &found.facts, &found.index, found.zero_ns)
+            .expect("a plan")
+    };
+    let seen = |plan: &Plan| -> Vec<u64> {
+        let reader = |s: &SpanPlan| FrameReader::span(&master, plan, &s.read).expect("it opens");
+        plan.spans.iter().flat_map(|s| pictures(reader(s))).collect()
+    };
+    let (cut, whole) = (planned(1), planned(100));
+    assert_eq!((cut.spans.len(), whole.spans.len()), (3, 1));
+    let whole = seen(&whole);
+    assert_eq!(whole.len(), 300);
+    assert_eq!(seen(&cut), whole);
+}
+
 #[test]
 fn a_span_of_another_master_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -164,7 +203,6 @@ fn a_span_of_another_master_is_refused() {
         plan(Sha256([0; 32]), &pipeline(), "engine", &found.facts, &found.index, found.zero_ns)
             .expect("a plan");
     let second = &plan.spans[1];
-    let error = FrameReader::span(&two, &plan.stream, &second.read, plan.orientation)
-        .expect_err("it is another film");
+    let error = FrameReader::span(&two, &plan, &second.read).expect_err("it is another film");
     assert_eq!(error.into_refusal().code, Code::FrameCountMismatch);
 }

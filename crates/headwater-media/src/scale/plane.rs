@@ -15,7 +15,7 @@ use wide::u8x16;
 use crate::error::Error;
 
 /// Sharper than any of two lobes, and at equal bytes better by VMAF than swscale's bicubic (docs/decisions/012).
-const FILTER: ResamplingFunction = ResamplingFunction::Lanczos3;
+pub(super) const FILTER: ResamplingFunction = ResamplingFunction::Lanczos3;
 
 /// Samples on a side of the block that is turned at once: as many as fit one register.
 const BLOCK: usize = 16;

@@ -1,11 +1,15 @@
 //! Where IDRs go.
 
+use std::collections::BTreeMap;
+
+use headwater_model::colour::Colour;
 use headwater_model::id::Sha256;
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::master::{MasterFacts, Orientation, VideoTrack};
 use headwater_model::origin::PublishRules;
-use headwater_model::pipeline::{Audio, Pipeline, Video};
+use headwater_model::pipeline::{Audio, Codec, Pipeline, Video};
 use headwater_model::plan::plan;
+use headwater_model::quality::QualityRules;
 
 use super::*;
 
@@ -33,10 +37,16 @@ fn check(frames: u32, expected: &[u64], every: u32) {
         orientation: Orientation::Upright,
         stated_rate: None,
         interlaced: false,
+        fields: None,
         bit_depth: None,
-        colorimetry: None,
+        chroma: None,
+        colour: Colour::UNSPECIFIED,
+        mastering: None,
+        light: None,
+        end_ns: 0,
         language: None,
         decoder: None,
+        captions: false,
     };
     let facts = MasterFacts {
         container: String::new(),
@@ -44,7 +54,13 @@ fn check(frames: u32, expected: &[u64], every: u32) {
         modified_ns: 0,
         video: vec![track],
         audio: vec![],
+        text: vec![],
         other: vec![],
+        timecode: None,
+        edit_lists: vec![],
+        delivery: None,
+        sources: vec![],
+        flaws: vec![],
     };
     let pipeline = Pipeline {
         name: String::new(),
@@ -55,14 +71,32 @@ fn check(frames: u32, expected: &[u64], every: u32) {
         video: Video::Encode(VideoEncode {
             encoders: vec![],
             preset: String::new(),
+            others: BTreeMap::new(),
+            trick: false,
+            pictures: false,
             ladder: vec![],
         }),
         audio: Audio::Copy,
         pool: None,
         publish: PublishRules::default(),
+        quality: QualityRules::default(),
+        transport: false,
     };
     let plan = plan(Sha256([0; 32]), &pipeline, "engine", &facts, &index, 0).expect("a plan");
-    let keys = key_frames(&plan, &plan.spans[0]);
+    let rendition = VideoRendition {
+        name: "video-16p".into(),
+        codec: Codec::H264,
+        width: 16,
+        height: 16,
+        crf: 23.0,
+        max_kbps: 100,
+        buffer_kbit: 200,
+        every: 1,
+        trick: false,
+        hdr: false,
+        copy: false,
+    };
+    let keys = key_frames(&plan, &plan.spans[0], &rendition);
     let mut at: Vec<u64> = keys.at.into_iter().collect();
     at.sort_unstable();
     assert_eq!((at.as_slice(), keys.every), (expected, every), "{frames} frames");

@@ -3,12 +3,18 @@
 use super::*;
 use crate::archive::MasterCopy;
 use crate::key::ObjectKey;
+use crate::quality::Verdict;
 use crate::refusal::Code;
 
 #[test]
 fn each_outcome_leads_on() {
-    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0 };
-    let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
+    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0, seen: Seen::default() };
+    let sealed = Outcome::Sealed {
+        inventory: Sha256([0; 32]),
+        objects: 1,
+        bytes: 1,
+        verdict: Verdict::default(),
+    };
     for (outcome, left, state, tasks) in [
         (&made, 2, TitleState::Transcoding, vec![]),
         (&made, 0, TitleState::Sealing, vec![TaskKind::Seal]),
@@ -42,9 +48,14 @@ fn a_master_is_archived_beside_whatever_the_title_does() {
 
 #[test]
 fn viewers_keep_a_title_while_it_is_healed() {
-    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0 };
+    let made = Outcome::Made { objects: vec![], codecs: vec![], cpu_ms: 0, seen: Seen::default() };
     let healed = Outcome::Healed { pointers: vec![] };
-    let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
+    let sealed = Outcome::Sealed {
+        inventory: Sha256([0; 32]),
+        objects: 1,
+        bytes: 1,
+        verdict: Verdict::default(),
+    };
     for (outcome, left, work, tasks) in [
         (&made, 1, Work::Healing, vec![]),
         (&made, 0, Work::Healing, vec![TaskKind::Heal]),

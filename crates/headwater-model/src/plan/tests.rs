@@ -1,12 +1,17 @@
 //! Plans: frames into segments, segments into spans, audio beside them.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
+use super::renditions::audio_ends;
 use super::*;
+use crate::colour::Colour;
 use crate::index::Unit;
 use crate::master::{AudioTrack, Orientation, VideoTrack};
 use crate::origin::PublishRules;
-use crate::pipeline::{Rung, VideoEncode};
+use crate::pipeline::{AudioEncode, Codec, Rung, USUAL_PEAK, VideoEncode};
+use crate::quality::QualityRules;
 use crate::time::FrameRate;
 
 fn pipeline() -> Pipeline {
@@ -19,13 +24,20 @@ fn pipeline() -> Pipeline {
         video: Video::Encode(VideoEncode {
             encoders: vec!["x264enc".into()],
             preset: "fast".into(),
+            others: BTreeMap::new(),
+            trick: false,
+            pictures: false,
             ladder: vec![Rung {
                 name: "360p".into(),
+                codec: Codec::H264,
                 long_side: 640,
                 short_side: 360,
                 crf: 23.0,
                 max_kbps: 800,
                 buffer_kbit: 1600,
+                max_fps: None,
+                hdr: false,
+                copy: false,
             }],
         }),
         audio: Audio::Encode(AudioEncode {
@@ -33,13 +45,18 @@ fn pipeline() -> Pipeline {
             kbps: 128,
             sample_rate: 48000,
             channels: 2,
+            surround_kbps: None,
+            loudness: None,
+            true_peak: USUAL_PEAK,
         }),
         pool: None,
         publish: PublishRules::default(),
+        quality: QualityRules::default(),
+        transport: false,
     }
 }
 
-fn facts(rate: Option<FrameRate>) -> MasterFacts {
+pub(crate) fn facts_of(rate: Option<FrameRate>) -> MasterFacts {
     MasterFacts {
         container: "Quicktime".into(),
         bytes: 1,
@@ -54,10 +71,16 @@ fn facts(rate: Option<FrameRate>) -> MasterFacts {
             orientation: Orientation::Upright,
             stated_rate: rate,
             interlaced: false,
+            fields: None,
             bit_depth: Some(8),
-            colorimetry: None,
+            chroma: None,
+            colour: Colour::UNSPECIFIED,
+            mastering: None,
+            light: None,
+            end_ns: 0,
             language: None,
             decoder: Some("avdec_h264".into()),
+            captions: false,
         }],
         audio: vec![AudioTrack {
             stream: "002".into(),
@@ -66,11 +89,19 @@ fn facts(rate: Option<FrameRate>) -> MasterFacts {
             channels: 6,
             sample_rate: 44100,
             language: Some("en".into()),
+            layout: None,
             start_ns: 0,
             end_ns: 0,
             decoder: Some("avdec_aac".into()),
+            delivered: None,
         }],
+        text: vec![],
         other: vec![],
+        timecode: None,
+        edit_lists: vec![],
+        delivery: None,
+        sources: vec![],
+        flaws: vec![],
     }
 }
 
@@ -91,7 +122,7 @@ fn index(times: &[i64], gop: usize) -> Index {
 }
 
 fn make(p: &Pipeline, times: &[i64], gop: usize, rate: Option<FrameRate>) -> Result<Plan, Refusal> {
-    plan(Sha256([2; 32]), p, "engine", &facts(rate), &index(times, gop), 0)
+    plan(Sha256([2; 32]), p, "engine", &facts_of(rate), &index(times, gop), 0)
 }
 
 /// A plan of whatever.
@@ -165,12 +196,18 @@ fn segment_of_one_picture_has_an_audio_frame_of_its_own() {
     assert_eq!(audio_ends(&ends, 8000), [47, 48, 49]);
 }
 
-#[test]
-fn uneven_frames_keep_their_times() {
+fn uneven() -> Vec<i64> {
     let mut times = at(30, 1, 1000);
     times.retain(|t| t % 7 != 3);
     times.drain(100..130);
-    let p = make(&pipeline(), &times, 30, FrameRate::new(30, 1)).unwrap();
+    times
+}
+
+#[test]
+fn uneven_frames_that_are_copied_keep_their_times() {
+    let copy = Pipeline { video: Video::Copy, audio: Audio::Copy, ..pipeline() };
+    let times = uneven();
+    let p = make(&copy, &times, 30, FrameRate::new(30, 1)).unwrap();
     assert!(matches!(p.cadence, Cadence::Variable(_)));
     assert_eq!(p.frames, times.len() as u64);
     let last = *times.last().unwrap();
@@ -180,6 +217,32 @@ fn uneven_frames_keep_their_times() {
         "{} {expected}",
         p.duration().ticks
     );
+}
+
+#[test]
+fn uneven_frames_that_are_encoded_are_brought_onto_a_grid() {
+    let times = uneven();
+    let p = make(&pipeline(), &times, 30, FrameRate::new(30, 1)).unwrap();
+    assert_eq!(p.cadence, Cadence::Constant(FrameRate::new(30, 1).unwrap()));
+    assert_eq!(p.frames, 1000);
+    assert_eq!(p.segments.iter().map(|s| s.frames).collect::<Vec<_>>()[..2], [180, 180]);
+    let shown: u64 = p
+        .spans
+        .iter()
+        .flat_map(|span| (0..span.read.frames).map(|n| u64::from(span.repeats_of(n))))
+        .sum();
+    assert_eq!(shown, 1000);
+}
+
+#[test]
+fn a_damaged_time_stamp_does_not_become_days_of_a_still_picture() {
+    let mut times = at(25, 1, 100);
+    times.extend(at(25, 1, 100).iter().map(|t| t + 95_443_717_688_888));
+    assert!(make(&pipeline(), &times, 25, None).is_ok(), "26.5 hours: 33 bits of 90 kHz");
+    times.push(200 * 3600 * NS + 1);
+    let refused = make(&pipeline(), &times, 25, None).unwrap_err();
+    assert_eq!(refused.code, Code::DamagedMaster);
+    assert!(refused.to_string().contains("200 hours apart"), "{refused}");
 }
 
 #[test]
@@ -199,7 +262,7 @@ fn copying_cuts_at_closed_keys_or_refuses() {
 fn without_an_index_there_is_one_span() {
     let mut i = index(&at(25, 1, 3000), 50);
     i.basis = Basis::Decoded;
-    let p = plan(Sha256([2; 32]), &pipeline(), "engine", &facts(None), &i, 0).unwrap();
+    let p = plan(Sha256([2; 32]), &pipeline(), "engine", &facts_of(None), &i, 0).unwrap();
     assert_eq!((p.spans.len(), p.spans[0].read.frames), (1, 3000));
 }
 
@@ -214,13 +277,13 @@ fn a_key_that_is_no_idr_starts_no_copied_segment() {
     let copy = Pipeline { video: Video::Copy, audio: Audio::Copy, ..pipeline() };
     let mut i = index(&at(25, 1, 400), 50);
     i.units[150].open = true;
-    let p = plan(Sha256([2; 32]), &copy, "engine", &facts(None), &i, 0).unwrap();
+    let p = plan(Sha256([2; 32]), &copy, "engine", &facts_of(None), &i, 0).unwrap();
     assert_eq!(p.segments.iter().map(|s| s.first_frame).collect::<Vec<_>>(), [0, 200, 300]);
 }
 
 #[test]
 fn sound_that_nobody_decodes_is_refused_before_any_work() {
-    let mut f = facts(None);
+    let mut f = facts_of(None);
     f.audio[0].decoder = None;
     let i = index(&at(25, 1, 100), 50);
     let refused = plan(Sha256([2; 32]), &pipeline(), "engine", &f, &i, 0).unwrap_err();
@@ -233,13 +296,14 @@ fn sound_that_nobody_decodes_is_refused_before_any_work() {
 }
 
 #[test]
-fn no_video_is_refused_in_words() {
-    let mut f = facts(None);
+fn nothing_to_see_or_hear_is_refused_in_words() {
+    let mut f = facts_of(None);
     f.video.clear();
+    f.audio.clear();
     let e = plan(Sha256([2; 32]), &pipeline(), "engine", &f, &index(&[], 1), 0).unwrap_err();
     assert_eq!(
         e.to_string(),
-        "no-video-track: the master has no video track (found: audio AAC 44100 Hz 6 channels)"
+        "no-video-track: the master has neither picture nor sound (found: no tracks at all)"
     );
 }
 
@@ -281,6 +345,37 @@ proptest! {
     }
 }
 
+proptest! {
+    /// However uneven the frames and short the spans: spans together show every step of the grid, each by the frame that
+    /// a single span over the whole title shows there.
+    #[test]
+    fn spans_of_uneven_frames_are_one_title(
+        lengths in prop::collection::vec(1_000_000i64..2_000_000_000, 2..300), span in 1u32..4,
+    ) {
+        let mut times = vec![0];
+        for length in lengths {
+            times.push(times[times.len() - 1] + length);
+        }
+        let shown = |span_segments: u32| -> Vec<i64> {
+            let p = Pipeline { span_segments, ..pipeline() };
+            let p = make(&p, &times, 7, None).unwrap();
+            p.spans
+                .iter()
+                .flat_map(|span| {
+                    let first = times.iter().position(|t| *t == span.read.first_frame_pts_ns).unwrap();
+                    let kept = times[first..].iter().take(span.read.frames as usize);
+                    assert_eq!(kept.clone().next_back(), Some(&span.read.last_frame_pts_ns));
+                    (0u64..)
+                        .zip(kept)
+                        .flat_map(|(n, t)| vec![*t; span.repeats_of(n) as usize])
+                        .collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        prop_assert_eq!(shown(span), shown(1000));
+    }
+}
+
 #[test]
 fn every_part_is_made_with_the_same_encoder() {
     let planned = make(&pipeline(), &at(25, 1, 300), 50, Some(FrameRate::PAL)).unwrap();
@@ -300,4 +395,62 @@ fn every_part_is_made_with_the_same_encoder() {
     assert_eq!(encoders(&with(&[])), ["best", "good", "worst"]);
     // Healing goes on with what was made, whatever is installed by then.
     assert!(with(&["worst"]).cuts_like(&with(&["best"])));
+}
+
+/// A radio play of ten minutes and a bit.
+#[test]
+fn sound_without_a_picture_is_a_title() {
+    let mut facts = facts_of(None);
+    facts.video.clear();
+    facts.audio[0].end_ns = 600_300_000_000;
+    let nothing = Index { basis: Basis::Parsed, units: vec![], last_duration_ns: None };
+    let p = plan(Sha256([2; 32]), &pipeline(), "engine", &facts, &nothing, 5).unwrap();
+    assert!(p.video.is_empty() && p.spans.is_empty());
+    assert_eq!(p.segments.len(), 100, "the last 0.3 s are part of the one before");
+    let rendition = &p.audio[0];
+    assert_eq!((p.timescale, rendition.zero_ns), (rendition.sample_rate, 5));
+    // Boundaries are those of the sound itself.
+    for (n, segment) in p.segments.iter().enumerate() {
+        let frames = rendition.frames_of(n);
+        assert_eq!(frames.start * u64::from(AAC_FRAME), segment.start);
+        assert_eq!((frames.end - frames.start) * u64::from(AAC_FRAME), segment.ticks);
+    }
+    let length = p.duration().ticks as f64 / f64::from(p.timescale);
+    assert!((600.3..600.33).contains(&length), "{length}");
+    let whole = Remake {
+        base: Version(1),
+        renditions: vec![],
+        from_ms: None,
+        to_ms: None,
+        reason: None,
+        heals: false,
+    };
+    assert_eq!(again(&p, &whole).map(|base| base.kept), Ok(vec![]));
+    facts.audio[0].end_ns = 0;
+    let refused = plan(Sha256([2; 32]), &pipeline(), "engine", &facts, &nothing, 0).unwrap_err();
+    assert_eq!(refused.code, Code::DamagedMaster);
+}
+
+#[test]
+fn tracks_with_six_channels_are_there_in_two_as_well() {
+    let mut surround = pipeline();
+    let Audio::Encode(encode) = &mut surround.audio else { unreachable!("it encodes") };
+    encode.surround_kbps = Some(384);
+    assert_eq!((encode.kbps_of(1), encode.kbps_of(6)), (encode.kbps / 2, 384));
+    let mut facts = facts_of(Some(FrameRate::PAL));
+    facts.audio[0].channels = 6;
+    facts.audio.push(AudioTrack {
+        stream: "003".to_owned(),
+        channels: 2,
+        ..facts.audio[0].clone()
+    });
+    let index = index(&at(25, 1, 300), 50);
+    let p = plan(Sha256([2; 32]), &surround, "engine", &facts, &index, 0).unwrap();
+    let found: Vec<(&str, u32)> = p.audio.iter().map(|a| (a.name.as_str(), a.channels)).collect();
+    let first = p.audio[0].name.clone();
+    assert_eq!(
+        found,
+        [(first.as_str(), 2), (p.audio[1].name.as_str(), 2), (&*format!("{first}-51"), 6)]
+    );
+    assert_eq!(p.audio[2].stream, p.audio[0].stream);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::id::{Sha256, Tenant};
+use crate::quality::Verdict;
 
 fn submitted(path: &str, again: bool) -> NewTitle {
     NewTitle {
@@ -129,7 +130,12 @@ fn ten_dead_workers_are_forgiven() {
 
 #[test]
 fn only_the_verifier_proves() {
-    let sealed = Outcome::Sealed { inventory: Sha256([0; 32]), objects: 1, bytes: 1 };
+    let sealed = Outcome::Sealed {
+        inventory: Sha256([0; 32]),
+        objects: 1,
+        bytes: 1,
+        verdict: Verdict::default(),
+    };
     assert!(answers(TaskKind::Verify, &Outcome::Proven { origins: vec![] }));
     assert!(!answers(TaskKind::Span(0), &Outcome::Proven { origins: vec![] }));
     assert!(answers(TaskKind::Seal, &sealed));

@@ -40,7 +40,7 @@ pub(super) fn check(known: &Known<'_>, findings: &mut Findings) {
     }
 }
 
-fn is_audio(rendition: &Rendition<'_>) -> bool {
+pub(super) fn is_audio(rendition: &Rendition<'_>) -> bool {
     rendition.header.codec.starts_with("mp4a")
 }
 

@@ -4,7 +4,9 @@ use dash_mpd_core::{AdaptationSet, MPD, Representation, SegmentTemplate};
 use headwater_model::finding::FindingKind;
 use headwater_model::key::ObjectKey;
 
-use super::{Findings, Known, Rendition, TOLERANCE};
+use headwater_model::plan::Pictures;
+
+use super::{Findings, Known, Rendition, TOLERANCE, pictures};
 
 /// The MPD has one representation for every rendition, with its codec, and every template expands to exactly the
 /// rendition's objects with their times.
@@ -23,10 +25,25 @@ pub(super) fn mpd(known: &Known<'_>, key: &ObjectKey, text: &str, findings: &mut
     for set in &period.adaptations {
         let based = [&mpd.base_url, &period.BaseURL, &set.BaseURL];
         for representation in &set.representations {
-            if based.iter().any(|b| !b.is_empty()) || !representation.BaseURL.is_empty() {
+            let id = representation.id.as_deref().unwrap_or_default();
+            let of_text = known.texts.get(id).and_then(|text| text.whole);
+            let is_based = of_text.is_none() && !representation.BaseURL.is_empty();
+            if based.iter().any(|b| !b.is_empty()) || is_based {
                 findings.malformed(key, "it has a BaseURL, which leads its addresses elsewhere");
             }
-            let id = representation.id.as_deref().unwrap_or_default();
+            if id == Pictures::FOLDER {
+                seen.push(id);
+                image(known, set, key, findings);
+                continue;
+            }
+            if let Some(whole) = of_text {
+                seen.push(id);
+                let address = representation.BaseURL.first().map_or("", |b| b.base.as_str());
+                if known.resolve(key, address).is_none_or(|named| named.path != whole.path) {
+                    findings.unknown(key, address);
+                }
+                continue;
+            }
             let Some(rendition) = known.renditions.iter().find(|r| r.header.name == id) else {
                 findings.unknown(key, id);
                 continue;
@@ -35,8 +52,29 @@ pub(super) fn mpd(known: &Known<'_>, key: &ObjectKey, text: &str, findings: &mut
             self::representation(known, rendition, set, representation, key, findings);
         }
     }
+    if !seen.contains(&Pictures::FOLDER)
+        && let Some(sheet) = pictures::sheets(known).first()
+    {
+        findings.not_named(&known.key(sheet), key);
+    }
+    for (_, text) in known.texts.iter().filter(|(name, _)| !seen.contains(name)) {
+        if let Some(whole) = text.whole {
+            findings.not_named(&known.key(whole), key);
+        }
+    }
     for rendition in known.renditions.iter().filter(|r| !seen.contains(&r.header.name.as_str())) {
         findings.account(known, rendition, key, false, &[]);
+    }
+}
+
+/// The template of small pictures expands to all sheets.
+fn image(known: &Known<'_>, set: &AdaptationSet, key: &ObjectKey, findings: &mut Findings) {
+    let media = set.SegmentTemplate.as_ref().and_then(|template| template.media.as_deref());
+    for (number, sheet) in (1u64..).zip(pictures::sheets(known)) {
+        let address = expand(media, Pictures::FOLDER, number);
+        if known.resolve(key, &address).is_none_or(|named| named.path != sheet.path) {
+            return findings.unknown(key, &address);
+        }
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) fn multivariant(
             Some(address) => {
                 rendition_at(address, findings);
             }
+            // What is heard without a picture is the variant itself.
+            None if media.media_type == AlternativeMediaType::ClosedCaptions => {}
+            None if media.default && known.renditions.iter().all(super::alignment::is_audio) => {}
             None => findings.malformed(key, format!("`{}` has no address", media.name)),
         }
     }
@@ -59,14 +62,37 @@ pub(super) fn multivariant(
                 );
             }
         }
+        // What is only pictures has neither sound nor words.
+        if variant.is_i_frame {
+            continue;
+        }
         let group = variant.audio.as_deref();
         if group.is_some_and(|g| !groups.contains(&g)) || (group.is_none() && !groups.is_empty()) {
             findings.malformed(key, format!("`{}` is without its sound", variant.uri));
         }
     }
-    let defaults = sound().filter(|m| m.default).count();
-    if !groups.is_empty() && defaults != 1 {
-        findings.malformed(key, format!("{defaults} audio renditions are the default, not 1"));
+    let words =
+        || playlist.alternatives.iter().filter(|m| m.media_type == AlternativeMediaType::Subtitles);
+    if words().filter(|m| m.default).count() > 1 {
+        findings.malformed(key, "more than one rendition of subtitles is the default");
+    }
+    let played = playlist.variants.iter().filter(|variant| !variant.is_i_frame);
+    for variant in played.filter(|_| words().next().is_some()) {
+        let group = variant.subtitles.as_deref();
+        if !words().any(|m| Some(m.group_id.as_str()) == group) {
+            findings.malformed(key, format!("`{}` is without its subtitles", variant.uri));
+        }
+    }
+    for group in &groups {
+        let defaults = sound().filter(|m| m.group_id == *group && m.default).count();
+        if defaults != 1 {
+            findings.malformed(key, format!("{defaults} audio renditions are the default, not 1"));
+        }
+    }
+    for tag in playlist.unknown_tags.iter().filter(|tag| tag.tag == "X-IMAGE-STREAM-INF") {
+        let address =
+            tag.rest.as_deref().and_then(|rest| rest.split("URI=\"").nth(1)?.split('"').next());
+        rendition_at(address.unwrap_or_default(), findings);
     }
     let is_media_playlist = |o: &&&Object| {
         o.role == ObjectRole::Manifest && o.path.ends_with(".m3u8") && o.path != HLS_NAME
@@ -94,8 +120,13 @@ pub(super) fn media_playlist(
         Err(_) => return findings.malformed(key, "it is not a playlist"),
     };
     whole(&playlist, key, findings);
+    if playlist.i_frames_only != rendition.header.trick {
+        let what = if playlist.i_frames_only { "has" } else { "does not have" };
+        findings.malformed(key, format!("it {what} EXT-X-I-FRAMES-ONLY"));
+    }
 
-    let mut init_named = false;
+    // MPEG-TS needs none.
+    let mut init_named = !rendition.twins.is_empty();
     let mut named = Vec::new();
     let (mut said_in_all, mut ticks_in_all) = (0.0, 0);
     for (n, segment) in playlist.segments.iter().enumerate() {
@@ -109,7 +140,9 @@ pub(super) fn media_playlist(
                     _ => findings.unknown(key, &map.uri),
                 }
             }
-            None if n == 0 => findings.malformed(key, "its first segment has no EXT-X-MAP"),
+            None if n == 0 && rendition.twins.is_empty() => {
+                findings.malformed(key, "its first segment has no EXT-X-MAP");
+            }
             None => {}
         }
         if segment.discontinuity || segment.byte_range.is_some() || segment.key.is_some() {
@@ -117,7 +150,7 @@ pub(super) fn media_playlist(
             findings.malformed(key, format!("it says that `{}` {what}", segment.uri));
         }
         let object = known.resolve(key, &segment.uri);
-        let Some(found) = object.and_then(|o| rendition.segment_of(o)) else {
+        let Some(found) = object.and_then(|o| rendition.segment_in_hls(o)) else {
             findings.unknown(key, &segment.uri);
             continue;
         };
@@ -152,14 +185,11 @@ pub(super) fn media_playlist(
 }
 
 /// A playlist of something that is finished says so; else players wait for more.
-fn whole(playlist: &MediaPlaylist, key: &ObjectKey, findings: &mut Findings) {
+pub(super) fn whole(playlist: &MediaPlaylist, key: &ObjectKey, findings: &mut Findings) {
     if !playlist.end_list {
         findings.malformed(key, "it does not end with EXT-X-ENDLIST");
     }
     if playlist.playlist_type != Some(MediaPlaylistType::Vod) {
         findings.malformed(key, "its EXT-X-PLAYLIST-TYPE is not VOD");
-    }
-    if playlist.i_frames_only {
-        findings.malformed(key, "it has EXT-X-I-FRAMES-ONLY");
     }
 }

@@ -4,6 +4,7 @@ use headwater_model::finding::FindingKind;
 use headwater_model::inventory::{Object, ObjectRole, RenditionHeader};
 
 use crate::cmaf::{InitFacts, SegmentFacts, read_init, read_segment};
+use crate::ts;
 
 /// What is wrong with an init segment: its size, its boxes, or that timescale, delay or codec are not its rendition's.
 pub fn init(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Option<FindingKind> {
@@ -58,6 +59,29 @@ pub fn segment(rendition: &RenditionHeader, object: &Object, bytes: &[u8]) -> Op
         }
         SegmentFacts { .. } => None,
     }
+}
+
+/// What is wrong with a segment as MPEG-TS: its size, its packets, that decoding cannot start with it, or that it is not
+/// presented when the inventory says. `None` for any other object.
+pub fn transport(
+    rendition: &RenditionHeader,
+    object: &Object,
+    bytes: &[u8],
+) -> Option<FindingKind> {
+    let ObjectRole::Transport { start, .. } = object.role else {
+        return None;
+    };
+    let expected = ts::presented(start, rendition.timescale);
+    size(object, bytes).or_else(|| match ts::read_segment(bytes) {
+        Err(why) => Some(malformed(why)),
+        Ok(ts::SegmentFacts { starts_with_key: false, .. }) => {
+            Some(malformed("its first access unit is not a key"))
+        }
+        Ok(ts::SegmentFacts { presented, .. }) if presented != expected => {
+            Some(FindingKind::TimeGap { expected, found: presented })
+        }
+        Ok(_) => None,
+    })
 }
 
 fn size(object: &Object, bytes: &[u8]) -> Option<FindingKind> {

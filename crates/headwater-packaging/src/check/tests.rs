@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 use headwater_model::inventory::ObjectRole;
+use headwater_model::plan::{Plan, SegmentPlan};
 use proptest::prelude::*;
 
 use super::*;
 use crate::fixture;
+
+mod beside;
 
 type Files = BTreeMap<ObjectKey, Vec<u8>>;
 

@@ -1,25 +1,13 @@
 //! Writes init segments (CMAF headers): `ftyp` and a `moov` that describes one track and has no samples.
 
+use headwater_model::colour::{Colour, ContentLight, MasteringDisplay};
 use mp4_atom::{
     Audio, BufMut, Colr, Dinf, Dref, Edts, Elst, ElstEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mvex,
     Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
-use super::{Error, TRACK_ID, codec_string_aac, codec_string_avc};
+use super::{Error, TRACK_ID, VideoConfig, codec_string_aac};
 use crate::language;
-
-/// Colour of a video track, in the code points of ISO/IEC 23091-2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour {
-    /// ColourPrimaries: 1 is BT.709.
-    pub primaries: u16,
-    /// TransferCharacteristics.
-    pub transfer: u16,
-    /// MatrixCoefficients.
-    pub matrix: u16,
-    /// Whether samples use all of their range.
-    pub full_range: bool,
-}
 
 /// What a video track's init segment says.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +20,14 @@ pub struct VideoInit<'a> {
     pub timescale: u32,
     /// Ticks that every composition offset contains for reordering; the edit list takes them out again.
     pub delay: u64,
-    /// AVCDecoderConfigurationRecord; goes into `avcC` byte for byte.
-    pub avcc: &'a [u8],
+    /// How it is coded.
+    pub config: VideoConfig<'a>,
     /// Colour, when known.
     pub colour: Option<Colour>,
+    /// The screen that an HDR picture was graded on.
+    pub mastering: Option<MasteringDisplay>,
+    /// How bright an HDR picture gets.
+    pub light: Option<ContentLight>,
 }
 
 /// What an audio track's init segment says.
@@ -64,7 +56,7 @@ impl VideoInit<'_> {
     /// # Errors
     /// When a side is longer than 65,535, the delay is more than 2^63 - 1 or the record is malformed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        codec_string_avc(self.avcc)?;
+        self.config.codec_string(self.colour)?;
         let side = |what, value: u32| {
             let limit = u64::from(u16::MAX);
             u16::try_from(value).map_err(|_| Error::TooLarge { what, value: value.into(), limit })
@@ -74,24 +66,48 @@ impl VideoInit<'_> {
         let tkhd = Tkhd { width: width.into(), height: height.into(), ..tkhd() };
         let visual = Visual { data_reference_index: 1, width, height, ..Visual::default() };
         let colr = self.colour.map(|c| Colr::Nclx {
-            colour_primaries: c.primaries,
-            transfer_characteristics: c.transfer,
-            matrix_coefficients: c.matrix,
+            colour_primaries: c.primaries.into(),
+            transfer_characteristics: c.transfer.into(),
+            matrix_coefficients: c.matrix.into(),
             full_range_flag: c.full_range,
         });
+        let (entry, record) = self.config.boxes();
         let entry = |buf: &mut Vec<u8>| {
-            buf.encode_atom(b"avc1", |buf| {
+            buf.encode_atom(entry, |buf| {
                 visual.encode(buf)?;
-                buf.encode_atom(b"avcC", |buf| {
-                    buf.append_slice(self.avcc);
+                buf.encode_atom(record, |buf| {
+                    buf.append_slice(self.config.record());
                     Ok(())
                 })?;
                 colr.encode(buf)?;
+                if let Some(mastering) = &self.mastering {
+                    buf.encode_atom(b"mdcv", |buf| {
+                        buf.append_slice(&mastering_bytes(mastering));
+                        Ok(())
+                    })?;
+                }
+                if let Some(light) = &self.light {
+                    buf.encode_atom(b"clli", |buf| {
+                        light.max_pixel.encode(buf)?;
+                        light.max_frame_average.encode(buf)
+                    })?;
+                }
                 Pasp { h_spacing: 1, v_spacing: 1 }.encode(buf)
             })
         };
         init(tkhd, self.delay, mdhd(self.timescale, None), hdlr(b"vide"), &Vmhd::default(), entry)
     }
+}
+
+/// MasteringDisplayColourVolumeBox (ISO/IEC 14496-12, 12.1.8): green, blue, red, white, in the units of the SEI message.
+fn mastering_bytes(of: &MasteringDisplay) -> Vec<u8> {
+    let [red, green, blue] = of.primaries;
+    let points = [green, blue, red, of.white];
+    let mut bytes: Vec<u8> =
+        points.iter().flat_map(|(x, y)| [x.to_be_bytes(), y.to_be_bytes()].concat()).collect();
+    bytes.extend(of.max_luminance.to_be_bytes());
+    bytes.extend(of.min_luminance.to_be_bytes());
+    bytes
 }
 
 impl AudioInit<'_> {

@@ -3,10 +3,11 @@
 //! What is read is exactly what CMAF and this crate allow: one track, one fragment, samples right behind `moof`.
 //! Anything else is an error, never a panic, whatever the bytes are.
 
-use mp4_atom::{Atom, Audio, Decode, ElstEntry, FourCC, Header, Visual};
+use headwater_model::colour::Colour;
+use mp4_atom::{Atom, Audio, Colr, Decode, ElstEntry, FourCC, Header, Visual};
 
 use super::segment::DELTA_FLAGS;
-use super::{Error, TRACK_ID, codec_string_aac, codec_string_avc};
+use super::{Error, TRACK_ID, VideoConfig, codec_string_aac};
 
 /// What an init segment says about its track.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +153,7 @@ fn expect(found: &Found<'_>, kind: &[u8; 4], place: &'static str) -> Result<(), 
 /// What an init segment says.
 ///
 /// # Errors
-/// When it is not exactly one `ftyp` and one `moov` with one track of AVC video or AAC audio, set up for fragments, or
+/// When it is not exactly one `ftyp` and one `moov` with one track of video or AAC audio that can be packaged, set up for fragments, or
 /// when an edit list does anything but skip a start.
 pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
     let parts = boxes(bytes).collect::<Result<Vec<_>, _>>()?;
@@ -186,7 +187,7 @@ pub fn read_init(bytes: &[u8]) -> Result<InitFacts, Error> {
         _ => return Err(Error::Contradiction("there is not exactly one sample entry".to_owned())),
     };
     let (codec, track) = match &<[u8; 4]>::from(hdlr.handler) {
-        b"vide" => video_entry(child(entries, b"avc1")?)?,
+        b"vide" => video_entry(entries)?,
         b"soun" => audio_entry(child(entries, b"mp4a")?)?,
         _ => {
             let handler = name(hdlr.handler);
@@ -209,10 +210,38 @@ fn delay(edts: &[u8]) -> Result<u64, Error> {
     }
 }
 
-fn video_entry(mut entry: &[u8]) -> Result<(String, Track), Error> {
-    let visual = Visual::decode(&mut entry).map_err(failed(FourCC::new(b"avc1")))?;
-    let track = Track::Video { width: visual.width.into(), height: visual.height.into() };
-    Ok((codec_string_avc(child(entry, b"avcC")?)?, track))
+fn video_entry(entries: &[u8]) -> Result<(String, Track), Error> {
+    for (kind, record, config) in VideoConfig::KINDS {
+        let Some(mut entry) = optional_child(entries, &kind)? else { continue };
+        let visual = Visual::decode(&mut entry).map_err(failed(FourCC::new(&kind)))?;
+        let track = Track::Video { width: visual.width.into(), height: visual.height.into() };
+        let colour = colour(entry)?;
+        return Ok((config(child(entry, &record)?).codec_string(colour)?, track));
+    }
+    let known = VideoConfig::KINDS.map(|(entry, _, _)| name(entry.into()));
+    Err(Error::Missing(known.join("` or `")))
+}
+
+/// What the sample entry says of colours, by code points.
+fn colour(entry: &[u8]) -> Result<Option<Colour>, Error> {
+    if optional_child(entry, b"colr")?.is_none() {
+        return Ok(None);
+    }
+    let code = |code: u16| u8::try_from(code).unwrap_or(Colour::UNSPECIFIED.primaries);
+    Ok(match leaf::<Colr>(entry)? {
+        Colr::Nclx {
+            colour_primaries,
+            transfer_characteristics,
+            matrix_coefficients,
+            full_range_flag,
+        } => Some(Colour {
+            primaries: code(colour_primaries),
+            transfer: code(transfer_characteristics),
+            matrix: code(matrix_coefficients),
+            full_range: full_range_flag,
+        }),
+        _ => None,
+    })
 }
 
 fn audio_entry(mut entry: &[u8]) -> Result<(String, Track), Error> {

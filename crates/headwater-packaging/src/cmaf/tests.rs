@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use headwater_model::colour::Colour;
 use mp4_atom::{Buf as _, Decode as _, Header};
 use proptest::prelude::*;
 
@@ -35,8 +36,17 @@ fn segment(sequence: u32, start: u64, samples: &[Sample]) -> Vec<u8> {
 }
 
 fn video_init() -> VideoInit<'static> {
-    let colour = Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false });
-    VideoInit { width: 320, height: 180, timescale: 30_000, delay: DELAY, avcc: &AVCC, colour }
+    let colour = Some(Colour::BT709);
+    VideoInit {
+        width: 320,
+        height: 180,
+        timescale: 30_000,
+        delay: DELAY,
+        config: VideoConfig::Avc(&AVCC),
+        colour,
+        mastering: None,
+        light: None,
+    }
 }
 
 fn audio_init() -> AudioInit<'static> {
@@ -240,7 +250,7 @@ fn configurations_are_kept_byte_for_byte() {
     // Reserved bits that are not as they should be, as old encoders leave them.
     let mut odd = AVCC;
     odd[4] = 0x03;
-    let init = VideoInit { avcc: &odd, ..video_init() };
+    let init = VideoInit { config: VideoConfig::Avc(&odd), ..video_init() };
     assert!(has(&init.to_bytes().expect("an init segment"), &odd));
     assert!(has(&audio_init().to_bytes().expect("an init segment"), &ASC));
 }
@@ -406,7 +416,7 @@ fn segment_that_starts_without_a_key_is_seen() {
 
 #[test]
 fn codec_strings() {
-    assert_eq!(codec_string_avc(&AVCC).expect("a record"), "avc1.64000d");
+    assert_eq!(VideoConfig::Avc(&AVCC).codec_string(None).expect("a record"), "avc1.64000d");
     for (asc, codec) in [
         (&ASC[..], "mp4a.40.2"),
         (&[0x2b, 0x8a, 0x08, 0x00], "mp4a.40.5"),
@@ -432,11 +442,12 @@ fn wrong_input_is_refused() {
         expect!["failed to write the boxes: unsupported: elst media_time exceeds i64::MAX"],
     );
     check_refusal(
-        VideoInit { avcc: &AVCC[..20], ..video_init() }.to_bytes(),
+        VideoInit { config: VideoConfig::Avc(&AVCC[..20]), ..video_init() }.to_bytes(),
         expect!["the AVCDecoderConfigurationRecord is malformed: out of bounds"],
     );
     check_refusal(
-        VideoInit { avcc: &[1, 100, 0, 13, 0xff, 0xe0, 0], ..video_init() }.to_bytes(),
+        VideoInit { config: VideoConfig::Avc(&[1, 100, 0, 13, 0xff, 0xe0, 0]), ..video_init() }
+            .to_bytes(),
         expect!["the AVCDecoderConfigurationRecord is malformed: it has no parameter sets"],
     );
     check_refusal(
@@ -572,7 +583,10 @@ proptest! {
     #[test]
     fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = (read_segment(&bytes), read_init(&bytes));
-        let _ = (codec_string_avc(&bytes), codec_string_aac(&bytes));
+        for (_, _, config) in VideoConfig::KINDS {
+            let _ = config(&bytes).codec_string(Some(Colour::BT470BG));
+        }
+        let _ = codec_string_aac(&bytes);
     }
 
     #[test]

@@ -108,3 +108,46 @@ fn shapes_of_pictures() {
     assert_eq!(aspect(406, 720), "203:360");
     assert_eq!(aspect(0, 0), "0:0");
 }
+
+#[test]
+fn subtitles_have_language_purpose_and_one_default() {
+    let view = fixture::view_of(&fixture::plan_with_text());
+    let text = mpd(&view, Place::Package);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("text") || line.contains("SUBTITLES"))
+        .filter_map(|line| line.strip_prefix("    "))
+        .collect();
+    expect![[r#"
+            <AdaptationSet id="3" contentType="text" lang="en" mimeType="text/vtt">
+              <Representation id="text-en-forced" bandwidth="327">
+                <BaseURL>text-en-forced/whole.vtt</BaseURL>
+            <AdaptationSet id="4" contentType="text" lang="en" mimeType="text/vtt">
+              <Representation id="text-en-sdh" bandwidth="327">
+                <BaseURL>text-en-sdh/whole.vtt</BaseURL>
+            <AdaptationSet id="5" contentType="text" mimeType="text/vtt">
+              <Representation id="text-3" bandwidth="327">
+                <BaseURL>text-3/whole.vtt</BaseURL>"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn pictures_for_fast_forward_are_told_apart() {
+    let view = fixture::view_of(&fixture::plan_with_trick());
+    let text = mpd(&view, Place::Package);
+    let at = text.find("<AdaptationSet id=\"3\"").expect("it is there");
+    expect![[r#"
+        <AdaptationSet id="3" contentType="video" segmentAlignment="true" mimeType="video/mp4" startWithSAP="1">
+              <EssentialProperty schemeIdUri="http://dashif.org/guidelines/trickmode" value="0"/>
+              <SegmentTemplate media="$RepresentationID$/seg-$Number%05d$.m4s" initialization="$RepresentationID$/init.mp4" startNumber="1" timescale="30000">
+                <SegmentTimeline>
+                  <S t="0" d="180180" r="2"/>
+                  <S d="120120"/>
+                </SegmentTimeline>
+              </SegmentTemplate>
+              <Representation id="trick-234p" bandwidth="31947" width="416" height="234" sar="1:1" frameRate="500/3003" codecs="avc1.64000b" maxPlayoutRate="64" codingDependency="false"/>
+            </AdaptationSet>
+          </Period>
+        </MPD>
+    "#]].assert_eq(&text[at..]);
+}

@@ -9,7 +9,7 @@ fn track(segments: &[(u64, u64)]) -> TrackView {
     let segments = segments
         .iter()
         .map(|(ticks, bytes)| {
-            let segment = SegmentView { start, ticks: *ticks, bytes: *bytes };
+            let segment = SegmentView { start, ticks: *ticks, bytes: *bytes, bytes_in_hls: *bytes };
             start += ticks;
             segment
         })

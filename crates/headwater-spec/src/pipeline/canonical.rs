@@ -1,7 +1,7 @@
 //! The canonical form of a pipeline: what its SHA-256 is taken of.
 //!
 //! Equal pipelines make equal segments (R1), so every value that shapes them counts, and nothing else does: not the name,
-//! nor what is asked of origins, nor the order, comments or spelling of the file.
+//! nor what is asked of origins or made of flaws, nor the order, comments or spelling of the file.
 
 use headwater_model::id::Sha256;
 use headwater_model::pipeline::{Audio, Pipeline, Video};
@@ -19,6 +19,9 @@ struct Canonical<'p> {
     span_segments: u32,
     video: &'p Video,
     audio: &'p Audio,
+    /// Left out where it is not wanted, as by builds that did not know it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    transport: bool,
 }
 
 /// SHA-256 of the canonical form: compact JSON.
@@ -29,11 +32,13 @@ pub(crate) fn sha256(pipeline: &Pipeline) -> Sha256 {
         sha256: _,
         pool: _,
         publish: _,
+        quality: _,
         segment_ms,
         gop_ms,
         span_segments,
         video,
         audio,
+        transport,
     } = pipeline;
     let canonical = Canonical {
         segment_ms: *segment_ms,
@@ -41,6 +46,7 @@ pub(crate) fn sha256(pipeline: &Pipeline) -> Sha256 {
         span_segments: *span_segments,
         video,
         audio,
+        transport: *transport,
     };
     let json = serde_json::to_vec(&canonical).expect("structs of numbers and strings are JSON");
     Sha256(sha2::Sha256::digest(json).into())

@@ -1,5 +1,7 @@
 //! What bit rates a picture of a size can have: the floor that x264 cannot go below, the ceiling that H.264 sets.
 
+use headwater_model::pipeline::Codec;
+
 /// What a level of H.264 allows in High profile (ITU-T H.264, tables; rates and buffers × 1.25).
 #[derive(Debug)]
 pub(super) struct Level {
@@ -33,6 +35,16 @@ const LEVELS: [Level; 2] = [
     },
 ];
 
+/// What H.265, AV1 and VP9 allow at the highest level that is to be counted on (H.265 6.2, AV1 6.3, VP9 6.2), where they
+/// differ the least of them, and no more than the highest rate here.
+const OTHERS: Level = Level {
+    name: "6.2",
+    macroblocks: 139_264,
+    long_side: 8_192,
+    max_kbps: HIGHEST,
+    buffer_kbit: HIGHEST,
+};
+
 /// Highest rate in kbit/s and largest buffer in kbit of any level up to 5.2.
 pub(super) const HIGHEST: u32 = 300_000;
 
@@ -45,10 +57,14 @@ const FLOOR_CENTIBITS: u64 = 1;
 /// some master could keep.
 const FLOOR_FPS: u64 = 24;
 
-/// The lowest level that holds a picture of this size; `None` when not even 5.2 does.
-pub(super) fn level(long_side: u32, short_side: u32) -> Option<&'static Level> {
+/// The lowest level of a codec that holds a picture of this size; `None` when not even the highest does.
+pub(super) fn level(codec: Codec, long_side: u32, short_side: u32) -> Option<&'static Level> {
     let macroblocks = u64::from(long_side.div_ceil(16)) * u64::from(short_side.div_ceil(16));
-    LEVELS.iter().find(|l| long_side <= l.long_side && macroblocks <= u64::from(l.macroblocks))
+    let levels: &[Level] = match codec {
+        Codec::H264 => &LEVELS,
+        Codec::H265 | Codec::Av1 | Codec::Vp9 => std::slice::from_ref(&OTHERS),
+    };
+    levels.iter().find(|l| long_side <= l.long_side && macroblocks <= u64::from(l.macroblocks))
 }
 
 /// The lowest cap in kbit/s that x264 can keep with a picture of this size.

@@ -97,7 +97,14 @@ fn neither_name_nor_spelling_counts_for_the_digest() {
 fn every_value_counts_for_the_digest() {
     let changes = [
         ("segment_seconds = 6", "segment_seconds = 8"),
+        ("segment_seconds = 6", "segment_seconds = 6\nmpeg_ts = true"),
         ("gop_seconds = 2", "gop_seconds = 3"),
+        ("gop_seconds = 2", "gop_seconds = 2\ntrick = true"),
+        ("gop_seconds = 2", "gop_seconds = 2\npictures = true"),
+        ("crf = 22", "crf = 22\nmax_fps = 30"),
+        ("crf = 22", "crf = 22\ncopy = true"),
+        ("kbps = 128", "kbps = 128\nloudness = -16.0"),
+        ("kbps = 128", "kbps = 128\nsurround_kbps = 384"),
         ("span_segments = 10", "span_segments = 11"),
         ("preset = \"fast\"", "preset = \"slow\""),
         ("name = \"360p\"", "name = \"small\""),
@@ -126,7 +133,7 @@ fn every_value_counts_for_the_digest() {
 #[test]
 fn the_readme_names_every_key() {
     let readme = include_str!("../../../../pipelines/README.md");
-    let sections = [KEYS, video::KEYS, video::RUNG_KEYS, audio::KEYS, publish::KEYS];
+    let sections = [KEYS, video::KEYS, video::RUNG_KEYS, audio::KEYS, publish::KEYS, quality::KEYS];
     for key in sections.into_iter().flatten() {
         assert!(readme.contains(&format!("`{key}`")), "pipelines/README.md does not name `{key}`");
     }

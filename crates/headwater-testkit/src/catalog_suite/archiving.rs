@@ -136,8 +136,8 @@ pub async fn a_master_is_archived_once_at_a_time(s: Scene) -> Case {
     let claimed = claim_archive(&s).await?;
     s.submit("copy").await?;
     let outcome = match prepared_to_archive(1) {
-        Outcome::Prepared { facts, plan, cpu_ms, .. } => {
-            Outcome::Prepared { facts, plan, cpu_ms, archives: false }
+        Outcome::Prepared { facts, plan, cpu_ms, verdict, .. } => {
+            Outcome::Prepared { facts, plan, cpu_ms, archives: false, verdict }
         }
         other => other,
     };

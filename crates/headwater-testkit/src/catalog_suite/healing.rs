@@ -7,13 +7,14 @@ use headwater_model::finding::{Finding, FindingKind, Way};
 use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{At, Found, How, Incident, Look, MOST, Mended};
 use headwater_model::life::{PackageRecord, Restored, RestoredPackage, TitleState};
+use headwater_model::quality::Seen;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, MAX_ATTEMPTS, Outcome, Retry, TaskKind};
 use headwater_ports::catalog::{CatalogError, Submitted};
 
 use super::scene::{
     LONG_MS, Scene, assert_refused, good, lasting, object, package, passing, plan_of, prepared,
-    title,
+    sealed, title,
 };
 
 type Case = Result<(), CatalogError>;
@@ -316,7 +317,7 @@ pub async fn a_lost_inventory_is_counted_again_and_has_to_be_the_same(s: Scene) 
     s.work().await?;
     let before = s.catalog.package(&v1).await?;
     let all = [TaskKind::Audio(0), TaskKind::Span(0), TaskKind::Seal];
-    let other = Outcome::Sealed { inventory: Sha256([8; 32]), objects: 12, bytes: 3_456 };
+    let other = sealed(Sha256([8; 32]));
     for is_given_up in [true, false] {
         assert!(s.catalog.heal(&v1).await?);
         let heal = s.claim_kind(TaskKind::Heal).await?;
@@ -380,6 +381,7 @@ pub async fn a_title_is_taken_over_as_it_was_found(s: Scene) -> Case {
         record: PackageRecord {
             plan: (version > 1).then(|| plan_of(1, 2)),
             codecs: vec![],
+            seen: Seen::default(),
             inventory: Some(Sha256([version as u8; 32])),
             objects: 12,
             bytes: 3_456,

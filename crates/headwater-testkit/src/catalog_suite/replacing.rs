@@ -5,6 +5,7 @@ use headwater_model::id::{Sha256, Tenant, Version};
 use headwater_model::incident::{How, Incident, Look};
 use headwater_model::life::TitleState;
 use headwater_model::plan::{Base, Plan};
+use headwater_model::quality::Verdict;
 use headwater_model::refusal::Code;
 use headwater_model::task::{Failure, Outcome, Remake, Retry, TaskKind};
 use headwater_ports::catalog::CatalogError;
@@ -67,6 +68,7 @@ fn prepared_in_part(base: u32) -> Outcome {
         plan: Box::new(plan),
         cpu_ms: 400,
         archives: false,
+        verdict: Verdict::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use headwater_model::id::{Sha256, Version};
 use headwater_model::life::TitleState;
+use headwater_model::quality::Seen;
 use headwater_model::queue::PROOF_LASTS_MS;
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{
@@ -226,6 +227,7 @@ pub async fn objects_are_replaced_by_path(s: Scene) -> Case {
         objects: vec![object("b/init.mp4", 1), object("a/init.mp4", 2)],
         codecs: vec![codec("b", "mp4a.40.2"), codec("a", "avc1.42c00d")],
         cpu_ms: 0,
+        seen: Seen::default(),
     };
     s.finish(TaskKind::Audio(0), &audio).await?;
     let many = (0..1_500).map(|n| object(&format!("c/seg-{n:05}.m4s"), 5));
@@ -233,6 +235,7 @@ pub async fn objects_are_replaced_by_path(s: Scene) -> Case {
         objects: [object("b/init.mp4", 3)].into_iter().chain(many).collect(),
         codecs: vec![codec("a", "avc1.64001f")],
         cpu_ms: 0,
+        seen: Seen::default(),
     };
     s.finish(TaskKind::Span(0), &span).await?;
     let objects = s.catalog.objects(&v1).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_model::archive::MasterCopy;
+use headwater_model::colour::Colour;
 use headwater_model::id::{Md5, Sha256, Tenant, TitleId, Version};
 use headwater_model::index::{Basis, Index, Unit};
 use headwater_model::inventory::{Object, ObjectRole};
@@ -12,6 +13,7 @@ use headwater_model::life::{TitleRecord, TitleState};
 use headwater_model::master::{AudioTrack, MasterFacts, Orientation, VideoTrack};
 use headwater_model::pipeline::Pipeline;
 use headwater_model::plan::{Plan, plan};
+use headwater_model::quality::{Seen, Verdict};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{Claimed, Failure, NewTitle, Outcome, Retry, Role, TaskKind};
 use headwater_model::time::FrameRate;
@@ -110,10 +112,16 @@ pub fn facts() -> MasterFacts {
             orientation: Orientation::Upright,
             stated_rate: Some(FrameRate::PAL),
             interlaced: false,
+            fields: None,
             bit_depth: Some(8),
-            colorimetry: None,
+            chroma: None,
+            colour: Colour::UNSPECIFIED,
+            mastering: None,
+            light: None,
+            end_ns: 0,
             language: None,
             decoder: Some("avdec_h264".to_owned()),
+            captions: false,
         }],
         audio: vec![AudioTrack {
             stream: "002".to_owned(),
@@ -122,11 +130,19 @@ pub fn facts() -> MasterFacts {
             channels: 2,
             sample_rate: 48_000,
             language: None,
+            layout: None,
             start_ns: 0,
             end_ns: 0,
             decoder: Some("avdec_aac".to_owned()),
+            delivered: None,
         }],
+        text: vec![],
         other: vec![],
+        timecode: None,
+        edit_lists: vec![],
+        delivery: None,
+        sources: vec![],
+        flaws: vec![],
     }
 }
 
@@ -158,17 +174,25 @@ pub fn good(kind: TaskKind) -> Outcome {
         objects: vec![object(&format!("{rendition}/seg-{n}.m4s"), u64::from(n) + 1)],
         codecs: vec![(rendition.to_owned(), "avc1.64001f".to_owned())],
         cpu_ms: 2_500,
+        seen: Seen::default(),
     };
     match kind {
         TaskKind::Prepare => prepared(1, 1),
         TaskKind::Span(n) => made("video-360p", n),
         TaskKind::Audio(n) => made("audio-1", n),
-        TaskKind::Seal => Outcome::Sealed { inventory: Sha256([9; 32]), objects: 12, bytes: 3_456 },
+        TaskKind::Text(n) => made("text-1", n),
+        TaskKind::Pictures => made("pictures", 0),
+        TaskKind::Seal => sealed(Sha256([9; 32])),
         TaskKind::Verify => Outcome::Proven { origins: vec!["local".to_owned()] },
         TaskKind::Publish => Outcome::Published { pointers: vec![object("index.m3u8", 7)] },
         TaskKind::Heal => Outcome::Healed { pointers: vec![] },
         TaskKind::Archive => Outcome::Archived { copy: copy_of(1) },
     }
+}
+
+/// What `Seal` hands in.
+pub fn sealed(inventory: Sha256) -> Outcome {
+    Outcome::Sealed { inventory, objects: 12, bytes: 3_456, verdict: Verdict::default() }
 }
 
 /// What `Prepare` hands in for the master `[seed; 32]` cut into `spans` spans.
@@ -178,6 +202,7 @@ pub fn prepared(seed: u8, spans: u64) -> Outcome {
         plan: Box::new(plan_of(seed, spans)),
         cpu_ms: 400,
         archives: false,
+        verdict: Verdict::default(),
     }
 }
 
@@ -188,6 +213,7 @@ pub fn prepared_to_archive(seed: u8) -> Outcome {
         plan: Box::new(plan_of(seed, 1)),
         cpu_ms: 400,
         archives: true,
+        verdict: Verdict::default(),
     }
 }
 

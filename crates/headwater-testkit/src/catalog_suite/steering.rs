@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use headwater_model::flaw::{Flaw, FlawKind};
 use headwater_model::id::{Tenant, Version};
 use headwater_model::lane::Priority;
 use headwater_model::life::TitleState;
+use headwater_model::quality::{Loudness, Seen, Verdict};
 use headwater_model::refusal::Code;
 use headwater_model::steering::{Answer, Order, TaskFilter, TaskOrder, TaskRecord, TaskState};
-use headwater_model::task::{Role, TaskKind};
+use headwater_model::task::{Outcome, Role, TaskKind};
 use headwater_model::worker::{Duty, FORGOTTEN_MS, SILENT_MS, Worker, WorkerState};
 use headwater_ports::catalog::{CatalogError, Submitted};
 
-use super::scene::{LEASE_MS, Scene, assert_lost, good, lasting, package, passing, title};
+use super::scene::{
+    LEASE_MS, Scene, assert_lost, good, lasting, package, passing, prepared, title,
+};
 
 type Case = Result<(), CatalogError>;
 
@@ -30,6 +34,55 @@ async fn tasks(s: &Scene, states: &[TaskState]) -> Result<Vec<TaskRecord>, Catal
 
 fn is_refused(answer: Answer) -> bool {
     matches!(answer, Answer::Refused(_))
+}
+
+/// Before anything is made of it, and once more before anybody sees what was made.
+pub async fn what_has_to_be_looked_at_is_held(s: Scene) -> Case {
+    let told = |text: &str| Verdict { told: vec![text.to_owned()], hold: true };
+    let loud = Loudness { track: "002".to_owned(), integrated: -9.5, range: 3.0, true_peak: 0.5 };
+    let black = Flaw { kind: FlawKind::Black, track: None, from_ms: 40, to_ms: 9_000 };
+    s.submit("film").await?;
+    let Outcome::Prepared { facts, plan, cpu_ms, archives, .. } = prepared(1, 1) else {
+        unreachable!("that is what it hands in")
+    };
+    let verdict = told("3 frames missing at 0:00:04.000");
+    let odd = Outcome::Prepared { facts, plan, cpu_ms, archives, verdict };
+    s.finish(TaskKind::Prepare, &odd).await?;
+    assert!(s.title("film").await?.held);
+    assert_eq!(s.try_claim().await?, None);
+    steer(&s, "film", Order::Release).await?;
+
+    let made = |kind, of: Seen| match good(kind) {
+        Outcome::Made { objects, codecs, cpu_ms, .. } => {
+            Outcome::Made { objects, codecs, cpu_ms, seen: of }
+        }
+        other => other,
+    };
+    let (audio, span) = (TaskKind::Audio(0), TaskKind::Span(0));
+    let heard = Seen { flaws: vec![], loudness: vec![loud.clone()] };
+    let seen = Seen { flaws: vec![black.clone()], loudness: vec![] };
+    s.finish(audio, &made(audio, heard)).await?;
+    s.finish(span, &made(span, seen)).await?;
+    let all = Seen { flaws: vec![black], loudness: vec![loud] };
+    let v1 = package("film", 1);
+    assert_eq!(s.catalog.package(&v1).await?.map(|record| record.seen), Some(all.clone()));
+    let sealed = match good(TaskKind::Seal) {
+        Outcome::Sealed { inventory, objects, bytes, .. } => {
+            Outcome::Sealed { inventory, objects, bytes, verdict: told("it is black") }
+        }
+        other => other,
+    };
+    s.finish(TaskKind::Seal, &sealed).await?;
+    assert_eq!(s.try_claim().await?, None, "nobody proves or publishes it");
+    steer(&s, "film", Order::Release).await?;
+    s.work().await?;
+    assert_eq!(s.state("film").await?, TitleState::Published);
+    assert_eq!(s.catalog.package(&v1).await?.map(|record| record.seen), Some(all), "for good");
+    let history = s.history("film").await?;
+    let found: Vec<&String> = history.iter().filter(|line| line.starts_with("found: ")).collect();
+    assert_eq!(found, ["found: 3 frames missing at 0:00:04.000", "found: it is black"]);
+    assert_eq!(history.iter().filter(|line| line.starts_with("held for")).count(), 2);
+    Ok(())
 }
 
 /// What is under way is finished, and what follows from it waits; a released title goes on.

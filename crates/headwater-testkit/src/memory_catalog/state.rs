@@ -15,6 +15,7 @@ use headwater_model::life::{
 };
 use headwater_model::master::MasterFacts;
 use headwater_model::origin::Profile;
+use headwater_model::quality::Seen;
 use headwater_model::queue::{SpanTally, is_proven_still, lost_too_often, progress};
 use headwater_model::refusal::Refusal;
 use headwater_model::task::{Claimed, Lease, NewTitle, Role, TaskKind};
@@ -76,6 +77,7 @@ pub(super) struct Package {
     master: Option<Sha256>,
     pub(super) record: PackageRecord,
     pub(super) codecs: BTreeMap<String, String>,
+    pub(super) seen: BTreeMap<TaskKind, Seen>,
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) last_words: Option<String>,
     /// The task that failed last, `Archive` left out.
@@ -456,7 +458,12 @@ impl State {
 
     pub(super) fn making(&self, package: &PackageId) -> Option<Making> {
         let (id, found) = self.packages.iter().find(|(_, p)| p.id == *package)?;
-        let transcodes = |kind| matches!(kind, TaskKind::Span(_) | TaskKind::Audio(_));
+        let transcodes = |kind| {
+            matches!(
+                kind,
+                TaskKind::Span(_) | TaskKind::Audio(_) | TaskKind::Text(_) | TaskKind::Pictures
+            )
+        };
         let done = self.tasks.values().filter(|t| {
             t.package == *id && transcodes(t.kind) && matches!(t.state, TaskState::Done { .. })
         });

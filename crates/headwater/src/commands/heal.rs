@@ -17,7 +17,7 @@ use crate::cli::{HealArgs, Outcome};
 use crate::commands::incidents::IncidentReport;
 use crate::commands::stuck::Lookout;
 use crate::commands::watched::watched;
-use crate::commands::{tell_if_held, turn_down, unknown_title};
+use crate::commands::{turn_down, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::REFRESH;
@@ -128,10 +128,10 @@ async fn one(
     if !queued {
         news(&format!("{title}  is being worked on already; waiting for that"));
     }
-    tell_if_held(app, title).await?;
+    let mut lookout = Lookout::begin(app, title).await?;
     let (waiting, mut told) =
         (Instant::now(), app.catalog.events(&app.config.tenant, title).await?.len());
-    let (mut is_long, mut lookout) = (false, Lookout::new());
+    let mut is_long = false;
     while is_busy(app, &package, newest).await? {
         let events = app.catalog.events(&app.config.tenant, title).await?;
         // The last of all is said below.

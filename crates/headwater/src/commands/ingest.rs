@@ -36,7 +36,10 @@ pub(crate) async fn ingest(
 ) -> anyhow::Result<Outcome> {
     let at = address(&args.file)?;
     let name = at.as_ref().map(Address::name).unwrap_or_default();
-    let title = args.title.unwrap_or_else(|| TitleId::from_file_name(&name));
+    // What the manifest of a delivery says, which the command line may say otherwise.
+    let (of_manifest, pipeline_asked) = headwater_engine::asked_for(Path::new(&args.file)).unzip();
+    let of_name = || of_manifest.unwrap_or_else(|| TitleId::from_file_name(&name));
+    let title = args.title.unwrap_or_else(of_name);
     // What cannot even be found is a slip of the pen: it gets an answer and no place in the catalog.
     let found = match at {
         Ok(at) => at_the_door(&config, &at).await.map(|()| at),
@@ -46,7 +49,8 @@ pub(crate) async fn ingest(
         Ok(at) => at.to_string(),
         Err(refusal) => return refuse(&title, &refusal, json),
     };
-    let pipeline = args.pipeline.unwrap_or_else(|| config.pipeline.clone());
+    let usual = || pipeline_asked.flatten().unwrap_or_else(|| config.pipeline.clone());
+    let pipeline = args.pipeline.unwrap_or_else(usual);
     let pipeline = match named(&config, pipeline, json)? {
         Ok(pipeline) => pipeline,
         Err(outcome) => return Ok(outcome),
@@ -166,11 +170,11 @@ pub(crate) async fn see_through(
     json: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    tell_if_held(app, title).await?;
+    let mut lookout = Lookout::begin(app, title).await?;
     let shutdown = stop.child_token();
     let watch = async {
         let mut progress = Progress::default();
-        let (mut last_word, mut lookout) = ((0, Instant::now()), Lookout::new());
+        let mut last_word = (0, Instant::now());
         loop {
             if disk_is_full(&app.config.data_dir) {
                 let words = app.catalog.events(&app.config.tenant, title).await?.len();
@@ -193,8 +197,8 @@ pub(crate) async fn see_through(
             }
             if !json {
                 progress.show(std::slice::from_ref(&record));
-                lookout.look(app, title).await?;
             }
+            lookout.look(app, title).await?;
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(REFRESH) => {}

@@ -292,7 +292,7 @@ impl<'a> Request<'a> {
             && let Some(track) = self.record.facts.as_ref().and_then(|facts| facts.video.first())
         {
             // Its spans may be cut otherwise; what they take in all depends on the ladder.
-            plan.video = video_renditions(&pipeline, track);
+            plan.video = video_renditions(&pipeline, track, self.plan.cadence.rate());
             plan.pipeline = pipeline;
         }
         let mut past = vec![(self.plan.clone(), self.making.spent.clone())];

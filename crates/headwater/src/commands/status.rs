@@ -6,7 +6,7 @@ use headwater_model::life::TitleRecord;
 use crate::app::App;
 use crate::cli::Outcome;
 use crate::commands::stuck::Lookout;
-use crate::commands::{tell_if_held, tell_if_nobody_can, tell_if_nobody_works, unknown_title};
+use crate::commands::{tell_if_nobody_can, tell_if_nobody_works, unknown_title};
 use crate::config::Config;
 use crate::origins::Need;
 use crate::progress::{Progress, REFRESH};
@@ -41,10 +41,11 @@ async fn one(app: &App, title: &TitleId, follow: bool, json: bool) -> anyhow::Re
     if !json && !record.state.is_final() {
         tell_if_nobody_can(app, title, "").await?;
     }
-    if follow && !record.state.is_final() {
-        tell_if_held(app, title).await?;
-    }
-    let (mut progress, mut lookout) = (Progress::default(), Lookout::new());
+    let mut progress = Progress::default();
+    let mut lookout = match follow && !record.state.is_final() {
+        true => Lookout::begin(app, title).await?,
+        false => Lookout::new(),
+    };
     while follow && !record.state.is_final() {
         if !json {
             progress.show(std::slice::from_ref(&record));

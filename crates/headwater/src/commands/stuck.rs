@@ -10,6 +10,7 @@ use headwater_model::worker::{Lack, WorkerRecord, WorkerState};
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::commands;
 use crate::terminal::news;
 
 /// Tasks of a title among which is looked for such. What nobody can take of the oldest of them, nobody can of others.
@@ -51,6 +52,8 @@ fn sentence(lack: &Lack, tasks: u64) -> String {
 /// Looks now and then whether what a command waits for can be done at all.
 pub(crate) struct Lookout {
     told: BTreeSet<Lack>,
+    /// Whether it was held when looked at last.
+    held: bool,
     next: Instant,
 }
 
@@ -59,12 +62,31 @@ impl Lookout {
     const EVERY: Duration = Duration::from_secs(5);
 
     pub(crate) fn new() -> Self {
-        Self { told: BTreeSet::new(), next: Instant::now() + Self::EVERY }
+        Self { told: BTreeSet::new(), held: false, next: Instant::now() + Self::EVERY }
+    }
+
+    /// Says so if the title is held already: whoever waits for it would not see why nothing happens.
+    pub(crate) async fn begin(app: &App, title: &TitleId) -> anyhow::Result<Self> {
+        let mut lookout = Self::new();
+        lookout.tell_if_held(app, title).await?;
+        Ok(lookout)
+    }
+
+    /// The same when it is held while somebody waits for it.
+    async fn tell_if_held(&mut self, app: &App, title: &TitleId) -> anyhow::Result<()> {
+        let before = std::mem::take(&mut self.held);
+        let record = app.catalog.title(&app.config.tenant, title).await?;
+        self.held = record.is_some_and(|record| record.held);
+        if self.held && !before {
+            commands::tell_held(title);
+        }
+        Ok(())
     }
 
     /// Says what is lacking for a title, each thing once; does nothing when it has looked just before.
     pub(crate) async fn look(&mut self, app: &App, title: &TitleId) -> anyhow::Result<()> {
         if Instant::now() >= self.next {
+            self.tell_if_held(app, title).await?;
             self.tell(app, title).await?;
             self.next = Instant::now() + Self::EVERY;
         }

@@ -33,7 +33,8 @@ pub(crate) fn bad_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("text.mp4", text, "not-media"),
         ("without-moov.mp4", without_moov, "damaged-master"),
         ("cut-off.mp4", moov_first[..moov_first.len() / 2].to_vec(), "damaged-master"),
-        ("audio-only.mp4", fs::read(masters::AUDIO_ONLY.path()).unwrap(), "no-video-track"),
+        ("blink.mp4", fs::read(masters::BLINK.path()).unwrap(), "damaged-master"),
+        ("words-only.mkv", fs::read(masters::WORDS_ONLY.path()).unwrap(), "no-video-track"),
         ("vvc.mp4", unknown_codec, "unsupported-codec"),
     ]
 }
@@ -108,8 +109,98 @@ fn mkv_that_was_cut_off_before_its_first_track() {
 }
 
 #[test]
-fn sound_only() {
-    bad_file("audio-only.mp4", "no video track");
+fn neither_picture_nor_sound() {
+    bad_file("words-only.mkv", "neither picture nor sound");
+}
+
+#[test]
+fn a_picture_for_a_tenth_of_the_sound() {
+    bad_file("blink.mp4", "the picture lasts 1.0 s of the 16.0 s");
+}
+
+/// A small file that would become gigabytes is known by its header.
+#[test]
+fn a_picture_of_16384_by_8192() {
+    let site = Site::new();
+    let ran = site.ingest(&masters::BOMB.path(), "film", "vod-h264");
+    let verdict = check_refused(&site, "film", &ran, "rejected", "picture-too-large");
+    assert!(verdict["message"].as_str().unwrap().contains("16384 × 8192"), "{verdict}");
+}
+
+#[test]
+fn a_picture_of_one_pixel() {
+    let site = Site::new();
+    let ran = site.ingest(&masters::ONE_PIXEL.path(), "film", "vod-h264");
+    let verdict = check_refused(&site, "film", &ran, "rejected", "damaged-master");
+    assert!(verdict["message"].as_str().unwrap().contains("1 × 1"), "{verdict}");
+}
+
+/// A box with every number of a kind replaced, of an MP4 whose `moov` comes last.
+fn with_boxes(kind: &[u8; 4], change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = fs::read(masters::H264_25.path()).unwrap();
+    let mut at = find(&bytes, b"moov").unwrap();
+    while let Some(found) = find(&bytes[at..], kind) {
+        at += found;
+        let size = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
+        change(&mut bytes[at + 4..at - 4 + size]);
+        at += 4;
+    }
+    bytes
+}
+
+#[test]
+fn ten_thousand_tracks() {
+    let mut bytes = fs::read(masters::H264_25.path()).unwrap();
+    let moov = find(&bytes, b"moov").unwrap() - 4;
+    let track = find(&bytes[moov..], b"trak").unwrap() + moov - 4;
+    let size = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let one = bytes[track..track + size(&bytes, track) as usize].to_vec();
+    let larger = size(&bytes, moov) + 10_000 * one.len() as u32;
+    bytes[moov..moov + 4].copy_from_slice(&larger.to_be_bytes());
+    let id = find(&one, b"tkhd").unwrap() + 16;
+    for n in 0..10_000u32 {
+        let mut track = one.clone();
+        track[id..id + 4].copy_from_slice(&(10 + n).to_be_bytes());
+        bytes.extend(track);
+    }
+    let site = Site::new();
+    let master = site.write("film.mp4", bytes);
+    let ran = site.ingest(&master, "film", "vod-h264");
+    check_refused(&site, "film", &ran, "rejected", "damaged-master");
+}
+
+/// No frame lasts any time, or all of them for ever, or less than nothing: each ends with a code, within its time.
+#[test]
+fn lengths_that_make_no_sense() {
+    for (name, delta) in [("zero", 0u32), ("ever", 0x7fff_ffff), ("negative", 0xffff_ff00)] {
+        // Version, flags, count; then how many samples, and how long each is.
+        let bytes = with_boxes(b"stts", |stts| {
+            stts[8..]
+                .chunks_exact_mut(8)
+                .for_each(|e| e[4..].copy_from_slice(&delta.to_be_bytes()));
+        });
+        let site = Site::new();
+        let master = site.write("film.mp4", bytes);
+        let ran = site.ingest(&master, "film", &site.quick(2));
+        let verdict = ran.last_line();
+        let state = verdict["state"].as_str().unwrap();
+        assert!(["published", "rejected"].contains(&state), "{name}: {verdict}");
+        if state == "rejected" {
+            assert_eq!(verdict["code"], "damaged-master", "{name}: {verdict}");
+        }
+    }
+}
+
+#[test]
+fn lengths_of_tracks_that_make_no_sense() {
+    for length in [0u32, 1, 0xffff_fff0] {
+        let bytes = with_boxes(b"mdhd", |mdhd| mdhd[16..20].copy_from_slice(&length.to_be_bytes()));
+        let site = Site::new();
+        let master = site.write("film.mp4", bytes);
+        let ran = site.ingest(&master, "film", &site.quick(2));
+        let state = ran.last_line()["state"].as_str().unwrap().to_owned();
+        assert!(["published", "rejected"].contains(&state.as_str()), "{length}: {ran}");
+    }
 }
 
 #[test]

@@ -252,8 +252,9 @@ fn probing_a_master() {
             --- stdout
             film.mp4  ISO MP4/M4A, 1,055,736 bytes
               video  H.264 (Main Profile) 1280x720  (avdec_h264)
+                     8 bits, 4:2:0, colours not stated
                      132 frames, 25 frames per second, 5.280 s, index parsed
-              audio  MPEG-4 AAC 48000 Hz 6 channels, language not stated  (avdec_aac)
+              audio  MPEG-4 AAC 48000 Hz 5.1, language not stated  (avdec_aac)
             --- stderr
         "#]],
     );
@@ -261,11 +262,11 @@ fn probing_a_master() {
         &site,
         ["--json", "probe", "film.mp4"],
         expect![[r#"
-        exit code 0
-        --- stdout
-        {"audio":[{"channels":6,"codec":"MPEG-4 AAC","decoder":"avdec_aac","end_ns":5312000000,"language":null,"media_type":"audio/mpeg","sample_rate":48000,"start_ns":0,"stream":"002"}],"bytes":1055736,"cadence":{"constant":[25,1]},"container":"ISO MP4/M4A","file":"film.mp4","frames":132,"index":"parsed","other":[],"seconds":5.28,"video":[{"bit_depth":8,"codec":"H.264 (Main Profile)","colorimetry":"bt709","decoder":"avdec_h264","height":720,"interlaced":false,"language":null,"media_type":"video/x-h264","orientation":"upright","sample_aspect":[1,1],"stated_rate":[25,1],"stream":"001","width":1280}]}
-        --- stderr
-    "#]],
+            exit code 0
+            --- stdout
+            {"audio":[{"channels":6,"codec":"MPEG-4 AAC","decoder":"avdec_aac","end_ns":5312000000,"language":null,"layout":"5.1","media_type":"audio/mpeg","sample_rate":48000,"start_ns":0,"stream":"002"}],"bytes":1055736,"cadence":{"constant":[25,1]},"container":"ISO MP4/M4A","edit_lists":[{"delay_ns":0,"from_ns":0,"pieces":1,"stream":"001"},{"delay_ns":0,"from_ns":0,"pieces":1,"stream":"002"}],"file":"film.mp4","flaws":[],"frames":132,"index":"parsed","other":[],"seconds":5.28,"text":[],"video":[{"bit_depth":8,"chroma":"4:2:0","codec":"H.264 (Main Profile)","colour":{"full_range":false,"matrix":2,"primaries":2,"transfer":2},"decoder":"avdec_h264","end_ns":5280000000,"fields":null,"height":720,"interlaced":false,"language":null,"light":null,"mastering":null,"media_type":"video/x-h264","orientation":"upright","sample_aspect":[1,1],"stated_rate":[25,1],"stream":"001","width":1280}]}
+            --- stderr
+        "#]],
     );
 }
 

@@ -10,8 +10,15 @@ mod run;
 mod masters;
 mod package;
 
+mod captions;
+mod colours;
+mod deliveries;
+mod facts;
+mod flaws;
 mod frames;
+mod sound;
 mod sync;
+mod text;
 
 mod again;
 mod archive;
@@ -33,3 +40,4 @@ mod unheard;
 
 mod cli;
 mod play;
+mod transport;

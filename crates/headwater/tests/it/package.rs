@@ -35,7 +35,8 @@ pub(crate) fn renditions(package: &Path, scratch: &Path) -> Vec<Rendition> {
     let folders = fs::read_dir(package)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir());
+        // Subtitles have no init segment.
+        .filter(|path| path.join("init.mp4").is_file());
     let mut renditions: Vec<_> =
         folders.map(|folder| Rendition::put_together(&folder, scratch)).collect();
     renditions.sort_by(|a, b| a.name.cmp(&b.name));
@@ -110,6 +111,14 @@ pub(crate) fn first_frame(master: &Path) -> f64 {
     stamps(master).first().copied().unwrap()
 }
 
+/// When the first track of a file starts, in seconds on the line that they share.
+pub(crate) fn start(master: &Path) -> f64 {
+    let mut command = program("ffprobe");
+    command.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "format=start_time"]);
+    let output = tool(command.arg(master));
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
 fn stamps(master: &Path) -> Vec<f64> {
     let entries = "frame=best_effort_timestamp_time";
     let mut command = program("ffprobe");
@@ -123,13 +132,25 @@ fn stamps(master: &Path) -> Vec<f64> {
 
 /// Every frame of one full decode, in order.
 pub(crate) fn thumbnails(file: &Path) -> Vec<Thumbnail> {
+    filtered_thumbnails(file, "null")
+}
+
+/// The same behind a filter of ffmpeg's.
+pub(crate) fn filtered_thumbnails(file: &Path, filter: &str) -> Vec<Thumbnail> {
     let (columns, rows) = GRID;
-    let grey = decode(
-        file,
-        &["-vf", &format!("scale={columns}:{rows}:flags=area"), "-pix_fmt", "gray"],
-        "rawvideo",
-    );
+    let scaled = format!("{filter},scale={columns}:{rows}:flags=area");
+    let grey = decode(file, &["-vf", &scaled, "-pix_fmt", "gray"], "rawvideo");
     grey.chunks(columns * rows).map(<[u8]>::to_vec).collect()
+}
+
+/// A thumbnail, as [`thumbnails`] has them, of a grey picture without a header.
+pub(crate) fn thumbnail_of_grey(file: &Path, (width, height): (usize, usize)) -> Thumbnail {
+    let mut command = program("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-f", "rawvideo", "-pix_fmt", "gray"]);
+    command.args(["-s", &format!("{width}x{height}"), "-i"]).arg(file);
+    let (columns, rows) = GRID;
+    command.args(["-vf", &format!("scale={columns}:{rows}:flags=area"), "-pix_fmt", "gray"]);
+    tool(command.args(["-f", "rawvideo", "-"])).stdout
 }
 
 /// The sound as 16-bit samples of one channel at 48 kHz.
@@ -140,7 +161,7 @@ pub(crate) fn samples(file: &Path) -> Vec<i16> {
     bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-fn decode(file: &Path, how: &[&str], format: &str) -> Vec<u8> {
+pub(crate) fn decode(file: &Path, how: &[&str], format: &str) -> Vec<u8> {
     let mut command = program("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-i"]).arg(file);
     command.args(how).args(["-vsync", "passthrough", "-f", format, "-"]);

@@ -212,6 +212,7 @@ fn a_second_signal_ends_the_process_at_once() {
         let worker = Process::start(&site, "worker.log", &["worker", "--drain-timeout=100"]);
         queue(&site, "film", "vod-h264");
         wait_until("it transcodes", || site.status("film")["state"] == "transcoding");
+        wait_until("it encodes", || worker.log().contains("kind=span 1}"));
         wait_for_children(&site);
         worker.signal(first);
         wait_until("it drains", || worker.log().contains("draining: "));

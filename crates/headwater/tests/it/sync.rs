@@ -29,8 +29,9 @@ struct Marks {
 impl Marks {
     fn of_master(file: &Path) -> Self {
         let times = package::frame_times(file);
-        // Time 0 of the master's sound is that of its tracks' common line, which its first frame starts near, not at.
-        let zero = package::first_frame(file);
+        // Time 0 of the master's sound, as ffmpeg decodes it, is when the first of its tracks starts. Its first frame is
+        // near that, not at it.
+        let zero = package::first_frame(file) - package::start(file);
         let beeps = beeps(&package::samples(file)).into_iter().map(|at| at - zero).collect();
         Self { flashes: flashes(file, &times), beeps }
     }
@@ -117,6 +118,36 @@ fn at_2997_with_44_1_khz() {
 }
 
 #[test]
+fn at_23976() {
+    check(&masters::FLASHES_23976);
+}
+
+#[test]
+fn at_50() {
+    check(&masters::FLASHES_50);
+}
+
+#[test]
+fn at_5994() {
+    check(&masters::FLASHES_5994);
+}
+
+#[test]
+fn at_a_variable_rate() {
+    check(&masters::FLASHES_UNEVEN);
+}
+
+#[test]
+fn in_a_transport_stream() {
+    check(&masters::FLASHES_TS);
+}
+
+#[test]
+fn in_mxf() {
+    check(&masters::FLASHES_MXF);
+}
+
+#[test]
 fn in_mkv() {
     check(&masters::FLASHES_MKV);
 }
@@ -129,4 +160,30 @@ fn with_sound_that_the_master_has_late() {
 #[test]
 fn with_an_edit_list() {
     check(&masters::FLASHES_CUT);
+}
+
+/// A radio play: all of it, where it was.
+#[test]
+fn without_a_picture() {
+    for master in [&masters::RADIO_PLAY, &masters::AUDIO_ONLY] {
+        let site = Site::new();
+        let file = master.path();
+        site.publish(&file, "play", &site.quick(3));
+        let scratch = site.path("renditions");
+        fs::create_dir(&scratch).unwrap();
+        let renditions = package::renditions(&site.package("play"), &scratch);
+        let tracks = if master.file.ends_with(".mka") { 2 } else { 1 };
+        assert_eq!(renditions.len(), tracks, "{renditions:?}");
+        let wanted = package::samples(&file);
+        for rendition in renditions {
+            let found = package::samples(&rendition.file);
+            let longer = found.len() as f64 / RATE - wanted.len() as f64 / RATE;
+            // The last packet of FLAC may be half full, which its container does not say.
+            assert!((-0.001..0.086).contains(&longer), "{}: {longer} s longer", rendition.name);
+            let (wanted, found) = (beeps(&wanted), beeps(&found));
+            assert_eq!(wanted.len(), found.len(), "{}", rendition.name);
+            let apart = wanted.iter().zip(found).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f64::max) < TOLERANCE, "{}", rendition.name);
+        }
+    }
 }

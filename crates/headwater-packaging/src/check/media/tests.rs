@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::cmaf::{AudioInit, Sample, VideoInit, segment_head};
+use crate::cmaf::{AudioInit, Sample, VideoConfig, VideoInit, segment_head};
 use crate::fixture::{self, ASC, AVCC, DELAY};
 
 /// A finding as people read it, `fine` when there is none.
@@ -162,7 +162,9 @@ fn init_segment_of_another_rendition() {
         height: 180,
         timescale: 30_000,
         delay: DELAY,
-        avcc: &AVCC,
+        config: VideoConfig::Avc(&AVCC),
+        mastering: None,
+        light: None,
         colour: None,
     };
     let without_delay = VideoInit { delay: 0, ..video }.to_bytes().expect("an init segment");

@@ -30,6 +30,30 @@ fn version() {
 }
 
 #[test]
+fn mpeg_ts_carries_h264() {
+    check("version = 1\n", "version = 1\nmpeg_ts = true\n", expect!["fine"]);
+    check(
+        "version = 1\n",
+        "version = 1\nmpeg_ts = 1\n",
+        expect![[r#"
+        pipelines/x.toml:2:11: `mpeg_ts` must be true or false, not a whole number
+          2 | mpeg_ts = 1
+            |           ^"#]],
+    );
+    let other = [
+        ("version = 1\n", "version = 1\nmpeg_ts = true\n"),
+        ("name = \"360p\"\n", "name = \"360p\"\ncodec = \"h265\"\n"),
+        ("[audio]", "[video.h265]\nencoders = [\"x265enc\"]\npreset = \"fast\"\n\n[audio]"),
+    ];
+    expect![[r#"
+        pipelines/x.toml:2:11: MPEG-TS carries H.264 here, and rung `360p` is coded otherwise
+          2 | mpeg_ts = true
+            |           ^^^^
+        hint: leave the rung out, or make a pipeline of its own for old devices"#]]
+    .assert_eq(&problems(&edited(&other)));
+}
+
+#[test]
 fn segment_length() {
     check(
         "segment_seconds = 6",
@@ -164,10 +188,10 @@ fn typo_in_a_key() {
         "kbps = 128",
         "kbps = 128\nvolume = 11",
         expect![[r#"
-        pipelines/x.toml:29:1: unknown key `audio.volume`
-          29 | volume = 11
-             | ^^^^^^
-        hint: known: `mode`, `encoders`, `kbps`, `sample_rate`, `channels`"#]],
+            pipelines/x.toml:29:1: unknown key `audio.volume`
+              29 | volume = 11
+                 | ^^^^^^
+            hint: known: `mode`, `encoders`, `kbps`, `sample_rate`, `channels`, `surround_kbps`, `loudness`, `true_peak`"#]],
     );
 }
 
@@ -481,4 +505,63 @@ fn what_is_asked_of_origins_does_not_make_another_pipeline() {
     assert_eq!(publish.required.as_deref(), Some(["b2".to_owned()].as_slice()));
     assert_eq!(publish.verify, Some(headwater_model::origin::Verify::Edge));
     assert!(plain.publish.is_empty());
+}
+
+#[test]
+fn quality() {
+    let with = |line: &str| format!("buffer_kbit = 2200\n\n[quality]\n{line}");
+    check(
+        "buffer_kbit = 2200",
+        &with("black = 'stop'"),
+        expect![[r#"
+        pipelines/x.toml:27:9: `stop` is no judgement of a flaw
+          27 | black = 'stop'
+             |         ^^^^^^
+        hint: known: `accept`, `warn`, `hold`, `reject`"#]],
+    );
+    check(
+        "buffer_kbit = 2200",
+        &with("silence_seconds = 0.1"),
+        expect![[r#"
+        pipelines/x.toml:27:19: silence_seconds = 0.1 is outside 0.2 to 3600
+          27 | silence_seconds = 0.1
+             |                   ^^^
+        hint: films fade for a second or two"#]],
+    );
+    check(
+        "buffer_kbit = 2200",
+        &with("loudness_lufs = [-20, -24]"),
+        expect![[r#"
+        pipelines/x.toml:27:17: loudness_lufs = [-20, -24] leaves nothing between them
+          27 | loudness_lufs = [-20, -24]
+             |                 ^^^^^^^^^^
+        hint: the quietest and the loudest that is right: `[-24, -22]`"#]],
+    );
+    check(
+        "buffer_kbit = 2200",
+        &with("blakc = 'warn'"),
+        expect![[r#"
+        pipelines/x.toml:27:1: unknown key `quality.blakc`
+          27 | blakc = 'warn'
+             | ^^^^^
+        hint: did you mean `black`?"#]],
+    );
+}
+
+#[test]
+fn what_is_made_of_flaws_does_not_make_another_pipeline() {
+    use headwater_model::quality::{FlawClass, Judgement};
+
+    let plain = pipeline("x.toml", GOOD).unwrap();
+    let text = format!(
+        "{GOOD}\n[quality]\nblack = 'hold'\nfreeze = 'warn'\nblack_seconds = 1.5\nloudness_lufs = [-24, -22]\n"
+    );
+    let strict = pipeline("x.toml", &text).unwrap();
+    assert_eq!(strict.sha256, plain.sha256);
+    let quality = &strict.quality;
+    assert_eq!(quality.judgements.get(&FlawClass::Black), Some(&Judgement::Hold));
+    assert_eq!(quality.judgements.len(), 1, "what is as usual is not noted");
+    assert_eq!((quality.black_ms, quality.freeze_ms), (1_500, 5_000));
+    assert_eq!(quality.loudness, Some((-24.0, -22.0)));
+    assert!(plain.quality.is_default());
 }

@@ -263,6 +263,7 @@ impl State {
                     id: package.package.clone(),
                     published: state.refusal().is_none(),
                     condemned: false,
+                    seen: BTreeMap::new(),
                     state,
                     new: NewTitle {
                         tenant: tenant.clone(),

@@ -3,6 +3,7 @@
 use headwater_model::history::Line;
 use headwater_model::id::Version;
 use headwater_model::life::{TitleState, Work, after};
+use headwater_model::quality::Verdict;
 use headwater_model::queue::{
     answers, cut_otherwise, first_again, frames_of, state_before, try_again_at,
 };
@@ -13,6 +14,17 @@ use headwater_ports::catalog::CatalogError;
 use super::{State, TaskState, contradiction};
 
 impl State {
+    /// Tells of flaws, and holds the title where somebody has to look at them.
+    fn review(&mut self, title: i64, verdict: &Verdict, now: Timestamp) {
+        for text in &verdict.told {
+            self.record(title, now, Line::Flaw { text });
+        }
+        if verdict.hold {
+            self.title(title).held = true;
+            self.record(title, now, Line::HeldForReview);
+        }
+    }
+
     pub(in super::super) fn complete(
         &mut self,
         lease: &Lease,
@@ -51,7 +63,7 @@ impl State {
         let (title, version) = (package.title, package.id.version);
         let mut frames = vec![0; next.tasks.len()];
         match outcome {
-            Outcome::Prepared { facts, plan, .. } => {
+            Outcome::Prepared { facts, plan, verdict, .. } => {
                 package.facts = Some((**facts).clone());
                 package.record.plan = Some((**plan).clone());
                 package.master = Some(plan.master);
@@ -61,11 +73,13 @@ impl State {
                 if let Some(base) = base {
                     self.record(title, now, Line::CutOtherwise { version, base });
                 }
+                self.review(title, verdict, now);
             }
             Outcome::Made { .. } if work == Work::Healing => {
                 self.record(title, now, Line::Made { kind, attempt });
             }
-            Outcome::Made { objects, codecs, .. } => {
+            Outcome::Made { objects, codecs, seen, .. } => {
+                package.seen.insert(kind, seen.clone());
                 package.objects.extend(objects.iter().map(|o| (o.path.clone(), o.clone())));
                 package.codecs.extend(codecs.iter().cloned());
                 self.record(title, now, Line::Made { kind, attempt });
@@ -78,11 +92,12 @@ impl State {
                 package.reseal(false);
                 self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
             }
-            Outcome::Sealed { inventory, objects, bytes } => {
+            Outcome::Sealed { inventory, objects, bytes, verdict } => {
                 package.record.inventory = Some(*inventory);
                 package.sealed = Some(now);
                 (package.record.objects, package.record.bytes) = (*objects, *bytes);
                 self.record(title, now, Line::Sealed { objects: *objects, bytes: *bytes });
+                self.review(title, verdict, now);
             }
             Outcome::Proven { origins } => {
                 package.record.proven_on = origins.clone();

@@ -6,6 +6,7 @@ use headwater_model::history::Line;
 use headwater_model::id::Version;
 use headwater_model::key::PackageId;
 use headwater_model::life::{PackageRecord, TitleState};
+use headwater_model::quality::Seen;
 use headwater_model::queue::{Newest, Submission, state_before, submission};
 use headwater_model::refusal::{Code, Refusal};
 use headwater_model::task::{NewTitle, TaskKind};
@@ -100,6 +101,7 @@ impl State {
             record: PackageRecord {
                 plan: None,
                 codecs: vec![],
+                seen: Seen::default(),
                 inventory: None,
                 objects: 0,
                 bytes: 0,
@@ -107,6 +109,7 @@ impl State {
                 pointers: vec![],
             },
             codecs: BTreeMap::new(),
+            seen: BTreeMap::new(),
             objects: BTreeMap::new(),
             last_words: None,
             failed_last: None,
