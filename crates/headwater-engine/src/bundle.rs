@@ -4,28 +4,35 @@
 //! meanwhile, as when subtitles have arrived, and what viewers have can be healed all the same.
 
 use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use headwater_model::address::{Address, stamp_of};
-use headwater_model::delivery::{Bundled, BundledFile, LONGEST_LINE};
-use headwater_model::id::{Md5, Sha256};
+use headwater_model::delivery::{Bundled, BundledFile, Delivery, LONGEST_LINE};
 use headwater_model::refusal::Code;
 use headwater_model::task::Failure;
 use headwater_ports::masters::{Input, MasterError, MasterErrorKind, Masters, RemoteMaster, Seen};
-use md5::Digest;
 use tokio::task::spawn_blocking;
 
 use crate::failure::{later, never};
 use crate::master::{self, Opened, Stamp};
+use crate::settling::ignored;
 
 /// What names of manifests end with.
 const MANIFESTS: [&str; 2] = ["delivery.toml", "delivery.json"];
+
+/// What a delivery's marker is called, alone in its folder or behind the name of its manifest.
+pub(crate) const MARKER: &str = ".complete";
+
+/// Whether what lies there says what a delivery is: `film.delivery.toml`, `delivery.toml`, or the marker of a folder that
+/// has neither.
+pub(crate) fn names_a_delivery(at: &Address) -> bool {
+    is_manifest(at) || at.name() == MARKER
+}
 
 /// Whether what lies there is the manifest of a delivery: `film.delivery.toml`, or `delivery.toml`.
 pub(crate) fn is_manifest(at: &Address) -> bool {
@@ -38,12 +45,10 @@ pub(crate) fn is_manifest(at: &Address) -> bool {
 
 /// What a manifest says now, with its files as they lie there.
 pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, Failure> {
-    let text = read_manifest(masters, at).await?;
-    let delivery = headwater_spec::delivery(&text).map_err(|why| {
-        // The parsers show the place in lines of their own.
-        let why = why.lines().next().unwrap_or_default().to_owned();
-        never(Code::DamagedMaster, format!("the manifest `{at}` cannot be read: {why}"))
-    })?;
+    let delivery = match is_manifest(at) {
+        true => read(masters, at).await?,
+        false => of_folder(at).await?,
+    };
     let mut parts = Vec::new();
     for file in delivery.files() {
         parts.push(part(masters, at, file).await?);
@@ -53,6 +58,50 @@ pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, 
         .map(|part| BundledFile { file: part.file.clone(), bytes: part.opened.stamp.bytes });
     let bundled = Bundled { files: files.collect(), delivery };
     put_together(at, bundled, parts)
+}
+
+/// What a manifest says.
+pub(crate) async fn read(masters: &dyn Masters, at: &Address) -> Result<Delivery, Failure> {
+    let text = read_manifest(masters, at).await?;
+    headwater_spec::delivery(&text).map_err(|why| {
+        // The parsers show the place in lines of their own.
+        let why = why.lines().next().unwrap_or_default().to_owned();
+        never(Code::DamagedMaster, format!("the manifest `{at}` cannot be read: {why}"))
+    })
+}
+
+/// What the files beside a marker are by their names.
+async fn of_folder(marker: &Address) -> Result<Delivery, Failure> {
+    let folder = match marker {
+        Address::File(path) => path.parent().map(Path::to_owned).unwrap_or_default(),
+        _ => {
+            let text = format!("`{marker}` is no manifest: in buckets a delivery needs one");
+            return Err(never(Code::NotAFile, text));
+        }
+    };
+    let shown = folder.display().to_string();
+    let named = spawn_blocking(move || names_in(&folder)).await.map_err(std::io::Error::other);
+    let names = named.flatten().map_err(|error| {
+        later(Code::Unreadable, format!("the folder `{shown}` cannot be read: {error}"))
+    })?;
+    headwater_spec::delivery_of_names(&names).map_err(|why| {
+        let text =
+            format!("what is in `{shown}` cannot be told: {why}; name its files in a manifest");
+        never(Code::DamagedMaster, text)
+    })
+}
+
+/// Names of the files in a folder that are part of a delivery. Blocks.
+pub(crate) fn names_in(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !ignored(&name) && entry.path().is_file() {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// The delivery that a package was made from.
@@ -94,50 +143,6 @@ fn put_together(at: &Address, bundled: Bundled, parts: Vec<Part>) -> Result<Open
     })
 }
 
-/// Fails unless the files, which were read, are those whose checksums the manifest names. An MD5 takes reading once more.
-pub(crate) async fn check_digests(masters: &dyn Masters, opened: &Opened) -> Result<(), Failure> {
-    let Some(bundled) = &opened.bundled else { return Ok(()) };
-    let essences = bundled.delivery.video.iter().chain(&bundled.delivery.poster);
-    for essence in essences.filter(|essence| essence.sha256.is_some() || essence.md5.is_some()) {
-        let number = bundled.number_of(&essence.file).unwrap_or(u32::MAX) as usize;
-        let sha256 = opened.sources.get(number).map(Sha256::to_string).unwrap_or_default();
-        let md5 = match &essence.md5 {
-            Some(_) => md5_of(&part(masters, &opened.at, &essence.file).await?.opened).await?,
-            None => String::new(),
-        };
-        for (name, wanted, found) in
-            [("SHA-256", &essence.sha256, sha256), ("MD5", &essence.md5, md5)]
-        {
-            if wanted.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
-                let what = format!("the {name} of `{}` is {found}", essence.file);
-                let wanted = wanted.as_deref().unwrap_or_default().to_lowercase();
-                return Err(never(
-                    Code::ChecksumMismatch,
-                    format!("{what} and not {wanted}, as the manifest says"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn md5_of(file: &Opened) -> Result<String, Failure> {
-    let input = file.input.clone();
-    let read = spawn_blocking(move || {
-        let (mut reader, mut md5) = (input.open()?, md5::Md5::new());
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match reader.read(&mut buffer)? {
-                0 => return Ok(Md5(md5.finalize().into()).to_string()),
-                n => md5.update(&buffer[..n]),
-            }
-        }
-    });
-    read.await.map_err(std::io::Error::other).flatten().map_err(|error: std::io::Error| {
-        later(Code::Unreadable, format!("`{}` cannot be read: {error}", file.at))
-    })
-}
-
 async fn read_manifest(masters: &dyn Masters, at: &Address) -> Result<String, Failure> {
     let too_long =
         || never(Code::DamagedMaster, format!("the manifest `{at}` is longer than 1 MiB"));
@@ -174,7 +179,7 @@ async fn part(masters: &dyn Masters, manifest: &Address, file: &str) -> Result<P
 }
 
 /// Where a file lies that a manifest names.
-fn beside(manifest: &Address, file: &str) -> Address {
+pub(crate) fn beside(manifest: &Address, file: &str) -> Address {
     let folder = |text: &str| {
         text.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))
     };

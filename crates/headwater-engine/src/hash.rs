@@ -109,33 +109,59 @@ pub(crate) fn read_through(
     })
 }
 
-/// Passes on what it reads, and notes the SHA-256 of each of the stretches that this consists of.
+/// A stretch of what is read, and what is wanted of it beside its SHA-256.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch {
+    pub(crate) bytes: u64,
+    pub(crate) with_md5: bool,
+}
+
+/// The digests of a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StretchDigests {
+    pub(crate) sha256: Sha256,
+    /// Where it was wanted: it takes longer than reading.
+    pub(crate) md5: Option<Md5>,
+}
+
+/// Passes on what it reads, and notes the digests of each of the stretches that this consists of.
 pub(crate) struct Stretches<R> {
     inner: R,
-    /// Bytes that are left of each, the one that is being read first.
-    left: VecDeque<u64>,
-    hasher: sha2::Sha256,
-    done: Arc<Mutex<Vec<Sha256>>>,
+    /// What is left of each, the one that is being read first.
+    left: VecDeque<Stretch>,
+    sha256: sha2::Sha256,
+    md5: md5::Md5,
+    done: Arc<Mutex<Vec<StretchDigests>>>,
 }
 
 impl<R: Read> Stretches<R> {
-    pub(crate) fn new(inner: R, lengths: Vec<u64>, done: Arc<Mutex<Vec<Sha256>>>) -> Self {
-        Self { inner, left: lengths.into(), hasher: sha2::Sha256::new(), done }
+    pub(crate) fn new(
+        inner: R,
+        stretches: Vec<Stretch>,
+        done: Arc<Mutex<Vec<StretchDigests>>>,
+    ) -> Self {
+        let (sha256, md5) = (sha2::Sha256::new(), md5::Md5::new());
+        Self { inner, left: stretches.into(), sha256, md5, done }
     }
 
     fn note(&mut self, mut bytes: &[u8]) {
-        while let Some(left) = self.left.front_mut() {
+        while let Some(Stretch { bytes: left, with_md5 }) = self.left.front_mut() {
             let (own, rest) =
                 bytes.split_at(usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len()));
-            self.hasher.update(own);
+            self.sha256.update(own);
+            if *with_md5 {
+                self.md5.update(own);
+            }
             *left -= own.len() as u64;
             bytes = rest;
             if *left > 0 {
                 return;
             }
+            let md5 = with_md5.then(|| Md5(self.md5.finalize_reset().into()));
+            let sha256 = Sha256(self.sha256.finalize_reset().into());
             self.left.pop_front();
-            let digest = Sha256(std::mem::take(&mut self.hasher).finalize().into());
-            self.done.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push(StretchDigests { sha256, md5 });
         }
     }
 }

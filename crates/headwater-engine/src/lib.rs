@@ -21,6 +21,7 @@ mod archive;
 mod blocks;
 mod bundle;
 mod retrieved;
+mod sums;
 
 mod make;
 mod parts;

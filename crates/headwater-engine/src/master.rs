@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bundle;
 use crate::failure::{later, never};
-use crate::hash::{self, Stretches};
+use crate::hash::{self, Stretch, StretchDigests, Stretches};
+use crate::sums::{self, Sums};
 
 /// What tells cheaply whether a file is still the one that was looked at before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,9 +95,9 @@ impl Opened {
     }
 }
 
-/// Looks at a master without reading it: at all files, where it is the manifest of a delivery.
+/// Looks at a master without reading it: at all files, where it is a delivery.
 pub(crate) async fn open(masters: &dyn Masters, at: &Address) -> Result<Opened, Failure> {
-    if bundle::is_manifest(at) {
+    if bundle::names_a_delivery(at) {
         bundle::open(masters, at).await
     } else {
         open_file(masters, at).await
@@ -123,29 +124,44 @@ pub(crate) async fn open_file(masters: &dyn Masters, at: &Address) -> Result<Ope
     })
 }
 
-/// Reads the master once and gives its SHA-256; fails when it changed meanwhile.
+/// Reads the master once and gives its SHA-256; fails when it changed meanwhile, and when a checksum that came with it is
+/// that of something else.
 pub(crate) async fn hash(masters: &dyn Masters, at: &Address) -> Result<(Opened, Sha256), Failure> {
     let opened = open(masters, at).await?;
-    let (sha256, sources) = hash_of(masters, &opened).await?;
+    let sums = sums::of(masters, &opened).await?;
+    let (sha256, digests) = hash_of(masters, &opened, &sums).await?;
+    sums.check(&digests)?;
+    let sources = digests.iter().map(|digests| digests.sha256);
+    let sources = if opened.bundled.is_some() { sources.collect() } else { vec![] };
     Ok((Opened { sources, ..opened }, sha256))
 }
 
-/// The SHA-256 of all of it, and of each file of a delivery.
-async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<(Sha256, Vec<Sha256>), Failure> {
+/// The SHA-256 of all of it, and the digests of each of its files, which is itself where it is no delivery.
+async fn hash_of(
+    masters: &dyn Masters,
+    opened: &Opened,
+    sums: &Sums,
+) -> Result<(Sha256, Vec<StretchDigests>), Failure> {
     let at = &opened.at;
     let stop = CancellationToken::new();
     // When the task is cancelled, the reading thread must not go on through the rest of 100 GB.
     let _stop_when_dropped = stop.clone().drop_guard();
     let (input, shown) = (opened.input.clone(), at.clone());
-    // What stands before the first file is a stretch too.
-    let header = opened.bundled.iter().map(|bundled| bundled.header().len() as u64);
-    let files = opened.bundled.iter().flat_map(|bundled| bundled.files.iter().map(|f| f.bytes));
-    let lengths: Vec<u64> = header.chain(files).collect();
-    let digests: Arc<Mutex<Vec<Sha256>>> = Arc::default();
+    // What stands before the first file is a stretch too, of no bytes where there is nothing.
+    let (header, files) = match &opened.bundled {
+        Some(bundled) => {
+            (bundled.header().len() as u64, bundled.files.iter().map(|f| f.bytes).collect())
+        }
+        None => (0, vec![opened.stamp.bytes]),
+    };
+    let mut stretches = vec![Stretch { bytes: header, with_md5: false }];
+    let files = (0..).zip(files);
+    stretches.extend(files.map(|(n, bytes)| Stretch { bytes, with_md5: sums.want_md5(n) }));
+    let digests: Arc<Mutex<Vec<StretchDigests>>> = Arc::default();
     let noted = digests.clone();
     let read = spawn_blocking(move || {
         let reader = input.open().map_err(|e| refuse(&shown, e))?;
-        let reader = Stretches::new(reader, lengths, noted);
+        let reader = Stretches::new(reader, stretches, noted);
         hash::read_through(reader, &stop).map_err(|e| refuse(&shown, e))
     });
     let (bytes, sha256) = read.await.unwrap_or_else(|error| Err(ended_early(&error)))?;
@@ -153,8 +169,8 @@ async fn hash_of(masters: &dyn Masters, opened: &Opened) -> Result<(Sha256, Vec<
     if bytes != opened.stamp.bytes {
         return Err(changed(at, opened.stamp, Stamp { bytes, ..opened.stamp }));
     }
-    let sources = std::mem::take(&mut *digests.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((sha256, sources.into_iter().skip(1).collect()))
+    let digests = std::mem::take(&mut *digests.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((sha256, digests.into_iter().skip(1).collect()))
 }
 
 /// Masters that are remembered: some more than are worked on at once.
@@ -171,7 +187,7 @@ type Hashed = (Address, Stamp, Arc<OnceCell<Sha256>>);
 impl Known {
     async fn hash(&self, masters: &dyn Masters, opened: &Opened) -> Result<Sha256, Failure> {
         let hashed = self.entry(opened);
-        let hash = async || Ok(hash_of(masters, opened).await?.0);
+        let hash = async || Ok(hash_of(masters, opened, &Sums::default()).await?.0);
         hashed.get_or_try_init(hash).await.copied()
     }
 

@@ -11,10 +11,13 @@ use crate::master::Stamp;
 /// (`.partial`, `.aspx`) and WinSCP (`.filepart`).
 const UNFINISHED: [&str; 6] = [".part", ".partial", ".tmp", ".crdownload", ".aspx", ".filepart"];
 
-/// Whether an entry of this name is no delivery: hidden, or a transfer under way.
+/// Endings of what says something about another file: its checksum, or that the delivery is complete.
+const BESIDE: [&str; 3] = [".md5", ".sha256", ".complete"];
+
+/// Whether an entry of this name is no delivery: hidden, a transfer under way, or about another one.
 pub(crate) fn ignored(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
+    name.starts_with('.') || UNFINISHED.iter().chain(&BESIDE).any(|end| name.ends_with(end))
 }
 
 /// An entry of the folder as one look saw it.

@@ -59,9 +59,10 @@ pub(crate) fn add(
         }
         sound.push(put_together(essence, &parts)?);
     }
-    if !sound.is_empty() {
-        found.facts.audio = sound;
+    if !bundled.delivery.own_sound && !sound.is_empty() {
+        found.facts.audio.clear();
     }
+    found.facts.audio.extend(sound);
     for essence in &bundled.delivery.text {
         let n = number(&essence.file);
         found.facts.text.push(subtitles(essence, n, &source(n)?)?);

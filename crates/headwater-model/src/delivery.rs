@@ -33,6 +33,9 @@ pub struct Delivery {
     /// Sound, the default first. Where there is none, it is that of the picture's file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audio: Vec<AudioEssence>,
+    /// Whether all tracks of sound of the picture's file, if it has any, come before `audio`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_sound: bool,
     /// Subtitles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub text: Vec<TextEssence>,
@@ -42,23 +45,23 @@ pub struct Delivery {
     /// Whether it is complete only when a file `.complete` says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marker: bool,
+    /// SHA-256 of files, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sha256: BTreeMap<String, String>,
+    /// MD5 likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub md5: BTreeMap<String, String>,
     /// Whatever else is to be kept of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A file and what it has to be.
+/// A file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Essence {
     /// Its path from the manifest's folder.
     pub file: String,
-    /// SHA-256 in hexadecimal digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// MD5 likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub md5: Option<String>,
 }
 
 /// One audio rendition.
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_delivery_is_read_back_from_its_bytes() {
-        let essence = |file: &str| Essence { file: file.to_owned(), sha256: None, md5: None };
+        let essence = |file: &str| Essence { file: file.to_owned() };
         let text = TextEssence {
             file: "film.srt".to_owned(),
             language: Some("en".to_owned()),
@@ -222,9 +225,12 @@ mod tests {
             pipeline: None,
             video: Some(essence("film.mov")),
             audio: vec![],
+            own_sound: false,
             text: vec![text],
             poster: Some(essence("film.mov")),
             marker: false,
+            sha256: BTreeMap::new(),
+            md5: BTreeMap::new(),
             metadata: BTreeMap::new(),
         };
         assert_eq!(delivery.files(), ["film.mov", "film.srt"]);

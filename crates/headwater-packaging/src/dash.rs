@@ -162,7 +162,7 @@ fn trick_set(
             width: Some(video.width.into()),
             height: Some(video.height.into()),
             sar: Some("1:1".to_owned()),
-            frameRate: Some(video.frame_rate.to_string()),
+            frameRate: Some(average_rate(&video.track)),
             codingDependency: Some(false),
             maxPlayoutRate: Some(FASTEST),
             ..representation(&video.track, buffer_ms)
@@ -173,6 +173,21 @@ fn trick_set(
         startWithSAP: Some(1),
         ..AdaptationSet::default()
     }
+}
+
+/// Frames per second, as a fraction, of a rendition that has one in each segment: the last one is shorter.
+fn average_rate(track: &TrackView) -> String {
+    let ticks = track.segments.iter().map(|s| s.ticks).sum::<u64>().max(1);
+    let frames = track.segments.len() as u64 * u64::from(track.timescale);
+    let common = gcd(frames, ticks).max(1);
+    match (frames / common, ticks / common) {
+        (frames, 1) => frames.to_string(),
+        (frames, seconds) => format!("{frames}/{seconds}"),
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Audio rendition `n` (from 0), behind so many sets of video. The first is the default, and exactly it has the role `main`: dash.js plays what is

@@ -121,16 +121,21 @@ pub fn multivariant(view: &PackageView, place: Place) -> String {
             other_attributes: Some([("VIDEO-RANGE".to_owned(), range(video))].into()),
             ..with_sound.clone()
         }));
-        // Without a picture the default sound is what is played, and the others are its alternatives.
-        variants.extend(heard.first().filter(|_| view.video.is_empty()).map(|audio| {
-            VariantStream {
-                uri: address(place, &audio.track),
-                bandwidth: audio_peak,
-                average_bandwidth: Some(audio_average),
-                codecs: Some(codecs(None, &heard)),
-                ..with_sound
-            }
-        }));
+        // Without a picture the default sound is what is played, and the others are its alternatives: with those, players
+        // may fetch the default too.
+        variants.extend(heard.split_first().filter(|_| view.video.is_empty()).map(
+            |(audio, others)| {
+                let peak = others.iter().map(|a| rate::peak(&a.track, target)).max().unwrap_or(0);
+                let average = others.iter().map(|a| rate::average(&a.track)).max().unwrap_or(0);
+                VariantStream {
+                    uri: address(place, &audio.track),
+                    bandwidth: rate::peak(&audio.track, target) + peak,
+                    average_bandwidth: Some(rate::average(&audio.track) + average),
+                    codecs: Some(codecs(None, &heard)),
+                    ..with_sound
+                }
+            },
+        ));
     }
     // Such a title would be fetched twice by players that switch up at once, and hls.js reports that as an error.
     let one_segment = view.video.iter().all(|video| video.track.segments.len() < 2);

@@ -1,7 +1,13 @@
 //! Reads the manifest of a delivery, `NAME.delivery.toml` or `NAME.delivery.json`: which files beside it belong together,
-//! and what each of them is.
+//! and what each of them is. Without one, the names of a folder's files say so.
 
-use headwater_model::delivery::{AudioEssence, Delivery, Essence};
+mod names;
+
+use std::collections::BTreeMap;
+
+use headwater_model::delivery::{AudioEssence, Delivery};
+
+pub use names::delivery_of_names;
 
 /// The version of the format that this build reads.
 const VERSION: u32 = 1;
@@ -37,7 +43,8 @@ fn check(delivery: &Delivery) -> Result<(), String> {
         return Err(format!("{} files are more than {MOST_FILES}", files.len()));
     }
     files.iter().try_for_each(|file| within(file))?;
-    delivery.video.iter().chain(&delivery.poster).try_for_each(digests)?;
+    digests(&files, &delivery.sha256, "sha256", 64)?;
+    digests(&files, &delivery.md5, "md5", 32)?;
     (1..).zip(&delivery.audio).try_for_each(|(n, audio)| {
         check_audio(delivery, audio).map_err(|why| format!("`[[audio]]` {n} {why}"))
     })
@@ -76,18 +83,24 @@ fn within(file: &str) -> Result<(), String> {
     if fine { Ok(()) } else { Err(format!("`{file}` is no path within the delivery's folder")) }
 }
 
-fn digests(essence: &Essence) -> Result<(), String> {
-    let is_hex =
-        |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let check = |digest: &Option<String>, name: &str, length| match digest {
-        Some(digest) if !is_hex(digest, length) => Err(format!(
-            "the {name} of `{}` does not have {length} hexadecimal digits",
-            essence.file
-        )),
-        _ => Ok(()),
-    };
-    check(&essence.sha256, "SHA-256", 64)?;
-    check(&essence.md5, "MD5", 32)
+/// A table of checksums with so many digits each.
+fn digests(
+    files: &[&str],
+    sums: &BTreeMap<String, String>,
+    table: &str,
+    digits: usize,
+) -> Result<(), String> {
+    for (file, sum) in sums {
+        if !files.contains(&file.as_str()) {
+            return Err(format!("`[{table}]` names `{file}`, which is no file of the delivery"));
+        }
+        if sum.len() != digits || !sum.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(format!(
+                "what `[{table}]` says of `{file}` does not have {digits} hexadecimal digits"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -105,7 +118,6 @@ title = "film"
 
 [video]
 file = "picture.mxf"
-md5 = "0123456789abcdef0123456789ABCDEF"
 
 [[audio]]
 tracks = [1, 2, 3, 4, 5, 6]
@@ -121,6 +133,9 @@ language = "de"
 file = "film.en.srt"
 language = "en"
 purpose = "hard-of-hearing"
+
+[md5]
+"de/left.wav" = "0123456789abcdef0123456789ABCDEF"
 
 [metadata]
 supplier = "somebody"
@@ -147,6 +162,7 @@ supplier = "somebody"
             wrong("[video]\nfile = \"picture.mxf\"", "[video]\nfile = \"../picture.mxf\""),
             wrong("file = \"picture.mxf\"", "fiel = \"picture.mxf\""),
             wrong("0123456789abcdef0", "x123456789abcdef0"),
+            wrong("\"de/left.wav\" =", "\"de/middle.wav\" ="),
             wrong("[1, 2, 3, 4, 5, 6]", "[1, 2, 3, 4, 5]"),
             wrong("[1, 2, 3, 4, 5, 6]", "[0, 2, 3, 4, 5, 6]"),
             wrong("channels = \"2.0\"\n", ""),
@@ -163,9 +179,11 @@ supplier = "somebody"
               |
             6 | fiel = "picture.mxf"
               | ^^^^
-            unknown field `fiel`, expected one of `file`, `sha256`, `md5`
+            unknown field `fiel`, expected `file`
             ---
-            the MD5 of `picture.mxf` does not have 32 hexadecimal digits
+            what `[md5]` says of `de/left.wav` does not have 32 hexadecimal digits
+            ---
+            `[md5]` names `de/middle.wav`, which is no file of the delivery
             ---
             `[[audio]]` 1 has 5 parts, and its channels are 6
             ---

@@ -13,7 +13,7 @@ mod delivery;
 mod pipeline;
 mod shipped;
 
-pub use delivery::delivery;
+pub use delivery::{delivery, delivery_of_names};
 pub use nearest::nearest;
 pub use pipeline::pipeline;
 pub use problem::{Problem, is_secret};

@@ -55,11 +55,14 @@ fn a_stopped_reading_ends_long_before_the_file_does() {
 
 #[test]
 fn stretches_have_digests_of_their_own() {
-    let done: Arc<Mutex<Vec<Sha256>>> = Arc::default();
+    let done: Arc<Mutex<Vec<StretchDigests>>> = Arc::default();
     let text = b"abcdefghij";
-    let mut reader = Stretches::new(&text[..], vec![3, 0, 5, 2], done.clone());
+    let stretches = [(3, true), (0, false), (5, false), (2, true)];
+    let stretches = stretches.map(|(bytes, with_md5)| Stretch { bytes, with_md5 }).to_vec();
+    let mut reader = Stretches::new(&text[..], stretches, done.clone());
     let mut buffer = [0; 4];
     while reader.read(&mut buffer).unwrap() > 0 {}
-    let wanted: Vec<Sha256> = [&b"abc"[..], b"", b"defgh", b"ij"].into_iter().map(sha256).collect();
+    let wanted = [(&b"abc"[..], true), (b"", false), (b"defgh", false), (b"ij", true)]
+        .map(|(text, with)| StretchDigests { sha256: sha256(text), md5: with.then(|| md5(text)) });
     assert_eq!(*done.lock().unwrap(), wanted);
 }

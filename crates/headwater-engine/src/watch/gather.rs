@@ -1,5 +1,5 @@
 //! Which entries of a drop folder belong together: a delivery is its manifest and the files that it names, and has arrived
-//! when all of them are there.
+//! when all of them are there; or it is a folder with a marker and no manifest. A checksum beside a file belongs to it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,25 +11,30 @@ use headwater_model::delivery::{Delivery, LONGEST_LINE};
 use headwater_model::id::TitleId;
 use tracing::debug;
 
-use crate::bundle;
+use crate::bundle::{self, MARKER};
 use crate::master::Stamp;
 use crate::settling::{Sighting, ignored};
-
-/// What a delivery's marker is called, alone in its folder or behind the name of its manifest.
-const MARKER: &str = ".complete";
+use crate::sums;
 
 /// Everything in the folder that could be a delivery. Blocks: not for the runtime.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
     let mut sightings = entries(folder)?;
     let mut manifests: Vec<PathBuf> = sightings.iter().map(|s| s.path.clone()).collect();
+    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut deliveries = Vec::new();
     for folder in sightings.iter().filter(|s| s.path.is_dir()) {
         // What cannot be read is told when it is taken for a master.
         let inside = entries(&folder.path).unwrap_or_default();
-        manifests.extend(inside.into_iter().map(|s| s.path));
+        let marker = folder.path.join(MARKER);
+        if marker.is_file() && !inside.iter().any(|s| is_manifest(&s.path)) {
+            taken.insert(folder.path.clone());
+            let files = inside.into_iter().map(|s| s.path).filter(|path| path.is_file());
+            deliveries.extend(together(marker, &files.collect::<Vec<_>>()));
+        } else {
+            manifests.extend(inside.into_iter().map(|s| s.path));
+        }
     }
     manifests.retain(|path| is_manifest(path));
-    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut deliveries = Vec::new();
     for manifest in manifests {
         let Some(parent) = manifest.parent() else { continue };
         taken.insert(manifest.clone());
@@ -43,11 +48,24 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
         };
         let files: Vec<PathBuf> = delivery.files().iter().map(|file| parent.join(file)).collect();
         taken.extend(files.iter().cloned());
-        deliveries.extend(together(manifest, &delivery, &files));
+        if !delivery.marker || marker_of(&manifest).exists() {
+            deliveries.extend(together(manifest, &files));
+        }
     }
     sightings.retain(|s| !taken.contains(&s.path));
+    for sighting in &mut sightings {
+        sighting.stamp = with_sums(sighting);
+    }
     sightings.extend(deliveries);
     Ok(sightings)
+}
+
+/// The stamp of a file and of the checksums beside it: one that comes later makes it another delivery, which is checked.
+fn with_sums(of: &Sighting) -> Stamp {
+    let sums = sums::files_beside(&of.path).into_iter().filter_map(sighting);
+    let modified_ns = sums.map(|sum| sum.stamp.modified_ns ^ sum.stamp.bytes as i64);
+    let modified_ns = modified_ns.fold(of.stamp.modified_ns, |all, sum| all ^ sum.rotate_left(1));
+    Stamp { modified_ns, ..of.stamp }
 }
 
 /// Entries of a folder but for transfers under way.
@@ -85,22 +103,15 @@ fn read(manifest: &Path) -> Option<Delivery> {
 }
 
 /// The delivery as one entry, which stands still when all of it does; nothing as long as something is missing.
-fn together(manifest: PathBuf, delivery: &Delivery, files: &[PathBuf]) -> Option<Sighting> {
-    let marker = delivery.marker.then(|| marker_of(&manifest));
-    let parts = std::iter::once(&manifest).chain(files);
+fn together(named_by: PathBuf, files: &[PathBuf]) -> Option<Sighting> {
     let mut stamps = Vec::new();
-    for part in parts {
-        stamps.push(sighting(part.clone())?);
+    for part in std::iter::once(&named_by).chain(files) {
+        stamps.push(with_sums(&sighting(part.clone())?));
     }
-    if marker.is_some_and(|marker| !marker.exists()) {
-        return None;
-    }
-    let says = stamps.iter().map(|s| format!("{} {}", s.stamp.bytes, s.stamp.modified_ns));
-    let stamp = Stamp {
-        bytes: stamps.iter().map(|s| s.stamp.bytes).sum(),
-        modified_ns: stamp_of(&says.collect::<Vec<_>>().join("\n")),
-    };
-    Some(Sighting { path: manifest, stamp })
+    let says = stamps.iter().map(|stamp| format!("{} {}", stamp.bytes, stamp.modified_ns));
+    let modified_ns = stamp_of(&says.collect::<Vec<_>>().join("\n"));
+    let bytes = stamps.iter().map(|stamp| stamp.bytes).sum();
+    Some(Sighting { path: named_by, stamp: Stamp { bytes, modified_ns } })
 }
 
 /// `.complete` beside a manifest in a folder of its own, else `film.complete` beside `film.delivery.toml`.
@@ -120,10 +131,10 @@ fn stem(manifest: &Path) -> Option<String> {
 
 /// The title that a delivery becomes, and the pipeline that it asks for; `None` for what is no manifest. Blocks.
 pub fn asked_for(path: &Path) -> Option<(TitleId, Option<String>)> {
-    if !bundle::is_manifest(&Address::File(path.to_owned())) {
+    if !bundle::names_a_delivery(&Address::File(path.to_owned())) {
         return None;
     }
-    let says = read(path);
+    let says = read(path).filter(|_| path.file_name() != Some(MARKER.as_ref()));
     let named = says.as_ref().and_then(|delivery| delivery.title.as_deref()?.parse().ok());
     let pipeline = says.and_then(|delivery| delivery.pipeline);
     Some((named.unwrap_or_else(|| title_of(path)), pipeline))
@@ -180,8 +191,27 @@ mod tests {
         assert_eq!(seen(), ["film.delivery.toml", "other.mov"], "its marker is missing");
         write("play/.complete", "");
         assert_eq!(seen(), ["film.delivery.toml", "other.mov", "play/delivery.json"]);
+        write("film.complete", "");
+        write("other.mov.md5", "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(seen().len(), 3, "neither a marker nor a checksum is a title");
+        write("bare/film.mov", "1");
+        assert!(seen().contains(&"bare".to_owned()), "a folder, which is refused");
+        write("bare/.complete", "");
+        let all = ["bare/.complete", "film.delivery.toml", "other.mov", "play/delivery.json"];
+        assert_eq!(seen(), all);
         write("bad.delivery.toml", "version = 9");
         assert!(seen().contains(&"bad.delivery.toml".to_owned()), "somebody has to be told");
+    }
+
+    #[test]
+    fn a_checksum_that_comes_later_makes_another_delivery() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("film.mov"), "1").unwrap();
+        let stamp = || list(folder.path()).unwrap()[0].stamp;
+        let before = stamp();
+        assert_eq!(stamp(), before);
+        fs::write(folder.path().join("film.mov.md5"), "c4ca4238a0b923820dcc509a6f75849b").unwrap();
+        assert_ne!(stamp(), before);
     }
 
     #[test]
@@ -189,6 +219,7 @@ mod tests {
         for (path, title) in [
             ("/in/Some Film.delivery.toml", "some-film"),
             ("/in/play/delivery.json", "play"),
+            ("/in/play/.complete", "play"),
             ("/in/a.b.delivery.toml", "a.b"),
         ] {
             assert_eq!(title_of(Path::new(path)).as_str(), title);

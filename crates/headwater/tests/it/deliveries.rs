@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::masters;
 use crate::package;
-use crate::run::{Site, program, quick_pipeline, tool};
+use crate::run::{Site, program, quick_pipeline, tool, wait_until};
 use crate::service::Service;
 
 /// A sound of its own: a tone of this pitch.
@@ -145,23 +145,97 @@ fn a_folder_arrives_when_its_manifest_is_fulfilled() {
     check(&site, "the-film");
 }
 
+/// A folder without a manifest: its files are what their names say, once its marker is there.
+#[test]
+fn names_say_what_files_are_once_a_marker_is_there() {
+    let site = Site::new();
+    let service = Service::start(&site, &site.quick(2));
+    let folder = service.drop_folder().join("the-film");
+    fs::create_dir_all(&folder).unwrap();
+    // Where it is not seen before all of it is there.
+    let scratch = site.path("scratch");
+    lay_out(&scratch);
+    for (from, to) in [
+        ("picture.mp4", "film.mp4"),
+        ("de.wav", "film.de.wav"),
+        ("left.wav", "film.fr.L.wav"),
+        ("right.wav", "film.fr.R.wav"),
+    ] {
+        fs::rename(scratch.join(from), folder.join(to)).unwrap();
+    }
+    let from_zero = SUBRIP.replace("01:00:", "00:00:");
+    fs::write(folder.join("film.en.sdh.srt"), from_zero).unwrap();
+    fs::write(folder.join(".complete"), "").unwrap();
+    let film = service.settled("the-film");
+    assert_eq!(film["state"], "published", "{film}");
+    assert_eq!(service.stop().code, Some(0));
+    let package = site.package("the-film");
+    let there = |name: &str| package.join(name).exists();
+    for name in ["audio-de", "audio-fr", "text-en-sdh/whole.vtt"] {
+        assert!(there(name), "{name}");
+    }
+    let playlist = fs::read_to_string(package.join("index.m3u8")).unwrap();
+    let sounds = playlist.matches("TYPE=AUDIO").count();
+    assert_eq!(sounds, 3, "the picture's own sound is there too: {playlist}");
+}
+
 #[test]
 fn a_wrong_checksum_is_refused() {
     let site = Site::new();
     let folder = site.path("delivery");
     lay_out(&folder);
-    let sum = "md5 = \"00000000000000000000000000000000\"";
-    let text =
-        MANIFEST.replace("file = \"picture.mp4\"", &format!("file = \"picture.mp4\"\n{sum}"));
+    let zeros = "00000000000000000000000000000000";
     let manifest = folder.join("film.delivery.toml");
-    fs::write(&manifest, text).unwrap();
+    let refused = |text: &str, words: &str| {
+        fs::write(&manifest, text).unwrap();
+        let ran = site.ingest(&manifest, "film", &site.quick(2));
+        let verdict = ran.last_line();
+        assert_eq!(
+            (&verdict["state"], &verdict["code"]),
+            (&"rejected".into(), &"checksum-mismatch".into()),
+            "{ran}"
+        );
+        let message = verdict["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message}");
+    };
+    refused(&format!("{MANIFEST}\n[md5]\n\"left.wav\" = \"{zeros}\"\n"), "the manifest says");
+    let sum = |file: &str, tool_name: &str| {
+        let mut sum = program(tool_name);
+        let path = folder.join(file);
+        let out = tool(sum.arg(&path));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    // Right ones of all kinds disturb nobody, and a wrong one beside them is found.
+    let md5 = sum("left.wav", "md5sum");
+    let digits = md5.split_whitespace().next().unwrap();
+    let right = format!("{MANIFEST}\n[md5]\n\"left.wav\" = \"{digits}\"\n");
+    fs::write(folder.join("picture.mp4.sha256"), sum("picture.mp4", "sha256sum")).unwrap();
+    let beside = folder.join("film.srt.md5");
+    fs::write(&beside, zeros).unwrap();
+    refused(&right, "`film.srt.md5` says");
+    fs::write(&beside, sum("film.srt", "md5sum")).unwrap();
     let ran = site.ingest(&manifest, "film", &site.quick(2));
-    let verdict = ran.last_line();
-    assert_eq!(
-        (&verdict["state"], &verdict["code"]),
-        (&"rejected".into(), &"checksum-mismatch".into()),
-        "{ran}"
-    );
+    assert_eq!(ran.last_line()["state"], "published", "{ran}");
+}
+
+/// A checksum beside a master counts, and is no title of its own.
+#[test]
+fn a_checksum_beside_a_master() {
+    let site = Site::new();
+    let service = Service::start(&site, &site.quick(2));
+    let sum = service.drop_folder().join("film.mp4.md5");
+    fs::write(&sum, "00000000000000000000000000000000  film.mp4\n").unwrap();
+    fs::copy(masters::H264_25.path(), service.drop_folder().join("film.mp4")).unwrap();
+    let film = service.settled("film");
+    assert_eq!(film["code"], "checksum-mismatch", "{film}");
+    // The supplier sends the right one.
+    let mut md5sum = program("md5sum");
+    let right = tool(md5sum.arg(service.drop_folder().join("film.mp4"))).stdout;
+    fs::write(&sum, right).unwrap();
+    wait_until("it is published", || site.status("film")["state"] == "published");
+    assert_eq!(service.stop().code, Some(0));
+    let titles = site.run(["--json", "status"]);
+    assert_eq!(titles.stdout.lines().count(), 1, "{titles}");
 }
 
 #[test]

@@ -107,11 +107,21 @@ fn sound_without_a_picture() {
     assert_eq!(service.stop().code, Some(0));
 }
 
+/// The default pipeline with all that it can have, as its name.
+fn with_pictures(site: &Site) -> String {
+    let text = fs::read_to_string(repository().join("pipelines/vod-h264.toml")).unwrap();
+    let all = text.replace("trick = false", "trick = true");
+    let all = all.replace("pictures = false", "pictures = true");
+    assert_eq!(text.len() - 2, all.len(), "both are there");
+    site.write("seen.toml", all);
+    "seen".to_owned()
+}
+
 /// Shaka shows the pictures of segments while it runs ahead.
 #[test]
 fn fast_forward() {
     let site = Site::new();
-    let service = Service::start(&site, "vod-h264");
+    let service = Service::start(&site, &with_pictures(&site));
     fs::copy(masters::WORDS_MKV.path(), service.drop_folder().join("film.mkv")).unwrap();
     let film = service.settled("film");
     assert_eq!(film["state"], "published", "{film}");
@@ -158,7 +168,7 @@ fn languages_switch() {
 #[test]
 fn thumbnails() {
     let site = Site::new();
-    let service = Service::start(&site, "vod-h264");
+    let service = Service::start(&site, &with_pictures(&site));
     fs::copy(masters::WORDS_MKV.path(), service.drop_folder().join("film.mkv")).unwrap();
     let film = service.settled("film");
     assert_eq!(film["state"], "published", "{film}");

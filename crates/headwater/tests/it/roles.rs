@@ -1,6 +1,7 @@
 //! Several processes with different roles work on one catalog, and each leaves without a trace when it is told to.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::masters;
 use crate::run::{Ran, Running, Site, wait_until};
+use crate::sandbox::mischievous;
 use crate::service::get;
 
 /// What is needed of a service beside workers.
@@ -79,7 +81,10 @@ impl<'s> Process<'s> {
 
 /// Queues a master with a pipeline that takes two seconds and more for it.
 fn queue(site: &Site, title: &str, pipeline: &str) {
-    let master = masters::LARGER.path();
+    queue_file(site, &masters::LARGER.path(), title, pipeline);
+}
+
+fn queue_file(site: &Site, master: &Path, title: &str, pipeline: &str) {
     let master = master.to_str().unwrap();
     let ran = site.run(["ingest", master, "--title", title, "--pipeline", pipeline]);
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -210,9 +215,10 @@ fn a_second_signal_ends_the_process_at_once() {
     {
         let site = Site::new();
         let worker = Process::start(&site, "worker.log", &["worker", "--drain-timeout=100"]);
-        queue(&site, "film", "vod-h264");
+        // Whose children never finish: nothing but a signal ends the process.
+        let endless = mischievous(&site, "film.mp4", "make", "hang");
+        queue_file(&site, &endless, "film", "vod-h264");
         wait_until("it transcodes", || site.status("film")["state"] == "transcoding");
-        wait_until("it encodes", || worker.log().contains("kind=span 1}"));
         wait_for_children(&site);
         worker.signal(first);
         wait_until("it drains", || worker.log().contains("draining: "));

@@ -9,7 +9,7 @@ use crate::run::{Running, Site, wait_until};
 use crate::service::Service;
 
 /// A master that makes the child do `what` at `stage`, and is a good one otherwise.
-fn mischievous(site: &Site, name: &str, stage: &str, what: &str) -> PathBuf {
+pub(crate) fn mischievous(site: &Site, name: &str, stage: &str, what: &str) -> PathBuf {
     let mut bytes = fs::read(masters::H264_25.path()).unwrap();
     let mark = format!("headwater-mischief {stage} {what}.");
     // A box that players skip, so that nothing else is wrong with the file.
