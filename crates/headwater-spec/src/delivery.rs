@@ -191,9 +191,9 @@ supplier = "somebody"
             ---
             `[[audio]]` 2 has 2 parts: add `channels = "2.0"` or `"5.1"`
             ---
-            TOML parse error at line 11, column 12
+            TOML parse error at line 10, column 12
                |
-            11 | channels = "7.1"
+            10 | channels = "7.1"
                |            ^^^^^
             unknown variant `7.1`, expected `2.0` or `5.1`
             ---

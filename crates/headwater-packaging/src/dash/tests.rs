@@ -145,7 +145,7 @@ fn pictures_for_fast_forward_are_told_apart() {
                   <S d="120120"/>
                 </SegmentTimeline>
               </SegmentTemplate>
-              <Representation id="trick-234p" bandwidth="31947" width="416" height="234" sar="1:1" frameRate="500/3003" codecs="avc1.64000b" maxPlayoutRate="64" codingDependency="false"/>
+              <Representation id="trick-234p" bandwidth="31947" width="416" height="234" sar="1:1" frameRate="2000/11011" codecs="avc1.64000b" maxPlayoutRate="64" codingDependency="false"/>
             </AdaptationSet>
           </Period>
         </MPD>

@@ -103,7 +103,7 @@ fn a_title_without_a_picture_is_sound() {
         #EXT-X-INDEPENDENT-SEGMENTS
         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",LANGUAGE="en",NAME="English",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2"
         #EXT-X-MEDIA:TYPE=AUDIO,URI="audio-de/media.m3u8",GROUP-ID="audio",LANGUAGE="de",NAME="German",AUTOSELECT=YES,CHANNELS="2"
-        #EXT-X-STREAM-INF:BANDWIDTH=255999,AVERAGE-BANDWIDTH=162853,CODECS="mp4a.40.2",AUDIO="audio"
+        #EXT-X-STREAM-INF:BANDWIDTH=511998,AVERAGE-BANDWIDTH=325706,CODECS="mp4a.40.2",AUDIO="audio"
         audio-eng/media.m3u8
     "##]].assert_eq(&text);
 }

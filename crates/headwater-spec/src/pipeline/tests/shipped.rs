@@ -18,7 +18,7 @@ fn vod_h264() {
         expect![[r#"
             Pipeline {
                 name: "vod-h264",
-                sha256: Sha256(ef2e2c7d13a04d61013e8d400112227338366314c2aad296bece5a38a3ae0240),
+                sha256: Sha256(a1fa8e541da6a135bc9ec8ecbe12b5c07387dc6b2d7752c5781388dc49323d98),
                 segment_ms: 6000,
                 gop_ms: 2000,
                 span_segments: 10,
