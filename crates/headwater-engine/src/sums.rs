@@ -2,7 +2,6 @@
 //! `film.mov.sha256`, as `md5sum` and `sha256sum` write them, with `--tag` or without, or with nothing but the digits.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use headwater_model::address::Address;
 use headwater_model::refusal::Code;
@@ -34,10 +33,21 @@ impl Kind {
         }
     }
 
-    fn file_beside(self, path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}", self.ending()));
-        name.into()
+    /// Where it would be said what a file or an object hashes to.
+    fn beside(self, at: &Address) -> Option<Address> {
+        let ending = self.ending();
+        match at {
+            Address::File(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(format!(".{ending}"));
+                Some(Address::File(name.into()))
+            }
+            Address::Object { bucket, key } => {
+                Some(Address::Object { bucket: bucket.clone(), key: format!("{key}.{ending}") })
+            }
+            // The next name on a web server may be anything, and asking for it may cost.
+            Address::Web(_) => None,
+        }
     }
 
     fn name(self) -> &'static str {
@@ -123,9 +133,9 @@ pub(crate) async fn of(masters: &dyn Masters, opened: &Opened) -> Result<Sums, F
     Ok(Sums(sums))
 }
 
-/// Files that would say what this one hashes to.
-pub(crate) fn files_beside(path: &Path) -> [PathBuf; 2] {
-    Kind::ALL.map(|kind| kind.file_beside(path))
+/// What would say what this file or object hashes to.
+pub(crate) fn all_beside(at: &Address) -> impl Iterator<Item = Address> {
+    Kind::ALL.into_iter().filter_map(|kind| kind.beside(at))
 }
 
 async fn beside(
@@ -136,14 +146,7 @@ async fn beside(
     sums: &mut Vec<Sum>,
 ) -> Result<(), Failure> {
     for kind in Kind::ALL {
-        let there = match at {
-            Address::File(path) => Address::File(kind.file_beside(path)),
-            Address::Object { bucket, key } => {
-                Address::Object { bucket: bucket.clone(), key: format!("{key}.{}", kind.ending()) }
-            }
-            // The next name on a web server may be anything, and asking for it may cost.
-            Address::Web(_) => continue,
-        };
+        let Some(there) = kind.beside(at) else { continue };
         let Some(text) = text_of(masters, &there).await? else { continue };
         let says = format!("`{}`", there.name());
         let Some(digits) = digits(&text, kind, &at.name()) else {

@@ -62,7 +62,12 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
 
 /// The stamp of a file and of the checksums beside it: one that comes later makes it another delivery, which is checked.
 fn with_sums(of: &Sighting) -> Stamp {
-    let sums = sums::files_beside(&of.path).into_iter().filter_map(sighting);
+    let at = Address::File(of.path.clone());
+    let beside = sums::all_beside(&at);
+    let sums = beside.filter_map(|at| match at {
+        Address::File(path) => sighting(path),
+        _ => None,
+    });
     let modified_ns = sums.map(|sum| sum.stamp.modified_ns ^ sum.stamp.bytes as i64);
     let modified_ns = modified_ns.fold(of.stamp.modified_ns, |all, sum| all ^ sum.rotate_left(1));
     Stamp { modified_ns, ..of.stamp }
@@ -115,7 +120,7 @@ fn together(named_by: PathBuf, files: &[PathBuf]) -> Option<Sighting> {
 }
 
 /// `.complete` beside a manifest in a folder of its own, else `film.complete` beside `film.delivery.toml`.
-fn marker_of(manifest: &Path) -> PathBuf {
+pub(super) fn marker_of(manifest: &Path) -> PathBuf {
     match stem(manifest) {
         Some(stem) => manifest.with_file_name(format!("{stem}{MARKER}")),
         None => manifest.with_file_name(MARKER),
@@ -135,9 +140,14 @@ pub fn asked_for(path: &Path) -> Option<(TitleId, Option<String>)> {
         return None;
     }
     let says = read(path).filter(|_| path.file_name() != Some(MARKER.as_ref()));
-    let named = says.as_ref().and_then(|delivery| delivery.title.as_deref()?.parse().ok());
-    let pipeline = says.and_then(|delivery| delivery.pipeline);
-    Some((named.unwrap_or_else(|| title_of(path)), pipeline))
+    Some(asked_by(path, says.as_ref()))
+}
+
+/// Likewise of a manifest that was read, if it could be.
+pub(super) fn asked_by(path: &Path, says: Option<&Delivery>) -> (TitleId, Option<String>) {
+    let named = says.and_then(|delivery| delivery.title.as_deref()?.parse().ok());
+    let pipeline = says.and_then(|delivery| delivery.pipeline.clone());
+    (named.unwrap_or_else(|| title_of(path)), pipeline)
 }
 
 /// The title of a delivery that does not say it itself: the name of its manifest, or of the folder that it is in.

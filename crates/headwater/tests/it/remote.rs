@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use headwater_lying_origin::{LyingOrigin, WebManners, WebServer};
 use serde_json::Value;
@@ -168,6 +169,35 @@ fn objects_in_a_watched_bucket_become_titles() {
     assert_eq!(titles.stdout.lines().count(), 2, "{titles}");
     let ended = service.stop();
     assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+/// A manifest in a watched bucket: its files become no titles, and it counts once all of them are there.
+#[test]
+fn deliveries_in_a_watched_bucket_become_titles() {
+    let server = Server::start();
+    let watched = [
+        ("HEADWATER_WATCH_BUCKETS", "s3://media/in/"),
+        ("HEADWATER_WATCH_POLL_SECONDS", "1"),
+        ("HEADWATER_ORIGINS_INBOX_PREFIX", "in"),
+        ("HEADWATER_MASTERS_ORIGINS", "inbox"),
+    ];
+    let watched = watched.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let site = Site::new().with(server.variables_of("INBOX").into_iter().chain(watched));
+    let pipeline = site.quick(2);
+    let manifest = "version = 1\n[video]\nfile = \"film.mp4\"\n[[text]]\nfile = \"below/film.srt\"\nlanguage = \"en\"\n";
+    server.origin.place("in/film.delivery.toml", manifest);
+    server.origin.place("in/film.mp4", fs::read(masters::H264_25.path()).unwrap());
+    let service = Service::start(&site, pipeline.trim_end_matches(".toml"));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(site.run(["--json", "status"]).stdout.lines().count(), 0, "subtitles are missing");
+    let cue = "1\n00:00:01,000 --> 00:00:03,000\nHello\n";
+    server.origin.place("in/below/film.srt", cue);
+    let film = service.settled("film");
+    assert_eq!(film["state"], "published", "{film}");
+    assert!(site.package("film").join("text-en/whole.vtt").exists());
+    let titles = site.run(["--json", "status"]);
+    assert_eq!(titles.stdout.lines().count(), 1, "{titles}");
+    assert_eq!(service.stop().code, Some(0));
 }
 
 #[test]
