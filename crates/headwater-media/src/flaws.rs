@@ -1,4 +1,5 @@
-//! Looks for what is wrong with pictures and sound while they are encoded: black, still, silent, clipped.
+//! Looks for what is wrong with pictures and sound while they are encoded: black, still, silent, clipped, film
+//! that was made tape.
 //!
 //! Each part of a title is looked at by itself. What touches its first or last moment is told however short it is, since it
 //! may go on in the part before or after: [`QualityRules::told`] puts them together.
@@ -8,6 +9,7 @@
 use headwater_model::flaw::{Flaw, FlawKind};
 
 mod picture;
+mod pulldown;
 mod sound;
 
 pub(crate) use picture::PictureWatch;

@@ -32,6 +32,8 @@ pub enum FlawKind {
     Black,
     /// The same picture again and again.
     Freeze,
+    /// Film that was made tape: of five frames one repeats the picture before (3:2 pulldown).
+    Pulldown,
     /// Nothing is to be heard.
     Silence,
     /// Samples at full scale, one after the other: what was louder is cut off.
@@ -59,6 +61,7 @@ impl FlawKind {
         match self {
             FlawKind::Black => FlawClass::Black,
             FlawKind::Freeze => FlawClass::Freeze,
+            FlawKind::Pulldown => FlawClass::Pulldown,
             FlawKind::Silence => FlawClass::Silence,
             FlawKind::Clipping => FlawClass::Clipping,
             FlawKind::Loudness { .. } => FlawClass::Loudness,
@@ -71,7 +74,11 @@ impl FlawKind {
     pub fn goes_on(&self, next: &FlawKind) -> bool {
         let lasts = matches!(
             self,
-            FlawKind::Black | FlawKind::Freeze | FlawKind::Silence | FlawKind::Clipping
+            FlawKind::Black
+                | FlawKind::Freeze
+                | FlawKind::Pulldown
+                | FlawKind::Silence
+                | FlawKind::Clipping
         );
         lasts && self.class() == next.class()
     }
@@ -97,6 +104,9 @@ impl fmt::Display for Flaw {
         match &self.kind {
             FlawKind::Black => write!(f, "the picture is black from {from} to {to}"),
             FlawKind::Freeze => write!(f, "the picture stands still from {from} to {to}"),
+            FlawKind::Pulldown => {
+                write!(f, "film with 3:2 pulldown (4 pictures in 5 frames) from {from} to {to}")
+            }
             FlawKind::Silence => write!(f, "{track} is silent from {from} to {to}"),
             FlawKind::Clipping => write!(f, "{track} is clipped from {from} to {to}"),
             FlawKind::DroppedFrames { frames } => {

@@ -16,6 +16,8 @@ pub enum FlawClass {
     Black,
     /// [`FlawKind::Freeze`].
     Freeze,
+    /// [`FlawKind::Pulldown`].
+    Pulldown,
     /// [`FlawKind::Silence`].
     Silence,
     /// [`FlawKind::Clipping`].
@@ -30,9 +32,10 @@ pub enum FlawClass {
 
 impl FlawClass {
     /// All of them.
-    pub const ALL: [FlawClass; 7] = [
+    pub const ALL: [FlawClass; 8] = [
         FlawClass::Black,
         FlawClass::Freeze,
+        FlawClass::Pulldown,
         FlawClass::Silence,
         FlawClass::Clipping,
         FlawClass::Loudness,
@@ -45,6 +48,7 @@ impl FlawClass {
         match self {
             FlawClass::Black => "black",
             FlawClass::Freeze => "freeze",
+            FlawClass::Pulldown => "pulldown",
             FlawClass::Silence => "silence",
             FlawClass::Clipping => "clipping",
             FlawClass::Loudness => "loudness",
@@ -167,6 +171,9 @@ impl Default for QualityRules {
     }
 }
 
+/// Film that was made tape is told from so many milliseconds on: less than that happens by chance.
+const PULLDOWN_MS: u64 = 3_000;
+
 /// Two flaws that are no further apart than this are one: a span ends with its last frame, the next begins one frame on.
 const ONE_MS: u64 = 100;
 
@@ -187,6 +194,7 @@ impl QualityRules {
             FlawKind::Black => self.black_ms,
             FlawKind::Freeze => self.freeze_ms,
             FlawKind::Silence => self.silence_ms,
+            FlawKind::Pulldown => PULLDOWN_MS,
             _ => 0,
         }
     }

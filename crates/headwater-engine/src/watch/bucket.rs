@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use headwater_model::address::{Address, Folder, stamp_of};
+use headwater_model::address::{Address, Folder};
 use headwater_model::delivery;
 use headwater_model::id::{Tenant, TitleId};
 use headwater_ports::masters::{MasterError, Masters, Seen};
@@ -166,7 +166,7 @@ impl Known {
             let (title, pipeline) = gather::asked_by(&path, says.as_ref());
             arrivals.push(Arrival {
                 at: at.clone(),
-                stamp: all(&stamps),
+                stamp: gather::as_one(&stamps),
                 title,
                 pipeline,
                 elsewhere,
@@ -191,20 +191,7 @@ fn stamp(listed: &Listed, at: &Address) -> Option<Stamp> {
     let own = Stamp::from(*listed.get(at)?);
     let sums: Vec<Stamp> =
         sums::all_beside(at).filter_map(|sum| listed.get(&sum)).map(|s| (*s).into()).collect();
-    if sums.is_empty() {
-        return Some(own);
-    }
-    Some(Stamp { modified_ns: all(&[&[own], &sums[..]].concat()).modified_ns, ..own })
-}
-
-/// One stamp of several.
-fn all(stamps: &[Stamp]) -> Stamp {
-    let [stamp] = stamps else {
-        let says = stamps.iter().map(|stamp| format!("{} {}", stamp.bytes, stamp.modified_ns));
-        let modified_ns = stamp_of(&says.collect::<Vec<_>>().join("\n"));
-        return Stamp { bytes: stamps.iter().map(|stamp| stamp.bytes).sum(), modified_ns };
-    };
-    *stamp
+    Some(gather::with_those(own, &sums))
 }
 
 fn is_at(at: &Address, path: &Path) -> bool {

@@ -22,7 +22,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
     let mut manifests: Vec<PathBuf> = sightings.iter().map(|s| s.path.clone()).collect();
     let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
     let mut deliveries = Vec::new();
-    for folder in sightings.iter().filter(|s| s.path.is_dir()) {
+    for folder in sightings.iter_mut().filter(|s| s.path.is_dir()) {
         // What cannot be read is told when it is taken for a master.
         let inside = entries(&folder.path).unwrap_or_default();
         let marker = folder.path.join(MARKER);
@@ -31,6 +31,9 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
             let files = inside.into_iter().map(|s| s.path).filter(|path| path.is_file());
             deliveries.extend(together(marker, &files.collect::<Vec<_>>()));
         } else {
+            // It stands still when what is in it does: what is being copied may still get a manifest or a marker.
+            let stamps = inside.iter().map(|s| s.stamp).chain([folder.stamp]);
+            folder.stamp = as_one(&stamps.collect::<Vec<_>>());
             manifests.extend(inside.into_iter().map(|s| s.path));
         }
     }
@@ -63,14 +66,19 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<Sighting>> {
 /// The stamp of a file and of the checksums beside it: one that comes later makes it another delivery, which is checked.
 fn with_sums(of: &Sighting) -> Stamp {
     let at = Address::File(of.path.clone());
-    let beside = sums::all_beside(&at);
-    let sums = beside.filter_map(|at| match at {
-        Address::File(path) => sighting(path),
+    let sums = sums::all_beside(&at).filter_map(|at| match at {
+        Address::File(path) => Some(sighting(path)?.stamp),
         _ => None,
     });
-    let modified_ns = sums.map(|sum| sum.stamp.modified_ns ^ sum.stamp.bytes as i64);
-    let modified_ns = modified_ns.fold(of.stamp.modified_ns, |all, sum| all ^ sum.rotate_left(1));
-    Stamp { modified_ns, ..of.stamp }
+    with_those(of.stamp, &sums.collect::<Vec<_>>())
+}
+
+/// The stamp of a file, and of what is said of it.
+pub(super) fn with_those(own: Stamp, sums: &[Stamp]) -> Stamp {
+    match sums {
+        [] => own,
+        sums => Stamp { modified_ns: as_one(&[&[own], sums].concat()).modified_ns, ..own },
+    }
 }
 
 /// Entries of a folder but for transfers under way.
@@ -113,10 +121,14 @@ fn together(named_by: PathBuf, files: &[PathBuf]) -> Option<Sighting> {
     for part in std::iter::once(&named_by).chain(files) {
         stamps.push(with_sums(&sighting(part.clone())?));
     }
+    Some(Sighting { path: named_by, stamp: as_one(&stamps) })
+}
+
+/// One stamp of several.
+pub(super) fn as_one(stamps: &[Stamp]) -> Stamp {
     let says = stamps.iter().map(|stamp| format!("{} {}", stamp.bytes, stamp.modified_ns));
     let modified_ns = stamp_of(&says.collect::<Vec<_>>().join("\n"));
-    let bytes = stamps.iter().map(|stamp| stamp.bytes).sum();
-    Some(Sighting { path: named_by, stamp: Stamp { bytes, modified_ns } })
+    Stamp { bytes: stamps.iter().map(|stamp| stamp.bytes).sum(), modified_ns }
 }
 
 /// `.complete` beside a manifest in a folder of its own, else `film.complete` beside `film.delivery.toml`.

@@ -4,6 +4,7 @@ use headwater_model::flaw::{Flaw, FlawKind};
 use headwater_model::quality::QualityRules;
 
 use super::Lasting;
+use super::pulldown::Pulldown;
 
 /// Luma up to this is black: a tenth above it, as broadcasters measure (of 8 bits and limited range).
 const BLACK: u8 = 16 + 22;
@@ -25,6 +26,7 @@ pub(crate) struct PictureWatch {
     before: Vec<u8>,
     black: Lasting,
     still: Lasting,
+    pulldown: Pulldown,
     /// When the picture before was shown: a freeze begins with the first of its pictures.
     last_ms: u64,
     found: Vec<Flaw>,
@@ -38,6 +40,7 @@ impl PictureWatch {
             before: Vec::new(),
             black: Lasting::new(FlawKind::Black, None, rules.black_ms),
             still: Lasting::new(FlawKind::Freeze, None, rules.freeze_ms),
+            pulldown: Pulldown::new(),
             last_ms: start_ms,
             found: Vec::new(),
         }
@@ -61,6 +64,7 @@ impl PictureWatch {
         let still = same && !is_black;
         let since = if still { self.last_ms } else { at_ms };
         self.still.is(still, since, self.start_ms, &mut self.found);
+        self.pulldown.see(lines.clone(), at_ms, self.start_ms, &mut self.found);
         if !same {
             self.before.clear();
             lines.for_each(|line| self.before.extend_from_slice(line));
@@ -72,6 +76,7 @@ impl PictureWatch {
     pub(crate) fn finish(mut self, end_ms: u64) -> Vec<Flaw> {
         self.black.end(end_ms, &mut self.found);
         self.still.end(end_ms, &mut self.found);
+        self.pulldown.end(end_ms, &mut self.found);
         self.found
     }
 }

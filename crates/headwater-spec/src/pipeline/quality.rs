@@ -8,6 +8,7 @@ use crate::document::{Field, Section};
 pub(super) const KEYS: &[&str] = &[
     "black",
     "freeze",
+    "pulldown",
     "silence",
     "clipping",
     "loudness",

@@ -150,11 +150,11 @@ fn a_folder_arrives_when_its_manifest_is_fulfilled() {
 fn names_say_what_files_are_once_a_marker_is_there() {
     let site = Site::new();
     let service = Service::start(&site, site.quick(2).trim_end_matches(".toml"));
-    let folder = service.drop_folder().join("the-film");
-    fs::create_dir_all(&folder).unwrap();
     // Where it is not seen before all of it is there.
     let scratch = site.path("scratch");
     lay_out(&scratch);
+    let folder = service.drop_folder().join("the-film");
+    fs::create_dir_all(&folder).unwrap();
     for (from, to) in [
         ("picture.mp4", "film.mp4"),
         ("de.wav", "film.de.wav"),

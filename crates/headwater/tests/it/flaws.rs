@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::masters::{self, Master};
 use crate::package;
 use crate::roles::Process;
-use crate::run::{Site, program, quick_pipeline, tool, wait_until};
+use crate::run::{Site, program, quick_pipeline, repository, tool, wait_until};
 
 /// How far a time may be off, in milliseconds: a frame, and a packet of sound.
 const TOLERANCE: i64 = 80;
@@ -112,4 +112,31 @@ fn a_master_with_a_flaw_can_be_held() {
     let renditions = site.path("renditions");
     std::fs::create_dir(&renditions).unwrap();
     assert_eq!(package::renditions(&site.package("film"), &renditions).len(), 3);
+}
+
+/// Film that was made tape is told as such, whatever the spans; the same film at its own rate is not.
+#[test]
+fn film_that_was_made_tape_is_told() {
+    let site = Site::new();
+    let make = |name: &str, filter: &str| {
+        let file = site.path(name);
+        let mut ffmpeg = program("ffmpeg");
+        ffmpeg.args(["-nostdin", "-v", "error", "-y", "-stream_loop", "2", "-r", "24000/1001"]);
+        ffmpeg.arg("-i").arg(repository().join("testdata/sources/bigbuckbunny.mp4"));
+        ffmpeg.args(["-an", "-vf", filter, "-c:v", "mpeg2video", "-b:v", "8M"]);
+        ffmpeg.args(["-flags", "+ildct+ilme", "-top", "1"]);
+        tool(ffmpeg.arg(&file));
+        file
+    };
+    let tape = make("tape.mpg", "scale=720:480,telecine=first_field=top:pattern=23,setfield=tff");
+    let film = make("film.mpg", "scale=720:480");
+    for spans in [1, 10] {
+        let title = format!("tape-{spans}");
+        site.publish(&tape, &title, &site.quick(spans));
+        let told = flaws(&site.status(&title));
+        let [pulldown] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(pulldown["kind"], "pulldown", "{told:?}");
+    }
+    site.publish(&film, "film", &site.quick(10));
+    assert!(flaws(&site.status("film")).is_empty());
 }

@@ -152,14 +152,13 @@ fn languages_switch() {
         ("shaka", "manifest.mpd"),
     ] {
         let url = format!("http://{}/media/main/film/{manifest}", service.address);
-        let whole = play(player, &url, &["--hear", "de", "--rate", "2"]);
+        let whole = play(player, &url, &["--hear", "de", "--seconds", "12"]);
         let heard = whole["heard"].as_array().unwrap();
         let of = |name: &str| {
             let of_it = |address: &&Value| address.as_str().unwrap().contains(name);
             heard.iter().filter(of_it).any(|address| address.as_str().unwrap().ends_with(".m4s"))
         };
         assert!(of("/audio-de/"), "{player}, {manifest}: {whole}");
-        assert_eq!(whole["ended"], true, "{whole}");
     }
     assert_eq!(service.stop().code, Some(0));
 }
