@@ -17,11 +17,18 @@ const REPEATED: f64 = 0.5;
 /// Pictures that differ by less, on average in steps of luma, do not move: they say nothing about a pattern.
 const MOVES: f64 = 0.7;
 
-/// The pattern is there once so many looks in a row, each at five frames, have found it: a second of film.
-const CERTAIN: u32 = 25;
+/// Looks, each at five frames that move, of which the latest count most: two seconds of film.
+const MEMORY: f64 = 60.0;
 
-/// It is over once it was not seen for so long: an edit begins it anew, a fade hides it.
-const OVER_MS: u64 = 2_000;
+/// No sooner than after so many looks is anything certain.
+const LEAST: f64 = 25.0;
+
+/// The pattern is there when this share of the looks has found it in the same place, and over when only [`GONE`] has:
+/// pictures that hardly move and edits hide it for a while.
+const THERE: f64 = 0.6;
+
+/// See [`THERE`].
+const GONE: f64 = 0.3;
 
 /// Looks for the pattern in pictures one after the other.
 #[derive(Debug)]
@@ -32,12 +39,20 @@ pub(super) struct Pulldown {
     changes: VecDeque<(f64, u64)>,
     /// Frames so far.
     frames: usize,
-    /// Which of five frames is the repeated one, since when, and how often that was found in a row.
-    phase: Option<(usize, u64)>,
-    looks: u32,
+    /// Looks, those long ago counted less.
+    looks: f64,
+    /// How many of them found each of five frames to be the repeated one.
+    phases: [Phase; PERIOD],
     lasting: Lasting,
-    /// When it was last certain.
-    certain_ms: u64,
+}
+
+/// One of five frames.
+#[derive(Debug, Clone, Copy, Default)]
+struct Phase {
+    looks: f64,
+    /// When the first and the last of these looks were.
+    from_ms: u64,
+    to_ms: u64,
 }
 
 impl Pulldown {
@@ -47,10 +62,9 @@ impl Pulldown {
             before_ms: 0,
             changes: VecDeque::new(),
             frames: 0,
-            phase: None,
-            looks: 0,
+            looks: 0.0,
+            phases: [Phase::default(); PERIOD],
             lasting: Lasting::new(FlawKind::Pulldown, None, 0),
-            certain_ms: 0,
         }
     }
 
@@ -87,36 +101,35 @@ impl Pulldown {
         if self.changes.len() < PERIOD {
             return;
         }
-        match repeated(&self.changes) {
-            None => return,
-            Some(Some(place)) => {
-                let phase = (self.frames + place) % PERIOD;
-                match self.phase {
-                    Some((known, _)) if known == phase => self.looks += 1,
-                    _ => {
-                        let began = self.changes.front().map_or(at_ms, |(_, at)| *at);
-                        (self.phase, self.looks) = (Some((phase, began)), 1);
-                    }
-                }
+        let Some(found_at) = repeated(&self.changes) else { return };
+        let forget = 1.0 - 1.0 / MEMORY;
+        self.looks = self.looks * forget + 1.0;
+        self.phases.iter_mut().for_each(|phase| phase.looks *= forget);
+        if let Some(place) = found_at {
+            let phase = &mut self.phases[(self.frames + place) % PERIOD];
+            if phase.looks < 0.5 {
+                phase.from_ms = self.changes.front().map_or(at_ms, |(_, at)| *at);
             }
-            Some(None) => (self.phase, self.looks) = (None, 0),
+            phase.looks += 1.0;
+            phase.to_ms = at_ms;
         }
-        match self.phase {
-            Some((_, began)) if self.looks >= CERTAIN => {
-                self.certain_ms = at_ms;
-                self.lasting.is(true, began, part, found);
-            }
-            _ if at_ms > self.certain_ms + OVER_MS => {
-                self.lasting.is(false, self.certain_ms, part, found);
-            }
-            _ => {}
+        let best = self.best();
+        if self.looks >= LEAST && best.looks >= THERE * self.looks {
+            self.lasting.is(true, best.from_ms, part, found);
+        } else if best.looks < GONE * self.looks {
+            self.lasting.is(false, best.to_ms, part, found);
         }
+    }
+
+    fn best(&self) -> Phase {
+        self.phases.into_iter().max_by(|a, b| a.looks.total_cmp(&b.looks)).unwrap_or_default()
     }
 
     /// The part ends.
     pub(super) fn end(mut self, end_ms: u64, found: &mut Vec<Flaw>) {
-        let goes_on = self.looks >= CERTAIN;
-        self.lasting.end(if goes_on { end_ms } else { self.certain_ms }, found);
+        let best = self.best();
+        let goes_on = best.looks >= THERE * self.looks;
+        self.lasting.end(if goes_on { end_ms } else { best.to_ms }, found);
     }
 }
 
@@ -173,7 +186,8 @@ mod tests {
         assert_eq!(watch(edited).len(), 1);
         let told = watch((0..150).map(|n| n * 4 / 5).chain(500..800));
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].ends_with("to 0:00:04.950"), "{told:?}");
+        let told = told[0].rsplit_once(" to ").unwrap().1;
+        assert!(("0:00:04.900".."0:00:05.200").contains(&told), "{told}");
     }
 
     #[test]

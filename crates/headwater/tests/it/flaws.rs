@@ -134,9 +134,10 @@ fn film_that_was_made_tape_is_told() {
         let title = format!("tape-{spans}");
         site.publish(&tape, &title, &site.quick(spans));
         let told = flaws(&site.status(&title));
-        let [pulldown] = &told[..] else { panic!("{told:?}") };
-        assert_eq!(pulldown["kind"], "pulldown", "{told:?}");
+        let pulldown = told.iter().filter(|flaw| flaw["kind"] == "pulldown").count();
+        assert_eq!(pulldown, 1, "{told:?}");
     }
     site.publish(&film, "film", &site.quick(10));
-    assert!(flaws(&site.status("film")).is_empty());
+    let told = flaws(&site.status("film"));
+    assert!(told.iter().all(|flaw| flaw["kind"] != "pulldown"), "{told:?}");
 }
