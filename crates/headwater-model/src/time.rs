@@ -28,7 +28,8 @@ pub struct FrameRate {
     den: NonZeroU32,
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
+/// The greatest common divisor; of 0 and another number, that number.
+pub fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -39,7 +40,7 @@ impl FrameRate {
 
     /// `num / den` frames per second; `None` when either is zero.
     pub fn new(num: u32, den: u32) -> Option<Self> {
-        let g = gcd(num, den).max(1);
+        let g = u32::try_from(gcd(num.into(), den.into())).unwrap_or(1).max(1);
         Some(Self { num: NonZeroU32::new(num / g)?, den: NonZeroU32::new(den / g)? })
     }
 

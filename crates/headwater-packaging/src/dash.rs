@@ -1,8 +1,8 @@
 //! The MPD (ISO/IEC 23009-1), rendered from a [`PackageView`] with the types of dash-mpd.
 //!
-//! One period, one adaptation set for all video renditions of a codec and one for each audio rendition. Segments are addressed by
-//! number with a timeline, so that HLS and DASH name the same files. The profile is `isoff-live`, the one for segment
-//! templates, on-demand titles included; that of CMAF would promise media profiles, which nothing here checks.
+//! One period, one adaptation set for all video renditions of a codec and one for each audio rendition. Segments are
+//! addressed by number with a timeline, so that HLS and DASH name the same files. The profile is `isoff-live`, the one
+//! for segment templates, on-demand titles included; that of CMAF would promise media profiles, which nothing here checks.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use dash_mpd_core::{
 use headwater_model::colour::DynamicRange;
 use headwater_model::key::{INIT_NAME, WHOLE_TEXT_NAME};
 use headwater_model::plan::{Pictures, TextPurpose};
-use headwater_model::time::MediaTime;
+use headwater_model::time::{MediaTime, gcd};
 use serde::Serialize as _;
 
 use crate::view::{AudioView, PackageView, PicturesView, Place, TextView, TrackView, VideoView};
@@ -186,12 +186,8 @@ fn average_rate(track: &TrackView) -> String {
     }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// Audio rendition `n` (from 0), behind so many sets of video. The first is the default, and exactly it has the role `main`: dash.js plays what is
-/// main, Shaka what is main in the wanted language. The others are its alternatives.
+/// Audio rendition `n` (from 0), behind so many sets of video. The first is the default, and exactly it has the role
+/// `main`: dash.js plays what is main, Shaka what is main in the wanted language. The others are its alternatives.
 fn audio_set(
     behind: usize,
     n: usize,

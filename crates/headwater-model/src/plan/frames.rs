@@ -7,7 +7,7 @@ use crate::index::{Basis, Cadence, Index};
 use crate::ladder::VideoRendition;
 use crate::pace::pace;
 use crate::refusal::{Code, Refusal};
-use crate::time::{FrameRate, MediaTime, NS};
+use crate::time::{FrameRate, MediaTime, NS, gcd};
 
 /// Ticks per second of a title with variable cadence: MPEG's system clock / 300, fine enough for any container.
 const VARIABLE_TIMESCALE: u32 = 90_000;
@@ -104,13 +104,8 @@ pub(super) fn steady(
 
 /// The least number of frames after which each of these renditions shows one again.
 pub(super) fn stride(video: &[VideoRendition]) -> u32 {
-    fn gcd(a: u32, b: u32) -> u32 {
-        if b == 0 { a } else { gcd(b, a % b) }
-    }
-    video
-        .iter()
-        .filter(|v| !v.trick)
-        .fold(1, |all, v| all / gcd(all, v.every.max(1)) * v.every.max(1))
+    let every = video.iter().filter(|v| !v.trick).map(|v| u64::from(v.every.max(1)));
+    u32::try_from(every.fold(1, |all, every| all / gcd(all, every) * every)).unwrap_or(u32::MAX)
 }
 
 /// The number of frames nearest to `frames` with which segments begin on a frame that each of these renditions shows.

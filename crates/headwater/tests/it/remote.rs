@@ -139,12 +139,8 @@ fn a_title_from_a_web_server_is_the_same_bytes_as_from_a_file() {
     assert_eq!(probed.last_line()["frames"], 400, "{probed}");
 }
 
-#[test]
-fn objects_in_a_watched_bucket_become_titles() {
-    let server = Server::start();
-    let film = fs::read(masters::H264_25.path()).unwrap();
-    server.origin.place("in/First.mp4", film.clone());
-    server.origin.place("in/below/not-this.mp4", film);
+/// A site whose service watches a folder of the server's bucket.
+fn watching(server: &Server) -> Site {
     let watched = [
         ("HEADWATER_WATCH_BUCKETS", "s3://media/in/"),
         ("HEADWATER_WATCH_POLL_SECONDS", "1"),
@@ -152,7 +148,16 @@ fn objects_in_a_watched_bucket_become_titles() {
         ("HEADWATER_MASTERS_ORIGINS", "inbox"),
     ];
     let watched = watched.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let site = Site::new().with(server.variables_of("INBOX").into_iter().chain(watched));
+    Site::new().with(server.variables_of("INBOX").into_iter().chain(watched))
+}
+
+#[test]
+fn objects_in_a_watched_bucket_become_titles() {
+    let server = Server::start();
+    let film = fs::read(masters::H264_25.path()).unwrap();
+    server.origin.place("in/First.mp4", film.clone());
+    server.origin.place("in/below/not-this.mp4", film);
+    let site = watching(&server);
     let pipeline = site.quick(2);
     let service = Service::start(&site, pipeline.trim_end_matches(".toml"));
     let first = service.settled("first");
@@ -175,14 +180,7 @@ fn objects_in_a_watched_bucket_become_titles() {
 #[test]
 fn deliveries_in_a_watched_bucket_become_titles() {
     let server = Server::start();
-    let watched = [
-        ("HEADWATER_WATCH_BUCKETS", "s3://media/in/"),
-        ("HEADWATER_WATCH_POLL_SECONDS", "1"),
-        ("HEADWATER_ORIGINS_INBOX_PREFIX", "in"),
-        ("HEADWATER_MASTERS_ORIGINS", "inbox"),
-    ];
-    let watched = watched.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let site = Site::new().with(server.variables_of("INBOX").into_iter().chain(watched));
+    let site = watching(&server);
     let pipeline = site.quick(2);
     let manifest = "version = 1\n[video]\nfile = \"film.mp4\"\n[[text]]\nfile = \"below/film.srt\"\nlanguage = \"en\"\n";
     server.origin.place("in/film.delivery.toml", manifest);
